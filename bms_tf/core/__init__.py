@@ -1,0 +1,1 @@
+"""What every system shares. Knows no paper."""
