@@ -1,0 +1,23 @@
+"""On what a run trains, as gin names it."""
+
+import gin
+import tensorflow as tf
+
+
+@gin.configurable
+def one_device() -> tf.distribute.Strategy:
+    """The first GPU, or the CPU where there is none."""
+    return tf.distribute.OneDeviceStrategy("/gpu:0" if tf.config.list_logical_devices("GPU") else "/cpu:0")
+
+
+@gin.configurable
+def mirrored(*, devices: int | None = None) -> tf.distribute.Strategy:
+    """One replica on each of the first `devices` GPUs of this machine (None: all), or logical CPUs without a GPU.
+
+    Raises ValueError where there are fewer.
+    """
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    names = [device.name for device in tf.config.list_logical_devices(kind)]
+    if devices is not None and not 1 <= devices <= len(names):
+        raise ValueError(f"mirrored.devices is {devices}; this machine has {len(names)} {kind} device(s)")
+    return tf.distribute.MirroredStrategy(names[:devices])

@@ -1,0 +1,56 @@
+"""Run a network with other tensors in the place of its variables."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import tensorflow as tf
+
+from bms_tf.core.keras import keras
+
+
+@contextlib.contextmanager
+def substituted(network: keras.layers.Layer, tensors: Mapping[int, tf.Tensor]) -> Iterator[None]:
+    """Within the context, calls of `network` use `tensors[id(variable)]` instead of each such variable.
+
+    Works while tracing: a layer keeps each weight in its `__dict__`, and reads it there when it is called. Gradients
+    flow through the tensors.
+    """
+    replaced = [
+        (layer.__dict__, name, weight)
+        for layer in network._flatten_layers()
+        for name, weight in list(layer.__dict__.items())
+        if id(weight) in tensors
+    ]
+    for attributes, name, weight in replaced:
+        attributes[name] = tensors[id(weight)]
+    try:
+        yield
+    finally:
+        for attributes, name, weight in replaced:
+            attributes[name] = weight
+
+
+@contextlib.contextmanager
+def frozen_statistics(*networks: keras.layers.Layer) -> Iterator[None]:
+    """Within the context, batch normalization normalizes by its batch but leaves its moving averages as they are."""
+    layers = [
+        layer
+        for network in networks
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 1.0  # moving -= (moving - batch) * (1 - momentum)
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(layers, momenta):
+            layer.momentum = momentum
+
+
+def power_iteration(network: keras.layers.Layer):
+    """One round of power iteration in every spectrally normalized layer of `network`."""
+    for layer in network._flatten_layers():
+        if hasattr(layer, "power_iteration"):
+            layer.power_iteration()

@@ -1,0 +1,73 @@
+"""Keyed noise: the same numbers for the same key, before and after a resume, on one device or many."""
+
+import math
+import zlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+# XLA's own random floats are other numbers than TensorFlow's, for every algorithm. Its integers are the same for this
+# one, so all noise is made from integers.
+ALGORITHM = "philox"
+
+
+def uniform(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """Noise uniform in [0, 1), a multiple of 2^-24: the same with XLA and without. `seed`: integers of shape [2]."""
+    bits = tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg=ALGORITHM)
+    return tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24
+
+
+def normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """Standard normal noise (Box and Muller 1958): the same with XLA and without, but for rounding."""
+    size = math.prod(shape)
+    u, angle = tf.unstack(uniform([2, (size + 1) // 2], seed))
+    radius = tf.sqrt(-2.0 * tf.math.log(1.0 - u))
+    angle *= 2.0 * math.pi
+    return tf.reshape(tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=0)[:size], shape)
+
+
+class Key:
+    """The source of all randomness of one repeat of one phase of one step.
+
+    Every draw has a name, and is a pure function of (seed, step, phase, repeat, name). Noise is drawn for the
+    *global* batch and each replica takes its rows, so that one device and many see the same numbers.
+    """
+
+    def __init__(self, seed: tf.Tensor, *, replica: tf.Tensor | int = 0, replicas: int = 1):
+        """`seed`: integers of shape [2]; `replica`: this replica's index among `replicas`."""
+        self.seed = tf.cast(seed, tf.int64)
+        self.replica = replica
+        self.replicas = replicas
+
+    def fold(self, *integers: int | tf.Tensor) -> "Key":
+        """A key that also depends on `integers`."""
+        seed = self.seed
+        for integer in integers:
+            seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(integer, tf.int64), alg=ALGORITHM)
+        return Key(seed, replica=self.replica, replicas=self.replicas)
+
+    def normal(self, name: str, shape: Sequence[int], *, draws: Sequence[int] = ()) -> tf.Tensor:
+        """Standard normal noise of shape [*draws, *shape], where shape[0] is this replica's batch size."""
+        return self._own_rows(normal, name, shape, draws)
+
+    def uniform(self, name: str, shape: Sequence[int], *, draws: Sequence[int] = ()) -> tf.Tensor:
+        """Noise uniform in [0, 1) of shape [*draws, *shape], where shape[0] is this replica's batch size."""
+        return self._own_rows(uniform, name, shape, draws)
+
+    def _own_rows(self, distribution, name, shape, draws):
+        batch, *rest = shape
+        seed = self.fold(zlib.crc32(name.encode())).seed
+        noise = distribution([*draws, batch * self.replicas, *rest], seed)
+        if self.replicas == 1:
+            return noise
+        begin = [0] * len(draws) + [tf.cast(self.replica, tf.int32) * batch] + [0] * len(rest)
+        return tf.slice(noise, begin, [*draws, batch, *rest])
+
+
+def normal_rows(seeds: tf.Tensor, size: int) -> tf.Tensor:
+    """Standard normal codes [B, size]: row i is a function of seeds[i] (int64 [B]) alone, whatever the batch."""
+
+    def row(seed):
+        return normal([size], tf.stack([seed, tf.zeros_like(seed)]))
+
+    return tf.map_fn(row, tf.cast(seeds, tf.int64), fn_output_signature=tf.TensorSpec([size], tf.float32))

@@ -1,0 +1,293 @@
+"""The training core: players, phases and the one `train_step` that all systems share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import tensorflow as tf
+
+from bms_tf.core import functional
+from bms_tf.core.keras import keras, require_same_keras
+from bms_tf.core.random import Key, normal_rows
+
+# {player: {term: per-example [B] or scalar loss}}; a player minimizes the sum of the means of its terms.
+Losses = Mapping[str, Mapping[str, tf.Tensor]]
+Aux = Mapping[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One update of one or more players.
+
+    `losses(x, key) -> (losses, aux)` is pure: x is [B, ...] in the data's range, `key` gives all randomness, and each
+    player in `losses` is updated from this one forward pass. `before()` runs ahead of it, outside the gradient tape
+    (power iteration); `after(aux)` runs behind it, on values averaged over the replicas.
+    """
+
+    name: str
+    losses: Callable[[tf.Tensor, Key], tuple[Losses, Aux]]
+    repeats: int = 1  # each repeat sees a fresh batch
+    before: Callable[[], None] | None = None
+    after: Callable[[Aux], None] | None = None
+    start: int = 0  # the first step at which the phase is active ...
+    stop: int | None = None  # ... and the first at which it no longer is
+
+    def active(self, step: int) -> bool:
+        return self.start <= step and (self.stop is None or step < self.stop)
+
+
+class System(keras.Model):
+    """A generative model as a game of players: one subclass per paper.
+
+    A subclass hands its networks and players to this constructor and defines `phases()`. It is a Keras model:
+    `compile(optimizers={player: optimizer})`, then `fit` on batches of `examples_per_step(B)` examples.
+    """
+
+    def __init__(
+        self,
+        *,
+        networks: Mapping[str, keras.Model],
+        players: Mapping[str, Sequence[str]],
+        seed: int = 0,
+        ema: float | None = None,
+    ):
+        """`networks`: by the attribute name they get, built, one of them "generator"; `players`: the names of the
+        networks each player trains; `seed`: of all noise; `ema`: decay of the moving average of the generator's
+        weights that `generate` then uses (None: the weights themselves).
+
+        Raises ValueError unless every network belongs to exactly one player.
+        """
+        super().__init__()
+        if ema is not None and not 0 < ema < 1:
+            raise ValueError(f"ema is {ema}; it must lie in (0, 1), or be None for no moving average")
+        owned = sorted(name for names in players.values() for name in names)
+        if owned != sorted(networks):
+            raise ValueError(f"every network must belong to one player: networks {sorted(networks)}, players' {owned}")
+        for name, network in networks.items():
+            require_same_keras(network, name)
+            network._name = name  # what summaries show
+            setattr(self, name, network)
+        self.networks = dict(networks)
+        self.players = {player: tuple(names) for player, names in players.items()}
+        self.seed = seed
+        self.ema = ema
+        first = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
+        self.step = tf.Variable(0, dtype=tf.int64, name="step", **first)
+        self.first_bad_step = tf.Variable(-1, dtype=tf.int64, name="first_bad_step", **first)
+        self.first_bad_term = tf.Variable(-1, dtype=tf.int64, name="first_bad_term", **first)
+        self.averages = [
+            tf.Variable(weight, name=f"average_{i}", **first)
+            for i, weight in enumerate(self.generator.trainable_variables if ema else ())
+        ]
+        self.built = True
+
+    # What a subclass defines, and what follows from it.
+
+    def phases(self) -> Sequence[Phase]:
+        """The phases of one step, in order."""
+        raise TypeError(f"{type(self).__name__} must define phases()")
+
+    @cached_property
+    def data_shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return tuple(self.generator.output_shape[1:])
+
+    @cached_property
+    def code_size(self) -> int:
+        return self.generator.input_shape[-1]
+
+    @property
+    def batch_coupled(self) -> bool:
+        """Whether an example's loss depends on the others in its replica's batch."""
+        layers = [layer for network in self.networks.values() for layer in network._flatten_layers()]
+        return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
+
+    @property
+    def batches_per_step(self) -> int:
+        """The most repeats of any phase: repeat j of every phase sees batch j."""
+        return max(phase.repeats for phase in self._phases)
+
+    @property
+    def generator_updates_per_step(self) -> int:
+        return sum(phase.repeats for phase in self._phases if self._owner("generator") in self._acting[phase.name])
+
+    def _owner(self, network: str) -> str:
+        return next(player for player, names in self.players.items() if network in names)
+
+    def trainable(self, player: str) -> list[tf.Variable]:
+        """The variables that `player` trains."""
+        return [v for name in self.players[player] for v in self.networks[name].trainable_variables]
+
+    # Sampling.
+
+    def generate(self, z: tf.Tensor) -> tf.Tensor:
+        """Data [B, ...] from codes [B, Z], with the averaged weights where there is an EMA."""
+        average = dict(zip(map(id, self.generator.trainable_variables), self.averages))
+        with functional.substituted(self.generator, average):
+            return self.generator(z, training=False)
+
+    def sample_prior(self, seeds: tf.Tensor) -> tf.Tensor:
+        """Codes [B, Z] from the prior, one for each of `seeds` (int64 [B])."""
+        return normal_rows(seeds, self.code_size)
+
+    def sample(self, seeds: tf.Tensor) -> tf.Tensor:
+        """Data [B, ...], one for each of `seeds` (int64 [B])."""
+        return self.generate(self.sample_prior(seeds))
+
+    # Training.
+
+    def compile(
+        self,
+        optimizers: Mapping[str, keras.optimizers.Optimizer],
+        *,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int = 1,
+    ):
+        """`optimizers`: one per player; `jit_compile`: XLA for losses and gradients, "auto" is on for a GPU alone.
+
+        Raises ValueError for a missing or unknown player, and where the networks do not fit each other.
+        """
+        if set(optimizers) != set(self.players):
+            raise ValueError(f"optimizers for {sorted(optimizers)} given; the players are {sorted(self.players)}")
+        if jit_compile == "auto":
+            jit_compile = bool(tf.config.list_logical_devices("GPU"))
+        for player, optimizer in optimizers.items():
+            require_same_keras(optimizer, f"the optimizer of {player}")
+            rate = optimizer._learning_rate
+            if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+                optimizer._learning_rate = _OfSteps(rate, self.step)
+        # Keras itself wants one optimizer, and would otherwise make an RMSprop.
+        super().compile(optimizer=next(iter(optimizers.values())), steps_per_execution=steps_per_execution)
+        with self.distribute_strategy.scope():
+            self._phases = tuple(self.phases())
+            self._acting, self._terms = self._trace_terms()
+            self.optimizers = dict(optimizers)
+            for player, optimizer in optimizers.items():
+                optimizer.build(self.trainable(player))
+            self._means = {term: keras.metrics.Mean(name=term) for terms in self._terms.values() for term in terms}
+            self.generator_updates = self.generator_updates_per_step
+        self._gradients = {
+            phase.name: tf.function(partial(self._losses_and_gradients, phase), jit_compile=jit_compile)
+            for phase in self._phases
+        }
+
+    def _trace_terms(self) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+        """The players and the "player/term" names of each phase, from a symbolic batch of two."""
+        acting, terms = {}, {}
+        x = tf.TensorSpec([2, *self.data_shape], tf.float32)
+        for phase in self._phases:
+
+            @tf.function
+            def trace(x, phase=phase):
+                losses, _ = phase.losses(x, Key(tf.zeros([2], tf.int64)))
+                acting[phase.name] = tuple(losses)
+                terms[phase.name] = tuple(f"{player}/{term}" for player in losses for term in losses[player])
+
+            trace.get_concrete_function(x)
+        return acting, terms
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The mean over a Keras epoch of every player's every term."""
+        return list(getattr(self, "_means", {}).values())
+
+    def train_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One pass through the phases. `x`: this replica's share of `batches_per_step` batches, interleaved."""
+        batches = tf.reshape(x, [-1, self.batches_per_step, *self.data_shape])
+        for index, phase in enumerate(self._phases):
+            if phase in self._active:
+                for repeat in range(phase.repeats):
+                    self._play(index, phase, repeat, batches[:, repeat])
+        self.step.assign_add(1)
+        for average, weight in zip(self.averages, self.generator.trainable_variables):
+            average.assign(self.ema * average + (1 - self.ema) * weight)
+        return {name: mean.result() for name, mean in self._means.items()}
+
+    def _play(self, index: int, phase: Phase, repeat: int, x: tf.Tensor):
+        context = tf.distribute.get_replica_context()
+        if phase.before is not None:
+            phase.before()
+        key = Key(tf.stack([tf.constant(self.seed, tf.int64), self.step])).fold(index, repeat)
+        replica = tf.convert_to_tensor(context.replica_id_in_sync_group)
+        terms, gradients, aux = self._gradients[phase.name](x, key.seed, replica)
+        for player, gradient in gradients.items():
+            # apply_gradients sums over the replicas.
+            gradient = [g / context.num_replicas_in_sync for g in gradient]
+            self.optimizers[player].apply_gradients(zip(gradient, self.trainable(player)))
+        values = tf.stack([terms[name] for name in self._terms[phase.name]])
+        if context.num_replicas_in_sync > 1:
+            values, aux = context.all_reduce(tf.distribute.ReduceOp.MEAN, (values, aux))
+        self._watch(index, values)
+        for name, value in zip(self._terms[phase.name], tf.unstack(values)):
+            self._means[name].update_state(value)
+        if phase.after is not None:
+            phase.after(aux)
+
+    def _losses_and_gradients(self, phase: Phase, x: tf.Tensor, seed: tf.Tensor, replica: tf.Tensor):
+        """Each term's mean, and each player's gradients with respect to its own variables alone."""
+        key = Key(seed, replica=replica, replicas=self.distribute_strategy.num_replicas_in_sync)
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            for player in self._acting[phase.name]:
+                tape.watch(self.trainable(player))
+            losses, aux = phase.losses(x, key)
+            means = {player: {t: tf.reduce_mean(loss) for t, loss in losses[player].items()} for player in losses}
+            totals = {player: tf.add_n(list(means[player].values())) for player in means}
+        gradients = {
+            player: tape.gradient(total, self.trainable(player), unconnected_gradients="zero")
+            for player, total in totals.items()
+        }
+        return {f"{p}/{t}": value for p in means for t, value in means[p].items()}, gradients, dict(aux)
+
+    def _watch(self, index: int, values: tf.Tensor):
+        """Remember the first step and term whose loss is not finite; a callback reads them, no host round trip here."""
+        bad = tf.logical_not(tf.math.is_finite(values))
+        first = tf.logical_and(tf.reduce_any(bad), self.first_bad_step < 0)
+        term = tf.argmax(bad) + sum(len(self._terms[phase.name]) for phase in self._phases[:index])
+        self.first_bad_term.assign(tf.where(first, term, self.first_bad_term))
+        self.first_bad_step.assign(tf.where(first, self.step, self.first_bad_step))
+
+    @property
+    def bad_term(self) -> tuple[str, int] | None:
+        """("player/term", step) of the first loss that was not finite, or None."""
+        step = int(self.first_bad_step.numpy())
+        terms = [term for terms in self._terms.values() for term in terms]
+        return None if step < 0 else (terms[int(self.first_bad_term.numpy())], step)
+
+    # Phases that are active for some steps only.
+
+    def make_train_function(self, force: bool = False):
+        self._active = tuple(phase for phase in self._phases if phase.active(int(self.step.numpy())))
+        return super().make_train_function(force)
+
+    def fit(self, *args, callbacks: Sequence[keras.callbacks.Callback] = (), **kwargs):
+        return super().fit(*args, callbacks=[_SwitchPhases(), *callbacks], **kwargs)
+
+
+class _SwitchPhases(keras.callbacks.Callback):
+    """Traces the step anew when an epoch begins with other phases than the one before."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        now = int(self.model.step.numpy())
+        length = self.params["steps"]
+        for phase in self.model._phases:
+            for edge in (phase.start, phase.stop):
+                if edge is not None and length and now < edge < now + length:
+                    raise ValueError(
+                        f"phase {phase.name} changes at step {edge}, inside the epoch {now}..{now + length}"
+                    )
+        if self.model._active != tuple(phase for phase in self.model._phases if phase.active(now)):
+            self.model.train_function = self.model.make_train_function(force=True)
+
+
+class _OfSteps(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that counts the model's steps, not the updates of one optimizer, which differ with repeats."""
+
+    def __init__(self, schedule, step: tf.Variable):
+        self.schedule = schedule
+        self.count = step
+
+    def __call__(self, step):
+        return self.schedule(self.count)
+
+    def get_config(self):
+        return {"schedule": self.schedule}

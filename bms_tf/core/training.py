@@ -1,0 +1,202 @@
+"""One training run: from a parsed configuration to a run folder."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from bms_tf.core import callbacks, config
+from bms_tf.core.checkpoints import Checkpoints
+from bms_tf.core.devices import one_device
+from bms_tf.core.keras import keras
+from bms_tf.core.system import System
+
+
+class Run:
+    """A system, its data and its measurements, built from gin and ready to train."""
+
+    def __init__(
+        self,
+        *,
+        system: Callable[..., System] = gin.REQUIRED,
+        data: Callable[..., tf.data.Dataset] = gin.REQUIRED,
+        optimizer: Callable[[], keras.optimizers.Optimizer] = gin.REQUIRED,
+        generator_updates: int = gin.REQUIRED,
+        batch_size: int = gin.REQUIRED,
+        log_every: int = 500,
+        evaluate_every: int = 5000,
+        checkpoint_every: int = 1000,
+        keep_checkpoints: int = 3,
+        metrics: Sequence[Callable] = (),
+        pictures: Sequence[Callable] = (),
+        samples: int = 2500,
+        seed: int = 0,
+        devices: Callable[[], tf.distribute.Strategy] = one_device,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int = 1,
+    ):
+        """`system`, and `optimizer` once for every player in the gin scope of its name, are called under `devices()`.
+
+        `generator_updates`: the length of the run, as the papers count it; the `*_every`: steps; `samples`: how many
+        samples are scored. Raises ValueError for a value out of range, and where system and data do not fit.
+        """
+        counts = {
+            "generator_updates": generator_updates,
+            "batch_size": batch_size,
+            "log_every": log_every,
+            "evaluate_every": evaluate_every,
+            "checkpoint_every": checkpoint_every,
+            "keep_checkpoints": keep_checkpoints,
+            "samples": samples,
+            "steps_per_execution": steps_per_execution,
+        }
+        for name, count in counts.items():
+            if count < 1:
+                raise ValueError(f"train.{name} is {count}; it must be at least 1")
+        self.strategy = devices()
+        keras.utils.set_random_seed(seed)
+        with self.strategy.scope():
+            self.system = system()
+            optimizers = {}
+            for player in self.system.players:
+                with gin.config_scope(player):
+                    optimizers[player] = optimizer()
+            self.system.compile(optimizers, jit_compile=jit_compile, steps_per_execution=steps_per_execution)
+        self.data, self.seed = data, seed
+        self.log_every, self.evaluate_every, self.checkpoint_every = log_every, evaluate_every, checkpoint_every
+        self.keep_checkpoints = keep_checkpoints
+        self.metrics, self.pictures, self.samples = metrics, pictures, samples
+        self.examples_per_step = batch_size * self.system.batches_per_step
+        self.steps = generator_updates // self.system.generator_updates
+        for name, every in {"evaluate_every": evaluate_every, "checkpoint_every": checkpoint_every}.items():
+            if every % log_every:
+                raise ValueError(f"train.{name} is {every}; it must be a multiple of log_every = {log_every}")
+        if log_every % steps_per_execution or generator_updates % (self.system.generator_updates * log_every):
+            raise ValueError(
+                f"train.generator_updates is {generator_updates}, log_every {log_every} and steps_per_execution "
+                f"{steps_per_execution}: the first must be a multiple of {self.system.generator_updates} (a step's "
+                "generator updates) * log_every, and the last must divide log_every"
+            )
+        example = self.dataset("train", 0).element_spec.shape[1:]
+        if tuple(example) != self.system.data_shape:
+            raise ValueError(
+                f"the data has examples of shape {tuple(example)}; the generator makes {self.system.data_shape}"
+            )
+        self._sample = tf.function(self.system.sample)
+        self._reconstruct = tf.function(self.system.reconstruct) if hasattr(self.system, "reconstruct") else None
+
+    def dataset(self, split: str, start_step: int, input_context=None) -> tf.data.Dataset:
+        return self.data(split, start_step, self.examples_per_step, self.seed, input_context)
+
+    # Measurements.
+
+    def draw_samples(self) -> np.ndarray:
+        """`samples` samples, the same codes every time."""
+        seeds = self.seed * 2**32 + np.arange(self.samples, dtype=np.int64)
+        return np.concatenate([self._sample(part).numpy() for part in np.array_split(seeds, -(-self.samples // 500))])
+
+    def reference(self) -> np.ndarray:
+        """The test split."""
+        return np.concatenate(list(self.dataset("test", 0).as_numpy_iterator()))
+
+    def scores(self, samples: np.ndarray) -> dict[str, float]:
+        """Every metric of `samples`."""
+        reference = self.reference()
+        return {k: v for metric in self.metrics for k, v in metric(samples, reference, seed=self.seed).items()}
+
+    def real_scores(self) -> dict[str, float]:
+        """Every metric of as many real examples, from the training split: what a perfect generator would get."""
+        batches = self.dataset("train", 0).unbatch().take(self.samples).batch(self.samples)
+        return self.scores(next(batches.as_numpy_iterator()))
+
+    def figures(self) -> dict:
+        """Every picture, by name."""
+        samples, reference = self.draw_samples(), self.reference()
+        reconstruct = self._reconstruct and (lambda x: self._reconstruct(x).numpy())
+        return {picture.__name__: picture(samples, reference, reconstruct) for picture in self.pictures}
+
+    # Commands.
+
+    def describe(self) -> str:
+        """Every network's layers and parameter counts, and the shape of the first batch; takes one step."""
+        lines = []
+        for name, network in self.system.networks.items():
+            lines.append(f"\n{name}")
+            network.summary(print_fn=lambda line, **_: lines.append(line), expand_nested=True, line_length=88)
+        shape = next(iter(self.dataset("train", 0))).shape
+        lines.append(f"\nfirst batch: {tuple(shape)} ({self.system.batches_per_step} batch(es) a step)")
+        history = self._fit(start=0, steps=1, epoch=1)
+        lines.append("one step: " + ", ".join(f"{term} {values[0]:.4g}" for term, values in history.items()))
+        return "\n".join(lines)
+
+    def train(self, run_dir: str) -> dict[str, dict[str, float]]:
+        """Trains in `run_dir`, from its newest checkpoint where it has one. Returns the scores of samples and of data.
+
+        Raises ValueError if the folder holds a run with other settings, FloatingPointError if a loss is not finite.
+        """
+        text = config.as_text()
+        settings = os.path.join(run_dir, "config.gin")
+        if os.path.exists(settings):
+            with open(settings) as file:
+                changes = config.difference(file.read(), text, ignore=("train.generator_updates",))
+            if changes:
+                raise ValueError(
+                    f"{run_dir} holds a run with other settings ({'; '.join(changes)}); take another --run_dir"
+                )
+        os.makedirs(run_dir, exist_ok=True)
+        _write(settings, text)
+        _write(os.path.join(run_dir, "operative.gin"), config.operative_text())
+        checkpoints = Checkpoints(self.system, os.path.join(run_dir, "checkpoints"), keep=self.keep_checkpoints)
+        start = checkpoints.restore()
+        if start:
+            print(f"resuming at step {start} of {self.steps}")
+        if start < self.steps:
+            record = callbacks.Record(run_dir)
+            pictures = os.path.join(run_dir, "pictures")
+            often = {"every": self.evaluate_every, "last": self.steps}
+            self._fit(
+                start=start,
+                steps=self.steps - start,
+                epoch=self.log_every,
+                callbacks=[
+                    callbacks.ProgressBar(self.steps),
+                    callbacks.StopOnNonFinite(),
+                    callbacks.Evaluate(lambda: self.scores(self.draw_samples()), **often),
+                    record,
+                    callbacks.Draw(self.figures, pictures, record, **often),
+                    callbacks.Save(checkpoints, every=self.checkpoint_every, last=self.steps),
+                ],
+            )
+        scores = {"samples": self.scores(self.draw_samples()), "data": self.real_scores()}
+        _write(os.path.join(run_dir, "scores.json"), json.dumps(scores, indent=1) + "\n")
+        _write(os.path.join(run_dir, "operative.gin"), config.operative_text())
+        return scores
+
+    def _fit(self, *, start: int, steps: int, epoch: int, callbacks: Sequence[keras.callbacks.Callback] = ()):
+        if self.strategy.num_replicas_in_sync > 1:
+            dataset = self.strategy.distribute_datasets_from_function(lambda c: self.dataset("train", start, c))
+        else:
+            dataset = self.dataset("train", start)
+        history = self.system.fit(
+            dataset,
+            initial_epoch=start // epoch,
+            epochs=(start + steps) // epoch,
+            steps_per_epoch=epoch,
+            callbacks=callbacks,
+            verbose=0,
+        )
+        return history.history
+
+
+# The name under which gin files set a run up.
+train = gin.configurable("train", module="bms_tf")(Run)
+
+
+def _write(path: str, text: str):
+    """All of the file or none of it."""
+    with open(path + ".new", "w") as file:
+        file.write(text)
+    os.replace(path + ".new", path)

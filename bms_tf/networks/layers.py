@@ -1,0 +1,122 @@
+"""Layers and layer wrappers that the networks share."""
+
+from collections.abc import Callable
+
+import gin
+import tensorflow as tf
+
+from bms_tf.core.keras import keras
+
+Wrapper = Callable[[keras.layers.Layer], keras.layers.Layer]
+
+
+class SpectralNormalization(keras.layers.Wrapper):
+    """Divides a layer's kernel by an estimate of its largest singular value (Miyato et al. 2018, eq. 8 and 9).
+
+    The kernel itself is never written: the forward pass uses W / sigma with sigma = v' W u, where the singular vectors
+    u and v are constants and W is not, so that the gradient sees sigma. One call of `power_iteration` per
+    discriminator update refines u; real, fake and penalty passes of one update see the same weights. Kernels of
+    convolutions are reshaped to [-1, last axis], as Miyato et al. do.
+
+    Takes the arguments of `tfa.layers.SpectralNormalization`, and wraps Dense, Conv2D and Conv2DTranspose.
+    """
+
+    WARM_UP = 10
+
+    def __init__(self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs):
+        super().__init__(layer, **kwargs)
+        if not isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)):  # Conv2DTranspose is a Conv2D
+            raise ValueError(f"cannot normalize a {type(layer).__name__}: allowed are Dense, Conv2D, Conv2DTranspose")
+        if power_iterations < 1:
+            raise ValueError(f"power_iterations is {power_iterations}; it must be at least 1")
+        self.power_iterations = power_iterations
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        self.u = self.add_weight(
+            name="sn_u",
+            shape=(1, self.layer.kernel.shape[-1]),
+            initializer=keras.initializers.RandomNormal(),
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+        with tf.init_scope():
+            self.u.assign(self._iterated(self.WARM_UP))
+
+    def _matrix(self) -> tf.Tensor:
+        return tf.reshape(self.layer.kernel, [-1, self.layer.kernel.shape[-1]])
+
+    def _iterated(self, iterations: int) -> tf.Tensor:
+        w, u = self._matrix(), tf.convert_to_tensor(self.u)
+        for _ in range(iterations):
+            v = tf.math.l2_normalize(tf.matmul(u, w, transpose_b=True))
+            u = tf.math.l2_normalize(tf.matmul(v, w))
+        return u
+
+    def power_iteration(self):
+        """Refine u by `power_iterations` steps of the power method."""
+        self.u.assign(self._iterated(self.power_iterations))
+
+    def sigma(self) -> tf.Tensor:
+        """The estimate of the kernel's largest singular value, a scalar, differentiable in the kernel."""
+        w, u = self._matrix(), tf.convert_to_tensor(self.u)
+        v = tf.stop_gradient(tf.math.l2_normalize(tf.matmul(u, w, transpose_b=True)))
+        return tf.reduce_sum(tf.matmul(v, w) * u)
+
+    def call(self, inputs):
+        # A layer reads its kernel from its attributes when it is called: put W / sigma in its place for this call.
+        kernel = self.layer.__dict__["kernel"]
+        self.layer.__dict__["kernel"] = kernel / self.sigma()
+        try:
+            return self.layer(inputs)
+        finally:
+            self.layer.__dict__["kernel"] = kernel
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "power_iterations": self.power_iterations}
+
+
+@gin.configurable
+def spectral_normalization(layer: keras.layers.Layer, power_iterations: int = 1) -> keras.layers.Layer:
+    """`layer` under `SpectralNormalization`."""
+    return SpectralNormalization(layer, power_iterations=power_iterations)
+
+
+@gin.configurable
+def addons_spectral_normalization(layer: keras.layers.Layer, power_iterations: int = 1) -> keras.layers.Layer:
+    """`layer` under TensorFlow Addons' wrapper, which assigns W / sigma to the kernel on each training call.
+
+    Its gradient does not see sigma. Raises ValueError where tensorflow-addons is not installed.
+    """
+    try:
+        import tensorflow_addons as tfa
+    except ImportError:
+        raise ValueError(
+            "tensorflow-addons is not installed (it needs Python 3.10 or 3.11); use spectral_normalization"
+        ) from None
+    return tfa.layers.SpectralNormalization(layer, power_iterations=power_iterations)
+
+
+@gin.configurable
+def wrap(layer: keras.layers.Layer, wrapper: Wrapper | None = None) -> keras.layers.Layer:
+    """`layer` under `wrapper`: the one place through which a gin file wraps every weight layer of a network.
+
+    `discriminator/wrap.wrapper = @spectral_normalization` does so for the network built in that scope.
+    """
+    return layer if wrapper is None else wrapper(layer)
+
+
+@gin.configurable
+def batch_normalization(momentum: float = 0.99) -> keras.layers.Layer:
+    """Batch normalization by each replica's own batch."""
+    return keras.layers.BatchNormalization(momentum=momentum)
+
+
+@gin.configurable
+def synchronized_batch_normalization(momentum: float = 0.99) -> keras.layers.Layer:
+    """Batch normalization by the batch over all replicas."""
+    return keras.layers.BatchNormalization(momentum=momentum, synchronized=True)

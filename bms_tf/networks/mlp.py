@@ -1,0 +1,45 @@
+"""Fully connected networks."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import gin
+
+from bms_tf.core.keras import keras
+from bms_tf.networks.layers import Wrapper, wrap
+
+
+@gin.configurable
+def mlp(
+    *,
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
+    hidden: Sequence[int] = (128, 128),
+    activation: str = "relu",
+    gain: float = 1.0,
+    normalization: Callable[[], keras.layers.Layer] | None = None,
+    wrapper: Wrapper = wrap,
+) -> keras.Sequential:
+    """Hidden layers of the widths in `hidden`, then a linear layer to `output_shape`; () gives logits [B].
+
+    `gain` multiplies the input: the slope with which the network starts. `normalization` makes the layer put before
+    each activation; `wrapper` wraps each layer with weights.
+
+    Source: the 2-D networks of VEEGAN (Srivastava et al. 2017) have two hidden layers of 128, the discriminator one.
+    """
+    if not all(width > 0 for width in hidden):
+        raise ValueError(f"mlp.hidden is {tuple(hidden)}; every width must be positive")
+    layers = [keras.Input(tuple(input_shape))]
+    if len(input_shape) != 1:
+        layers.append(keras.layers.Flatten())
+    if gain != 1.0:
+        layers.append(keras.layers.Rescaling(gain))
+    for width in hidden:
+        layers.append(wrapper(keras.layers.Dense(width, use_bias=normalization is None)))
+        if normalization is not None:
+            layers.append(normalization())
+        layers.append(keras.layers.Activation(activation))
+    layers.append(wrapper(keras.layers.Dense(math.prod(output_shape))))
+    if len(output_shape) != 1:
+        layers.append(keras.layers.Reshape(tuple(output_shape)))
+    return keras.Sequential(layers)

@@ -1,0 +1,86 @@
+"""Encoders: networks that give a posterior q(z|x), from which codes are drawn by reparameterization."""
+
+import math
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from bms_tf.core.keras import keras
+
+
+@dataclass(frozen=True)
+class DiagonalGaussian:
+    """q(z|x) = N(mean, diag(exp(log_stddev))^2); both [B, Z]."""
+
+    mean: tf.Tensor
+    log_stddev: tf.Tensor
+
+    def sample(self, noise: tf.Tensor) -> tf.Tensor:
+        """Codes [..., B, Z] from standard normal noise [..., B, Z]."""
+        return self.mean + tf.exp(self.log_stddev) * noise
+
+    def log_prob(self, z: tf.Tensor) -> tf.Tensor:
+        """log q(z|x), [..., B], of codes [..., B, Z]."""
+        standardized = (z - self.mean) * tf.exp(-self.log_stddev)
+        return tf.reduce_sum(-0.5 * standardized**2 - self.log_stddev - 0.5 * math.log(2 * math.pi), axis=-1)
+
+
+@dataclass(frozen=True)
+class PointMass:
+    """A deterministic encoder's q(z|x): all mass on `mean` [B, Z]. It has no density."""
+
+    mean: tf.Tensor
+
+    def sample(self, noise: tf.Tensor) -> tf.Tensor:
+        """`mean`, repeated to the shape of `noise` [..., B, Z]."""
+        return tf.broadcast_to(self.mean, tf.shape(noise))
+
+
+@dataclass(frozen=True)
+class Implicit:
+    """q(z|x) of a network fed with data and noise: it can be drawn from, but has no density."""
+
+    network: keras.Model
+    x: tf.Tensor
+    training: bool
+
+    def sample(self, noise: tf.Tensor) -> tf.Tensor:
+        """Codes [..., B, Z] from standard normal noise [..., B, Z]; one pass of the network per draw."""
+        draws = math.prod(noise.shape[:-2])
+        x = tf.tile(tf.reshape(self.x, [self.x.shape[0] or tf.shape(self.x)[0], -1]), [draws, 1])
+        z = self.network(tf.concat([x, tf.reshape(noise, [-1, noise.shape[-1]])], axis=-1), training=self.training)
+        return tf.reshape(z, tf.shape(noise))
+
+
+class Encoder(keras.Sequential):
+    """A network whose output parameterizes q(z|x). `code_size` is Z, `data_shape` the shape of one example."""
+
+    def __init__(self, network: keras.Model, *, code_size: int, data_shape: tuple[int, ...]):
+        super().__init__([keras.Input(network.input_shape[1:]), network], name="encoder")
+        self.code_size = code_size
+        self.data_shape = tuple(data_shape)
+
+    def posterior(self, x: tf.Tensor, *, training: bool = True):
+        """q(z|x) for data [B, ...]: an object with `sample(noise)` and, where it has a density, `log_prob(z)`."""
+        raise TypeError(f"{type(self).__name__} must define posterior()")
+
+
+class GaussianEncoder(Encoder):
+    """The network's output [B, 2 Z] is the mean and the log standard deviation of a diagonal Gaussian."""
+
+    def posterior(self, x: tf.Tensor, *, training: bool = True) -> DiagonalGaussian:
+        return DiagonalGaussian(*tf.split(self(x, training=training), 2, axis=-1))
+
+
+class DeterministicEncoder(Encoder):
+    """The network's output [B, Z] is the code."""
+
+    def posterior(self, x: tf.Tensor, *, training: bool = True) -> PointMass:
+        return PointMass(self(x, training=training))
+
+
+class NoiseFedEncoder(Encoder):
+    """The network maps the flattened data and Z standard normal numbers [B, D + Z] to a code [B, Z]."""
+
+    def posterior(self, x: tf.Tensor, *, training: bool = True) -> Implicit:
+        return Implicit(self, x, training)

@@ -1,0 +1,67 @@
+"""The parts that networks play, as a gin file names them.
+
+Each function hands its network factory the shapes of its role, so that a recipe states the shape of the data and the
+size of the code once, and any network can play any role that it has the shape for.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import gin
+
+from bms_tf.core.keras import keras
+from bms_tf.networks.posteriors import DeterministicEncoder, GaussianEncoder, NoiseFedEncoder
+
+# A network factory takes `input_shape` and `output_shape`, both without the batch; () as output means logits [B].
+Factory = Callable[..., keras.Model]
+
+
+@gin.configurable
+def shapes(*, data_shape: Sequence[int], code_size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shapes of one example and of one code. Raises ValueError for a size that is not positive."""
+    if code_size < 1 or any(size < 1 for size in data_shape):
+        raise ValueError(f"data_shape is {data_shape} and code_size {code_size}; every size must be positive")
+    return tuple(data_shape), (code_size,)
+
+
+@gin.configurable
+def generator(*, network: Factory) -> keras.Model:
+    """G: codes [B, Z] to data [B, ...]."""
+    data, code = shapes()
+    return network(input_shape=code, output_shape=data)
+
+
+@gin.configurable
+def discriminator(*, network: Factory) -> keras.Model:
+    """D_I: data [B, ...] to logits [B]."""
+    data, _ = shapes()
+    return network(input_shape=data, output_shape=())
+
+
+@gin.configurable
+def code_discriminator(*, network: Factory) -> keras.Model:
+    """D_L: codes [B, Z] to logits [B], high for codes from the prior."""
+    _, code = shapes()
+    return network(input_shape=code, output_shape=())
+
+
+@gin.configurable
+def gaussian_encoder(*, network: Factory) -> GaussianEncoder:
+    """q(z|x), a diagonal Gaussian."""
+    data, (size,) = shapes()
+    return GaussianEncoder(network(input_shape=data, output_shape=(2 * size,)), code_size=size, data_shape=data)
+
+
+@gin.configurable
+def deterministic_encoder(*, network: Factory) -> DeterministicEncoder:
+    """q(z|x), a point."""
+    data, (size,) = shapes()
+    return DeterministicEncoder(network(input_shape=data, output_shape=(size,)), code_size=size, data_shape=data)
+
+
+@gin.configurable
+def noise_fed_encoder(*, network: Factory) -> NoiseFedEncoder:
+    """q(z|x), given by a network that is also fed with noise; for networks of flat inputs."""
+    data, (size,) = shapes()
+    network = network(input_shape=(math.prod(data) + size,), output_shape=(size,))
+    return NoiseFedEncoder(network, code_size=size, data_shape=data)

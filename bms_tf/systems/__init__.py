@@ -1,0 +1,19 @@
+"""One file per paper. The objectives that a gin file may choose among are registered here."""
+
+import gin
+
+from bms_tf.objectives import adversarial, best_of_many, divergences
+
+for _objective in (
+    adversarial.Hinge,
+    adversarial.CrossEntropy,
+    best_of_many.BestOfMany,
+    best_of_many.LeastRealistic,
+    best_of_many.Mean,
+    best_of_many.LogMeanExp,
+    best_of_many.naive,
+    best_of_many.winners_only,
+    divergences.analytic_kl,
+    divergences.empirical_kl,
+):
+    gin.external_configurable(_objective, module="bms_tf.objectives")

@@ -1,0 +1,195 @@
+"""BMS-VAE-GAN: "Best of Many" samples distribution matching (Bhattacharyya, Fritz, Schiele 2019)."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import gin
+import tensorflow as tf
+
+from bms_tf.core.functional import frozen_statistics, power_iteration
+from bms_tf.core.keras import keras
+from bms_tf.core.random import Key
+from bms_tf.core.system import Aux, Losses, Phase, System
+from bms_tf.objectives import adversarial, best_of_many, divergences, likelihoods
+
+
+@gin.configurable
+class BMSVAEGAN(System):
+    """Maximizes, jointly over encoder and generator (workshop paper, eq. 4, with its reductions selectable),
+
+        L = alpha * S(x) + beta * max_i log p(x|z_i) - KL(q(z|x) || p(z)),    z_1 .. z_T ~ q(z|x),
+
+    | term | of the objective | source |
+    | --- | --- | --- |
+    | autoencoder/reconstruction | -beta max_i log p(x|z_i), log p = -lambda ||x - G(z)||_1 | eq. 3, 4 |
+    | autoencoder/synthetic_likelihood | -alpha S, S the least (or mean) log D_I(G(z_i)) | eq. 3, 4 |
+    | autoencoder/sample | -alpha log D_I(G(z)), z ~ p(z) | ours, after alpha-GAN eq. 13; algorithm 1, line 4 |
+    | autoencoder/prior | -log [D_L(z_1) / (1 - D_L(z_1))] | eq. 4, "classifier based estimate" |
+    | discriminator/* | hinge loss | algorithm 1, line 4 |
+    | code_discriminator/* | cross-entropy | algorithm 1, line 5 |
+
+    With T = 1 it is alpha-GAN + SN (joint updates); with alpha = 0 it is BMS-VAE, and has no D_I.
+
+    Deviations: the papers do not give the posterior (here what the encoder says, a diagonal Gaussian by default), the
+    margins (1), nor how the norm is reduced (the sum in 2-D, the mean for images). Codes seen by D_L, the prior term
+    and D_I's reconstructions are z_1, never the winner, which is a biased draw of q(z|x).
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model | None,
+        code_discriminator: keras.Model | None,
+        T: int = gin.REQUIRED,
+        lambda_: float = gin.REQUIRED,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        reconstruction: object = best_of_many.BestOfMany(),
+        synthetic_likelihood: object = best_of_many.LeastRealistic(),
+        prior_term: Callable | None = None,
+        discriminator_loss: object = adversarial.Hinge(),
+        fakes: Literal["both", "samples"] = "both",
+        all_codes: bool = False,
+        gradient: Callable = best_of_many.winners_only,
+        chunk: int | None = None,
+        seed: int = 0,
+        ema: float | None = None,
+    ):
+        """`encoder` has `posterior(x)`; `discriminator` (D_I) and `code_discriminator` (D_L) give logits [B].
+
+        `reconstruction` and `synthetic_likelihood` reduce the T candidates; `prior_term(posterior, z)` replaces D_L's
+        estimate of the KL (then `code_discriminator` is None); `fakes`: what D_I tells from data, samples alone
+        (algorithm 1 as printed) or reconstructions as well, with data weighing 2 (alpha-GAN, eq. 14); `all_codes`: D_L,
+        the prior term and D_I's reconstructions see z_1 .. z_T; `gradient` and `chunk`: how the T candidates are
+        differentiated, see `objectives.best_of_many`. Raises ValueError for a value out of range.
+        """
+        if T < 1:
+            raise ValueError(f"BMSVAEGAN.T is {T}; it must be at least 1")
+        if chunk is not None and (chunk < 1 or T % chunk):
+            raise ValueError(f"BMSVAEGAN.chunk is {chunk}; it must divide T = {T}")
+        for name, weight in {"lambda_": lambda_, "alpha": alpha, "beta": beta}.items():
+            if weight < 0:
+                raise ValueError(f"BMSVAEGAN.{name} is {weight}; it must not be negative")
+        if fakes not in ("both", "samples"):
+            raise ValueError(f'BMSVAEGAN.fakes is {fakes!r}; allowed are "both" and "samples"')
+        if (code_discriminator is None) == (prior_term is None):
+            raise ValueError("BMSVAEGAN needs either a code_discriminator or another prior_term, and not both")
+        if alpha > 0 and discriminator is None:
+            raise ValueError(f"BMSVAEGAN.alpha is {alpha} but there is no discriminator; without one alpha must be 0")
+        networks = {"encoder": encoder, "generator": generator}
+        players = {"autoencoder": ("encoder", "generator")}
+        if alpha > 0:
+            networks["discriminator"], players["discriminator"] = discriminator, ("discriminator",)
+        if prior_term is None:
+            networks["code_discriminator"], players["code_discriminator"] = code_discriminator, ("code_discriminator",)
+        super().__init__(networks=networks, players=players, seed=seed, ema=ema)
+        self.T = T
+        self.lambda_, self.alpha, self.beta = lambda_, alpha, beta
+        self.reconstruction, self.synthetic_likelihood = reconstruction, synthetic_likelihood
+        self.prior_term = prior_term
+        self.discriminator_loss, self.fakes = discriminator_loss, fakes
+        self.codes_seen = T if all_codes else 1
+        self.gradient, self.chunk = gradient, chunk
+
+    @property
+    def batch_coupled(self) -> bool:
+        return super().batch_coupled or self.prior_term is divergences.empirical_kl
+
+    def phases(self) -> list[Phase]:
+        phases = [Phase("autoencoder", self._autoencoder_losses)]
+        if "discriminator" in self.players:
+            refine = partial(power_iteration, self.discriminator)
+            phases.append(Phase("discriminator", self._discriminator_losses, before=refine))
+        if "code_discriminator" in self.players:
+            phases.append(Phase("code_discriminator", self._code_discriminator_losses))
+        return phases
+
+    def _autoencoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        posterior = self.encoder.posterior(x)
+        noise = self._noise(x, key, self.T)
+        terms = [(lambda candidates: likelihoods.log_laplace(x, candidates, self.lambda_), self.reconstruction)]
+        if self.alpha > 0:
+            terms.append((self._log_ratio, self.synthetic_likelihood))
+        values = self.gradient(
+            lambda noise: self._decode(posterior.sample(noise)),
+            noise,
+            key.uniform("choice", (x.shape[0],), draws=(len(terms),)),
+            terms,
+            chunk=self.chunk,
+            scoring=partial(frozen_statistics, *self.networks.values()),
+        )
+        losses = {"reconstruction": -self.beta * values[0], "prior": self._prior(posterior, noise)}
+        if self.alpha > 0:
+            losses["synthetic_likelihood"] = -self.alpha * values[1]
+            losses["sample"] = -self.alpha * self.discriminator(self._samples(x, key), training=True)
+        return {"autoencoder": losses}, {}
+
+    def _discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        real, fake = self.discriminator_loss.real, self.discriminator_loss.fake
+        losses = {
+            "real": real(self.discriminator(x, training=True)),
+            "sample": fake(self.discriminator(self._samples(x, key), training=True)),
+        }
+        if self.fakes == "both":
+            codes = self._codes(self.encoder.posterior(x), self._noise(x, key, self.codes_seen))
+            x_hat = self.generator(codes, training=True)
+            losses["real"] *= 2.0
+            losses["reconstruction"] = fake(self.discriminator(x_hat, training=True))
+        return {"discriminator": losses}, {}
+
+    def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        prior = key.normal("prior", (x.shape[0], self.code_size))
+        codes = self._codes(self.encoder.posterior(x), self._noise(x, key, self.codes_seen))
+        losses = {
+            "prior": adversarial.cross_entropy_real(self.code_discriminator(prior, training=True)),
+            "posterior": adversarial.cross_entropy_fake(self.code_discriminator(codes, training=True)),
+        }
+        return {"code_discriminator": losses}, {}
+
+    def _noise(self, x: tf.Tensor, key: Key, draws: int) -> tf.Tensor:
+        return key.normal("posterior", (x.shape[0], self.code_size), draws=(draws,))
+
+    def _samples(self, x: tf.Tensor, key: Key) -> tf.Tensor:
+        return self.generator(key.normal("prior", (x.shape[0], self.code_size)), training=True)
+
+    def _codes(self, posterior, noise: tf.Tensor) -> tf.Tensor:
+        """z_1 of each x, [B, Z], or all of z_1 .. z_T."""
+        return tf.reshape(posterior.sample(noise[: self.codes_seen]), [-1, self.code_size])
+
+    def _prior(self, posterior, noise: tf.Tensor) -> tf.Tensor:
+        codes = self._codes(posterior, noise)
+        if self.prior_term is not None:
+            return self.prior_term(posterior, codes)
+        return divergences.density_ratio_kl(self.code_discriminator(codes, training=True))
+
+    def _decode(self, z: tf.Tensor) -> tf.Tensor:
+        """Codes [K, B, Z] to data [K, B, ...]."""
+        return tf.reshape(
+            self.generator(tf.reshape(z, [-1, self.code_size]), training=True), [*z.shape[:2], *self.data_shape]
+        )
+
+    def _log_ratio(self, candidates: tf.Tensor) -> tf.Tensor:
+        """log D_I, [K, B], of candidates [K, B, ...]."""
+        logits = self.discriminator(tf.reshape(candidates, [-1, *self.data_shape]), training=True)
+        return tf.reshape(logits, candidates.shape[:2])
+
+    # Inference.
+
+    def posterior(self, x: tf.Tensor):
+        """q(z|x) of data [B, ...]."""
+        return self.encoder.posterior(x, training=False)
+
+    def encode(self, x: tf.Tensor) -> tf.Tensor:
+        """The code [B, Z] of data [B, ...] at zero noise: the posterior's mean, if it is Gaussian."""
+        return self.posterior(x).sample(tf.zeros([tf.shape(x)[0], self.code_size]))
+
+    def reconstruct(self, x: tf.Tensor) -> tf.Tensor:
+        """x_hat = G(encode(x)), of the shape of x."""
+        return self.generate(self.encode(x))
+
+    def discriminate(self, x: tf.Tensor) -> tf.Tensor:
+        """D_I's logits [B] of data [B, ...], high for real data."""
+        return self.discriminator(x, training=False)

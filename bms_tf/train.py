@@ -1,0 +1,75 @@
+"""Trains a model: python -m bms_tf.train --gin_file=gin/ring.gin"""
+
+import os
+import statistics
+
+from absl import flags
+
+from bms_tf.core import command
+
+EXAMPLE = "python -m bms_tf.train --gin_file=gin/ring.gin --run_dir=runs/ring"
+
+GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "A recipe; later ones override earlier ones.")
+GIN_PARAM = flags.DEFINE_multi_string("gin_param", [], "One more setting, such as 'BMSVAEGAN.T = 30'.")
+RUN_DIR = flags.DEFINE_string("run_dir", None, "The run's folder; an existing one is resumed. Default: runs/RECIPE.")
+SEED = flags.DEFINE_integer("seed", None, "Sets train.seed.", lower_bound=0)
+SEEDS = flags.DEFINE_list("seeds", [], "Several seeds, one run each in RUN_DIR/seed_N; prints mean and deviation.")
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "Build, print the networks, take one step, write nothing.")
+ALLOW_IMPORT = flags.DEFINE_multi_string("allow_import", [], "A module of your own that gin files may import.")
+
+
+def main(argv):
+    """Parses the flags and trains."""
+    if len(argv) > 1:
+        raise ValueError(f"unknown argument {argv[1]!r}; flags begin with --")
+    if not GIN_FILE.value:
+        raise ValueError(f"--gin_file is missing; for example: {EXAMPLE}")
+    if SEEDS.value and SEED.value is not None:
+        raise ValueError("give --seed or --seeds, not both")
+    recipe = os.path.splitext(os.path.basename(GIN_FILE.value[0]))[0]
+    run_dir = RUN_DIR.value or os.path.join("runs", recipe)
+    if not SEEDS.value:
+        run(run_dir, [] if SEED.value is None else [f"train.seed = {SEED.value}"])
+        return
+    if not all(seed.isdigit() for seed in SEEDS.value):
+        raise ValueError(f"--seeds is {','.join(SEEDS.value)!r}; it must be whole numbers, as in --seeds=0,1,2")
+    scores = [run(os.path.join(run_dir, f"seed_{seed}"), [f"train.seed = {seed}"]) for seed in SEEDS.value]
+    if not DRY_RUN.value:
+        print_table({f"{len(scores)} seeds": scores})
+
+
+def run(run_dir, params):
+    """One run; returns its scores."""
+    from bms_tf.core import config, startup
+
+    tf = startup.import_tensorflow()
+    tf.keras.backend.clear_session()
+    config.load(GIN_FILE.value, [*GIN_PARAM.value, *params], ALLOW_IMPORT.value)
+    with config.one_line_errors():
+        from bms_tf.core.training import train
+
+        job = train()
+        if DRY_RUN.value:
+            print(job.describe())
+            return None
+        scores = job.train(run_dir)
+    print_table({"samples": [scores["samples"]], "data": [scores["data"]]})
+    print(f"pictures: {os.path.join(run_dir, 'pictures')}")
+    return scores["samples"]
+
+
+def print_table(columns):
+    """A line per score: for each column's runs the mean and, for more than one, the standard deviation."""
+    width = max(len(name) for scores in columns.values() for name in scores[0])
+    print(" " * width + "".join(f"{title:>22}" for title in columns))
+    for name in next(iter(columns.values()))[0]:
+        cells = []
+        for runs in columns.values():
+            values = [scores[name] for scores in runs]
+            deviation = f" ± {statistics.stdev(values):.3g}" if len(values) > 1 else ""
+            cells.append(f"{statistics.fmean(values):.4g}{deviation}".rjust(22))
+        print(name.ljust(width) + "".join(cells))
+
+
+if __name__ == "__main__":
+    command.run(main, EXAMPLE)
