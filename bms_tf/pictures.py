@@ -1,0 +1,119 @@
+"""Pictures drawn during and after training: `picture(samples, reference, reconstruct=None, ...) -> Figure`, or None if
+it cannot be.
+
+No pyplot: a Figure of its own needs no display and leaves no global state.
+"""
+
+from collections.abc import Callable
+
+import gin
+import numpy as np
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter
+from sklearn.neighbors import NearestNeighbors
+
+Reconstruct = Callable[[np.ndarray], np.ndarray]
+
+
+@gin.configurable
+def density(
+    samples: np.ndarray,
+    reference: np.ndarray,
+    reconstruct: Reconstruct | None = None,
+    *,
+    bins: int = 250,
+    blur: float = 1.5,
+) -> Figure:
+    """Density of the data beside that of the samples, on the same axes, as in VEEGAN's figure 2.
+
+    Args:
+        samples, reference: [N, 2] and [M, 2]. The axes are the reference's range and a margin; samples outside are
+            counted in the title.
+        reconstruct: not used.
+        bins: of the histogram, along each axis.
+        blur: standard deviation of the Gaussian it is smoothed with, in bins.
+    """
+    low, high = reference.min(axis=0), reference.max(axis=0)
+    margin = 0.15 * (high - low).max()
+    limits = np.stack([low - margin, high + margin], axis=1)
+
+    figure = Figure(figsize=(8, 4.3), layout="constrained")
+    norm = PowerNorm(
+        0.25
+    )  # brightness is the fourth root of the density: a thin bridge between modes is seen beside a peak
+    for axes, name, points in zip(figure.subplots(1, 2), ("data", "samples"), (reference, samples), strict=True):
+        inside = np.all((points >= limits[:, 0]) & (points <= limits[:, 1]), axis=1)  # False for NaN
+        counts, *_ = np.histogramdd(points[inside], bins=bins, range=limits)
+        image = gaussian_filter(counts / max(len(points), 1), blur)
+        # The first image, the data's, sets the range of the norm for both.
+        axes.imshow(image.T, origin="lower", extent=limits.ravel(), cmap="magma", norm=norm)
+        outside = len(points) - np.count_nonzero(inside)
+        axes.set_title(f"{name}: {len(points):,} points" + (f", {outside:,} outside" if outside else ""))
+    return figure
+
+
+def _show(images: np.ndarray, columns: int, title: str) -> Figure:
+    """A figure of images [N, H, W, C] in [-1, 1], row by row with a white line between; NaN is black."""
+    images = np.clip(np.nan_to_num(np.asarray(images, np.float32), nan=-1) / 2 + 0.5, 0, 1)
+    images = np.pad(images, [(0, -len(images) % columns), (0, 2), (0, 2), (0, 0)], constant_values=1)
+    _, height, width, channels = images.shape
+    tiled = images.reshape(-1, columns, height, width, channels).swapaxes(1, 2).reshape(-1, columns * width, channels)
+
+    figure = Figure(figsize=(6, 0.3 + 6 * tiled.shape[0] / tiled.shape[1]), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(
+        tiled[:-2, :-2], cmap="gray", vmin=0, vmax=1, interpolation="nearest"
+    )  # the map is for one channel only
+    axes.set_title(title)
+    axes.set_axis_off()
+    return figure
+
+
+@gin.configurable
+def sample_grid(
+    samples: np.ndarray, reference: np.ndarray, reconstruct: Reconstruct | None = None, *, side: int = 8
+) -> Figure:
+    """The first side x side of the samples [N, H, W, C] in [-1, 1]; `reference` and `reconstruct` are not used."""
+    return _show(samples[: side**2], side, "samples")
+
+
+@gin.configurable
+def reconstruction_grid(
+    samples: np.ndarray,
+    reference: np.ndarray,
+    reconstruct: Reconstruct | None = None,
+    *,
+    columns: int = 8,
+    rows: int = 4,
+) -> Figure | None:
+    """The first images of the reference, [M, H, W, C] in [-1, 1], over their reconstructions; None without those."""
+    if reconstruct is None:
+        return None
+    originals = reference[: columns * rows]
+    pairs = np.concatenate([originals, reconstruct(originals)], axis=1)  # one above the other
+    return _show(pairs, columns, "held-out images, their reconstructions below")
+
+
+@gin.configurable
+def nearest_training(
+    samples: np.ndarray,
+    reference: np.ndarray,
+    reconstruct: Reconstruct | None = None,
+    *,
+    data: Callable,
+    columns: int = 8,
+    rows: int = 4,
+) -> Figure:
+    """The first samples [N, H, W, C] in [-1, 1], each over the training image nearest in pixels, which shows samples
+    learnt by heart.
+
+    `data` is a pipeline with the split "train_once"; `reference` and `reconstruct` are not used.
+    """
+    training = np.concatenate(list(data("train_once", 0, 500, 0).as_numpy_iterator()))
+    samples = samples[: columns * rows]
+    flat = np.nan_to_num(np.asarray(samples, np.float32)).reshape(len(samples), -1)
+    search = NearestNeighbors(n_neighbors=1).fit(training.reshape(len(training), -1))
+    nearest = search.kneighbors(flat, return_distance=False)[:, 0]
+    pairs = np.concatenate([samples, training[nearest]], axis=1)  # one above the other
+    return _show(pairs, columns, "samples, the nearest training images below")

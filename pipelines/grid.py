@@ -1,0 +1,31 @@
+"""The 2-D grid: 25 Gaussians on a square lattice (as in Srivastava et al., VEEGAN, 2017)."""
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from pipelines.addressing import mixture
+
+
+@gin.configurable
+def grid_centers(*, side: int = 5, spacing: float = 2.0) -> np.ndarray:
+    """Centers of the modes, float64 [side^2, 2]: a square lattice around 0, by default {-4, -2, 0, 2, 4}^2."""
+    axis = spacing * (np.arange(side) - (side - 1) / 2)
+    return np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+@gin.configurable
+def grid(
+    split: str,
+    start_step: int,
+    examples_per_step: int,
+    seed: int,
+    input_context: tf.distribute.InputContext | None = None,
+    *,
+    std: float = 0.05,
+    held_out: int = 10_000,
+) -> tf.data.Dataset:
+    """Points around `grid_centers`, float32 [examples_per_step, 2]. Splits, shares and errors: `addressing.mixture`."""
+    return mixture(
+        split, start_step, examples_per_step, seed, input_context, centers=grid_centers(), std=std, held_out=held_out
+    )

@@ -1,0 +1,34 @@
+"""The 2-D ring: Gaussians on a circle, the smallest test for lost modes (as in Srivastava et al., VEEGAN, 2017)."""
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from pipelines.addressing import mixture
+
+
+@gin.configurable
+def ring_centers(*, modes: int = 8, radius: float = 1.0) -> np.ndarray:
+    """Centers of the modes, float64 [modes, 2], at the angles 2 pi i / modes.
+
+    (Public code often has `linspace(0, 2 * pi, 8)`, whose first and last mode are the same.)
+    """
+    angles = 2 * np.pi * np.arange(modes) / modes
+    return radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+@gin.configurable
+def ring(
+    split: str,
+    start_step: int,
+    examples_per_step: int,
+    seed: int,
+    input_context: tf.distribute.InputContext | None = None,
+    *,
+    std: float = 0.01,
+    held_out: int = 10_000,
+) -> tf.data.Dataset:
+    """Points around `ring_centers`, float32 [examples_per_step, 2]. Splits, shares and errors: `addressing.mixture`."""
+    return mixture(
+        split, start_step, examples_per_step, seed, input_context, centers=ring_centers(), std=std, held_out=held_out
+    )
