@@ -7,7 +7,7 @@ from sklearn.metrics import euclidean_distances
 def finite_rows(array: np.ndarray) -> np.ndarray:
     """The rows of [N, ...] that hold no NaN or infinity, as float64."""
     array = np.asarray(array, np.float64)
-    return array[np.isfinite(array).reshape(len(array), -1).all(axis=1)]
+    return array[np.isfinite(array).all(axis=tuple(range(1, array.ndim)))]
 
 
 def energy_distance(a: np.ndarray, b: np.ndarray, *, seed: int, max_points: int = 4000) -> float:

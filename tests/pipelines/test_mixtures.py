@@ -64,8 +64,8 @@ def test_finite_splits_are_one_ordered_pass_with_a_smaller_last_batch(pipeline):
 
 @pytest.mark.parametrize("pipeline", MIXTURES)
 def test_splits_share_no_point(pipeline):
-    # Two coordinates are enough: float32 leaves about 10^5 values to each within one std, so 10^11 points within a mode,
-    # and the 30,000 points make under 10^8 pairs in a mode: two equal points are a repeated key, not chance.
+    # Two coordinates are enough: float32 leaves about 10^5 values to each within one std, so 10^11 points within a
+    # mode, and the 30,000 points make under 10^8 pairs in a mode: two equal points are a repeated key, not chance.
     splits = [whole(pipeline, "validation"), whole(pipeline, "test"), *take(pipeline("train", 0, 1000, 0), 10)]
     points = np.concatenate(splits)[:, :2]
     assert len(np.unique(points, axis=0)) == len(points) == 30_000

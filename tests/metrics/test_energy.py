@@ -1,0 +1,46 @@
+"""The energy distance against hand arithmetic and scipy's."""
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from bms_tf.metrics.energy import energy_distance
+
+
+def test_two_point_masses():
+    # E|X - Y| = 5, and no distance within either set: 2 * 5.
+    a, b = np.zeros((7, 2)), np.tile([3.0, 4.0], (4, 1))
+    assert energy_distance(a, b, seed=0) == pytest.approx(10)
+
+
+def test_identical_sets_are_slightly_negative_as_an_unbiased_estimate_is():
+    # {0, 1} against itself: the mean over all pairs (x, y) is 1/2, that over pairs of two different points is 1.
+    a = np.array([[0.0], [1.0]])
+    assert energy_distance(a, a, seed=0) == pytest.approx(2 * 0.5 - 1 - 1)
+
+
+def test_against_scipy_in_one_dimension():
+    # scipy gives the root of the V-statistic V, whose means within a set of n take the n pairs (x, x) in: its mean is
+    # (n - 1) / n times ours. So ours is V - mean_a / (n - 1) - mean_b / (m - 1) with the V-statistic's means.
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=30), rng.normal(1, 2, size=20)
+    means = [np.abs(x[:, None] - x).mean() for x in (a, b)]
+    expected = scipy.stats.energy_distance(a, b) ** 2 - means[0] / 29 - means[1] / 19
+    assert energy_distance(a[:, None], b[:, None], seed=0) == pytest.approx(expected, rel=1e-9)
+
+
+def test_large_sets_are_subsampled_by_the_seed():
+    a, b = np.random.default_rng(0).normal(size=(2, 500, 2))
+    first = energy_distance(a, b, seed=1, max_points=50)
+    assert first == energy_distance(a, b, seed=1, max_points=50)
+    assert first != energy_distance(a, b, seed=2, max_points=50)
+    # Any 50 of 500 equal points are the same set.
+    assert energy_distance(a[:1].repeat(500, 0), b[:1].repeat(500, 0), seed=0, max_points=50) == pytest.approx(
+        2 * np.linalg.norm(a[0] - b[0])
+    )
+
+
+def test_rows_that_are_not_finite_are_left_out():
+    a = np.array([[0.0, 0.0], [np.nan, 0.0], [0.0, 0.0], [0.0, np.inf]])
+    assert energy_distance(a, np.tile([0.0, 2.0], (3, 1)), seed=0) == pytest.approx(4)
+    assert np.isnan(energy_distance(a[1:3], a, seed=0))  # one finite point has no pair
