@@ -1,5 +1,6 @@
-"""Pictures drawn during and after training: `picture(samples, reference, reconstruct=None, ...) -> Figure`, or None if
-it cannot be.
+"""Pictures drawn during and after training: `picture(samples, reference, reconstruct=None, ...) -> Figure`.
+
+None instead, where a picture needs what a system does not have.
 
 No pyplot: a Figure of its own needs no display and leaves no global state.
 """
@@ -39,9 +40,8 @@ def density(
     limits = np.stack([low - margin, high + margin], axis=1)
 
     figure = Figure(figsize=(8, 4.3), layout="constrained")
-    norm = PowerNorm(
-        0.25
-    )  # brightness is the fourth root of the density: a thin bridge between modes is seen beside a peak
+    # Brightness is the fourth root of the density, so that a thin bridge between modes is seen beside a peak.
+    norm = PowerNorm(0.25)
     for axes, name, points in zip(figure.subplots(1, 2), ("data", "samples"), (reference, samples), strict=True):
         inside = np.all((points >= limits[:, 0]) & (points <= limits[:, 1]), axis=1)  # False for NaN
         counts, *_ = np.histogramdd(points[inside], bins=bins, range=limits)
@@ -62,12 +62,16 @@ def _show(images: np.ndarray, columns: int, title: str) -> Figure:
 
     figure = Figure(figsize=(6, 0.3 + 6 * tiled.shape[0] / tiled.shape[1]), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(
-        tiled[:-2, :-2], cmap="gray", vmin=0, vmax=1, interpolation="nearest"
-    )  # the map is for one channel only
+    # The color map is for one channel; three are shown as they are.
+    axes.imshow(tiled[:-2, :-2], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_title(title)
     axes.set_axis_off()
     return figure
+
+
+def _pairs(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """Each image over its partner, a gray line between: [N, 2 H + 1, W, C]."""
+    return np.concatenate([upper, np.zeros_like(upper[:, :1]), lower], axis=1)
 
 
 @gin.configurable
@@ -91,8 +95,7 @@ def reconstruction_grid(
     if reconstruct is None:
         return None
     originals = reference[: columns * rows]
-    pairs = np.concatenate([originals, reconstruct(originals)], axis=1)  # one above the other
-    return _show(pairs, columns, "held-out images, their reconstructions below")
+    return _show(_pairs(originals, reconstruct(originals)), columns, "held-out images, their reconstructions below")
 
 
 @gin.configurable
@@ -105,15 +108,14 @@ def nearest_training(
     columns: int = 8,
     rows: int = 4,
 ) -> Figure:
-    """The first samples [N, H, W, C] in [-1, 1], each over the training image nearest in pixels, which shows samples
-    learnt by heart.
+    """The first samples [N, H, W, C] in [-1, 1], each over the training image nearest in pixels.
 
-    `data` is a pipeline with the split "train_once"; `reference` and `reconstruct` are not used.
+    It shows samples learnt by heart. `data` is a pipeline with the split "train_once"; `reference` and `reconstruct`
+    are not used.
     """
     training = np.concatenate(list(data("train_once", 0, 500, 0).as_numpy_iterator()))
     samples = samples[: columns * rows]
-    flat = np.nan_to_num(np.asarray(samples, np.float32)).reshape(len(samples), -1)
+    flat = np.clip(np.nan_to_num(samples), -1, 1).reshape(len(samples), -1)
     search = NearestNeighbors(n_neighbors=1).fit(training.reshape(len(training), -1))
     nearest = search.kneighbors(flat, return_distance=False)[:, 0]
-    pairs = np.concatenate([samples, training[nearest]], axis=1)  # one above the other
-    return _show(pairs, columns, "samples, the nearest training images below")
+    return _show(_pairs(samples, training[nearest]), columns, "samples, the nearest training images below")

@@ -68,11 +68,11 @@ def test_fewer_samples_values_out_of_range_and_colors():
 
 def test_reconstructions_lie_below_their_originals():
     image = shown(reconstruction_grid(gray(1), gray(10), lambda x: x + 0.2, columns=2, rows=2))
-    assert image.shape == (2 * 10 - 2, 2 * 6 - 2)
+    assert image.shape == (2 * 11 - 2, 2 * 6 - 2)  # a line of 1 within a pair
     # Brightness is (x + 1) / 2, so 0.2 more is 0.1 more.
     originals = np.array([[0.0, 0.1], [0.2, 0.3]])
-    np.testing.assert_allclose(image[::10, ::6], originals, atol=1e-6)
-    np.testing.assert_allclose(image[4::10, ::6], originals + 0.1, atol=1e-6)
+    np.testing.assert_allclose(image[::11, ::6], originals, atol=1e-6)
+    np.testing.assert_allclose(image[5::11, ::6], originals + 0.1, atol=1e-6)
     assert reconstruction_grid(gray(1), gray(10)) is None
 
 
@@ -85,4 +85,4 @@ def test_nearest_training_images_lie_below_the_samples():
     samples[1, 0, 0] = np.nan
     image = shown(nearest_training(samples, gray(1), data=data, columns=2))
     np.testing.assert_allclose(image[3, ::6], [0.72, 0.32], atol=1e-6)
-    np.testing.assert_allclose(image[7, ::6], [0.7, 0.3], atol=1e-6)
+    np.testing.assert_allclose(image[8, ::6], [0.7, 0.3], atol=1e-6)
