@@ -1,0 +1,54 @@
+"""Every role hands its network factory the shapes of its part in the game."""
+
+import gin
+import pytest
+import tensorflow as tf
+
+from bms_tf.networks import roles
+from bms_tf.networks.mlp import mlp
+from bms_tf.networks.posteriors import DeterministicEncoder, GaussianEncoder, NoiseFedEncoder
+
+
+@pytest.fixture(autouse=True)
+def shapes():
+    gin.parse_config(["shapes.data_shape = (4, 3, 2)", "shapes.code_size = 5"])
+    yield
+    gin.clear_config()
+
+
+@pytest.mark.parametrize(
+    ("role", "inputs", "outputs"),
+    [
+        (roles.generator, (5,), (4, 3, 2)),
+        (roles.discriminator, (4, 3, 2), ()),
+        (roles.code_discriminator, (5,), ()),
+        (roles.gaussian_encoder, (4, 3, 2), (10,)),  # a mean and a log deviation for each of 5
+        (roles.deterministic_encoder, (4, 3, 2), (5,)),
+        (roles.noise_fed_encoder, (29,), (5,)),  # 4 * 3 * 2 numbers of data and 5 of noise
+    ],
+)
+def test_shapes_of_the_roles(role, inputs, outputs):
+    network = role(network=mlp)
+    assert network.input_shape[1:] == inputs
+    assert network.output_shape[1:] == outputs
+
+
+@pytest.mark.parametrize(
+    ("role", "kind"),
+    [
+        (roles.gaussian_encoder, GaussianEncoder),
+        (roles.deterministic_encoder, DeterministicEncoder),
+        (roles.noise_fed_encoder, NoiseFedEncoder),
+    ],
+)
+def test_encoders(role, kind):
+    encoder = role(network=mlp)
+    assert type(encoder) is kind
+    assert (encoder.code_size, encoder.data_shape, encoder.name) == (5, (4, 3, 2), "encoder")
+    assert encoder.posterior(tf.zeros([6, 4, 3, 2])).sample(tf.zeros([7, 6, 5])).shape == (7, 6, 5)
+
+
+@pytest.mark.parametrize(("data_shape", "code_size"), [((2,), 0), ((0,), 3), ((8, -8, 1), 3)])
+def test_sizes_must_be_positive(data_shape, code_size):
+    with pytest.raises(ValueError, match="every size must be positive"):
+        roles.shapes(data_shape=data_shape, code_size=code_size)
