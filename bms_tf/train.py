@@ -18,10 +18,8 @@ DRY_RUN = flags.DEFINE_bool("dry_run", False, "Build, print the networks, take o
 ALLOW_IMPORT = flags.DEFINE_multi_string("allow_import", [], "A module of your own that gin files may import.")
 
 
-def main(argv):
+def main(_):
     """Parses the flags and trains."""
-    if len(argv) > 1:
-        raise ValueError(f"unknown argument {argv[1]!r}; flags begin with --")
     if not GIN_FILE.value:
         raise ValueError(f"--gin_file is missing; for example: {EXAMPLE}")
     if SEEDS.value and SEED.value is not None:
@@ -42,13 +40,14 @@ def run(run_dir, params):
     """One run; returns its scores."""
     from bms_tf.core import config, startup
 
-    tf = startup.import_tensorflow()
-    tf.keras.backend.clear_session()
-    config.load(GIN_FILE.value, [*GIN_PARAM.value, *params], ALLOW_IMPORT.value)
-    with config.one_line_errors():
-        from bms_tf.core.training import train
+    startup.import_tensorflow()
+    from bms_tf.core.keras import keras
+    from bms_tf.core.training import Run
 
-        job = train()
+    config.load(GIN_FILE.value, [*GIN_PARAM.value, *params], ALLOW_IMPORT.value)
+    keras.backend.clear_session()
+    with config.one_line_errors():
+        job = Run()
         if DRY_RUN.value:
             print(job.describe())
             return None

@@ -50,12 +50,17 @@ class ProgressBar(keras.callbacks.Callback):
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Raises FloatingPointError, naming player, term and step, before anything of the bad state is kept."""
+    """Raises ValueError, naming player, term and step, before anything of the bad state is kept."""
+
+    def __init__(self, checkpoints: Checkpoints):
+        super().__init__()
+        self.checkpoints = checkpoints
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.bad_term is not None:
             term, step = self.model.bad_term
-            raise FloatingPointError(f"the loss {term} is not finite at step {step}")
+            good = self.checkpoints.newest or "none"
+            raise ValueError(f"the loss {term} is not finite at step {step}; the last good checkpoint: {good}")
 
 
 class Evaluate(keras.callbacks.Callback):

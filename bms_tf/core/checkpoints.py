@@ -22,6 +22,11 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(model=system)
         self._manager = tf.train.CheckpointManager(self._checkpoint, folder, max_to_keep=keep)
 
+    @property
+    def newest(self) -> str | None:
+        """The path of the newest checkpoint."""
+        return next(iter(self._found()), None)
+
     def save(self) -> int:
         """Writes the present state; returns its step."""
         step = int(self.system.step.numpy())
@@ -33,8 +38,7 @@ class Checkpoints:
 
         Says through `report` which newer ones were damaged. Raises ValueError if all are.
         """
-        indices = glob.glob(os.path.join(glob.escape(self.folder), "ckpt-*.index"))
-        found = sorted((index.removesuffix(".index") for index in indices), key=_step, reverse=True)
+        found = self._found()
         for path in found:
             try:
                 self._checkpoint.restore(path).assert_existing_objects_matched()
@@ -48,6 +52,8 @@ class Checkpoints:
             )
         return 0
 
-
-def _step(path: str) -> int:
-    return int(path.rsplit("-", 1)[1])
+    def _found(self) -> list[str]:
+        """The paths of all checkpoints, the newest first."""
+        indices = glob.glob(os.path.join(glob.escape(self.folder), "ckpt-*.index"))
+        paths = [index.removesuffix(".index") for index in indices]
+        return sorted(paths, key=lambda path: int(path.rsplit("-", 1)[1]), reverse=True)

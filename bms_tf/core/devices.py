@@ -6,8 +6,8 @@ import tensorflow as tf
 
 @gin.configurable
 def one_device() -> tf.distribute.Strategy:
-    """The first GPU, or the CPU where there is none."""
-    return tf.distribute.OneDeviceStrategy("/gpu:0" if tf.config.list_logical_devices("GPU") else "/cpu:0")
+    """TensorFlow's default: the first GPU, or the CPU where there is none."""
+    return tf.distribute.get_strategy()
 
 
 @gin.configurable

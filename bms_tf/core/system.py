@@ -118,7 +118,15 @@ class System(keras.Model):
         """The variables that `player` trains."""
         return [v for name in self.players[player] for v in self.networks[name].trainable_variables]
 
-    # Sampling.
+    # Inference.
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """The names of the methods below that this system's networks allow."""
+        names = ("generate", "sample_prior", "sample")
+        if "encoder" in self.networks:
+            names += ("posterior", "encode", "reconstruct")
+        return names + (("discriminate",) if "discriminator" in self.networks else ())
 
     def generate(self, z: tf.Tensor) -> tf.Tensor:
         """Data [B, ...] from codes [B, Z], with the averaged weights where there is an EMA."""
@@ -133,6 +141,22 @@ class System(keras.Model):
     def sample(self, seeds: tf.Tensor) -> tf.Tensor:
         """Data [B, ...], one for each of `seeds` (int64 [B])."""
         return self.generate(self.sample_prior(seeds))
+
+    def posterior(self, x: tf.Tensor):
+        """q(z|x) of data [B, ...]."""
+        return self.encoder.posterior(x, training=False)
+
+    def encode(self, x: tf.Tensor) -> tf.Tensor:
+        """The code [B, Z] of data [B, ...] at zero noise: the posterior's mean, if it is Gaussian."""
+        return self.posterior(x).sample(tf.zeros([tf.shape(x)[0], self.code_size]))
+
+    def reconstruct(self, x: tf.Tensor) -> tf.Tensor:
+        """x_hat = G(encode(x)), of the shape of x."""
+        return self.generate(self.encode(x))
+
+    def discriminate(self, x: tf.Tensor) -> tf.Tensor:
+        """The discriminator's logits [B] of data [B, ...], high for real data."""
+        return self.discriminator(x, training=False)
 
     # Training.
 

@@ -15,6 +15,7 @@ from bms_tf.core.keras import keras
 from bms_tf.core.system import System
 
 
+@gin.configurable("train", module="bms_tf")
 class Run:
     """A system, its data and its measurements, built from gin and ready to train."""
 
@@ -33,6 +34,7 @@ class Run:
         metrics: Sequence[Callable] = (),
         pictures: Sequence[Callable] = (),
         samples: int = 2500,
+        real_split: str = "validation",
         seed: int = 0,
         devices: Callable[[], tf.distribute.Strategy] = one_device,
         jit_compile: bool | str = "auto",
@@ -41,7 +43,7 @@ class Run:
         """`system`, and `optimizer` once for every player in the gin scope of its name, are called under `devices()`.
 
         `generator_updates`: the length of the run, as the papers count it; the `*_every`: steps; `samples`: how many
-        samples are scored. Raises ValueError for a value out of range, and where system and data do not fit.
+        samples are scored, beside as many real examples of `real_split`. Raises ValueError for a value out of range.
         """
         counts = {
             "generator_updates": generator_updates,
@@ -69,6 +71,7 @@ class Run:
         self.log_every, self.evaluate_every, self.checkpoint_every = log_every, evaluate_every, checkpoint_every
         self.keep_checkpoints = keep_checkpoints
         self.metrics, self.pictures, self.samples = metrics, pictures, samples
+        self.real_split = real_split
         self.examples_per_step = batch_size * self.system.batches_per_step
         self.steps = generator_updates // self.system.generator_updates
         for name, every in {"evaluate_every": evaluate_every, "checkpoint_every": checkpoint_every}.items():
@@ -80,16 +83,17 @@ class Run:
                 f"{steps_per_execution}: the first must be a multiple of {self.system.generator_updates} (a step's "
                 "generator updates) * log_every, and the last must divide log_every"
             )
-        example = self.dataset("train", 0).element_spec.shape[1:]
-        if tuple(example) != self.system.data_shape:
-            raise ValueError(
-                f"the data has examples of shape {tuple(example)}; the generator makes {self.system.data_shape}"
-            )
         self._sample = tf.function(self.system.sample)
-        self._reconstruct = tf.function(self.system.reconstruct) if hasattr(self.system, "reconstruct") else None
+        self._reconstruct = tf.function(self.system.reconstruct) if "reconstruct" in self.system.offers else None
 
     def dataset(self, split: str, start_step: int, input_context=None) -> tf.data.Dataset:
         return self.data(split, start_step, self.examples_per_step, self.seed, input_context)
+
+    def check_data(self):
+        """Raises ValueError where system and data do not fit. Apart, so that a run can be rebuilt without its data."""
+        example = tuple(self.dataset("train", 0).element_spec.shape[1:])
+        if example != self.system.data_shape:
+            raise ValueError(f"the data has examples of shape {example}; the generator makes {self.system.data_shape}")
 
     # Measurements.
 
@@ -108,20 +112,22 @@ class Run:
         return {k: v for metric in self.metrics for k, v in metric(samples, reference, seed=self.seed).items()}
 
     def real_scores(self) -> dict[str, float]:
-        """Every metric of as many real examples, from the training split: what a perfect generator would get."""
-        batches = self.dataset("train", 0).unbatch().take(self.samples).batch(self.samples)
-        return self.scores(next(batches.as_numpy_iterator()))
+        """Every metric of as many examples of `real_split`: what a perfect generator would get."""
+        examples = self.dataset(self.real_split, 0).unbatch().take(self.samples).batch(self.samples)
+        return self.scores(next(examples.as_numpy_iterator()))
 
     def figures(self) -> dict:
         """Every picture, by name."""
         samples, reference = self.draw_samples(), self.reference()
         reconstruct = self._reconstruct and (lambda x: self._reconstruct(x).numpy())
-        return {picture.__name__: picture(samples, reference, reconstruct) for picture in self.pictures}
+        figures = {picture.__name__: picture(samples, reference, reconstruct) for picture in self.pictures}
+        return {name: figure for name, figure in figures.items() if figure is not None}
 
     # Commands.
 
     def describe(self) -> str:
         """Every network's layers and parameter counts, and the shape of the first batch; takes one step."""
+        self.check_data()
         lines = []
         for name, network in self.system.networks.items():
             lines.append(f"\n{name}")
@@ -135,8 +141,10 @@ class Run:
     def train(self, run_dir: str) -> dict[str, dict[str, float]]:
         """Trains in `run_dir`, from its newest checkpoint where it has one. Returns the scores of samples and of data.
 
-        Raises ValueError if the folder holds a run with other settings, FloatingPointError if a loss is not finite.
+        Raises ValueError if system and data do not fit or the folder holds a run with other settings,
+        or if a loss is not finite.
         """
+        self.check_data()
         text = config.as_text()
         settings = os.path.join(run_dir, "config.gin")
         if os.path.exists(settings):
@@ -163,7 +171,7 @@ class Run:
                 epoch=self.log_every,
                 callbacks=[
                     callbacks.ProgressBar(self.steps),
-                    callbacks.StopOnNonFinite(),
+                    callbacks.StopOnNonFinite(checkpoints),
                     callbacks.Evaluate(lambda: self.scores(self.draw_samples()), **often),
                     record,
                     callbacks.Draw(self.figures, pictures, record, **often),
@@ -189,10 +197,6 @@ class Run:
             verbose=0,
         )
         return history.history
-
-
-# The name under which gin files set a run up.
-train = gin.configurable("train", module="bms_tf")(Run)
 
 
 def _write(path: str, text: str):

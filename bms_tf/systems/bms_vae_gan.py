@@ -175,21 +175,3 @@ class BMSVAEGAN(System):
         """log D_I, [K, B], of candidates [K, B, ...]."""
         logits = self.discriminator(tf.reshape(candidates, [-1, *self.data_shape]), training=True)
         return tf.reshape(logits, candidates.shape[:2])
-
-    # Inference.
-
-    def posterior(self, x: tf.Tensor):
-        """q(z|x) of data [B, ...]."""
-        return self.encoder.posterior(x, training=False)
-
-    def encode(self, x: tf.Tensor) -> tf.Tensor:
-        """The code [B, Z] of data [B, ...] at zero noise: the posterior's mean, if it is Gaussian."""
-        return self.posterior(x).sample(tf.zeros([tf.shape(x)[0], self.code_size]))
-
-    def reconstruct(self, x: tf.Tensor) -> tf.Tensor:
-        """x_hat = G(encode(x)), of the shape of x."""
-        return self.generate(self.encode(x))
-
-    def discriminate(self, x: tf.Tensor) -> tf.Tensor:
-        """D_I's logits [B] of data [B, ...], high for real data."""
-        return self.discriminator(x, training=False)

@@ -1,0 +1,96 @@
+"""DCGAN networks (Radford, Metz, Chintala 2016) for square images of 28, 32, 64 or 128 pixels."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import gin
+
+from bms_tf.core.keras import keras
+from bms_tf.networks.layers import Wrapper, wrap
+
+Normalization = Callable[[], keras.layers.Layer]
+
+
+def _widths(size: int, width: int) -> list[int]:
+    """Channels of the maps of size/2, size/4 and so on down to 4 x 4 (7 x 7 for 28 pixels), doubling at each."""
+    halvings = {28: 2, 32: 3, 64: 4, 128: 5}
+    if size not in halvings:
+        raise ValueError(f"a DCGAN network cannot make images of {size} pixels; allowed are {sorted(halvings)}")
+    return [width * 2**i for i in range(halvings[size])]
+
+
+def _check_square(shape: Sequence[int]) -> int:
+    if len(shape) != 3 or shape[0] != shape[1]:
+        raise ValueError(f"a DCGAN network works on square images [H, H, C]; it was given {tuple(shape)}")
+    return shape[0]
+
+
+def _activated(layer, normalization: Normalization | None, activation, wrapper: Wrapper) -> list:
+    return [wrapper(layer), *([] if normalization is None else [normalization()]), activation]
+
+
+@gin.configurable
+def dcgan_generator(
+    *,
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
+    width: int = 64,
+    normalization: Normalization | None = None,
+    wrapper: Wrapper = wrap,
+) -> keras.Sequential:
+    """Codes [B, Z] to images [B, H, H, C] in [-1, 1], by a dense layer and 4 x 4 transposed convolutions of stride 2.
+
+    `width`: channels at half the size, doubled at each smaller map (64 pixels: 512, 256, 128, 64). Raises ValueError
+    for a size that the network cannot make.
+    """
+    size, channels = _check_square(output_shape), output_shape[-1]
+    *larger, smallest = _widths(size, width)
+    side, bias = size // 2 ** (len(larger) + 1), normalization is None
+    layers = [keras.Input(tuple(input_shape)), wrapper(keras.layers.Dense(side * side * smallest, use_bias=bias))]
+    layers.append(keras.layers.Reshape((side, side, smallest)))
+    layers += ([] if normalization is None else [normalization()]) + [keras.layers.ReLU()]
+    for filters in reversed(larger):
+        layer = keras.layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=bias)
+        layers += _activated(layer, normalization, keras.layers.ReLU(), wrapper)
+    layers.append(wrapper(keras.layers.Conv2DTranspose(channels, 4, strides=2, padding="same", activation="tanh")))
+    return keras.Sequential(layers)
+
+
+def _downward(input_shape, output_shape, width, normalization, wrapper, activation) -> keras.Sequential:
+    """4 x 4 convolutions of stride 2, the first without normalization, and a dense layer to `output_shape`."""
+    first, *others = _widths(_check_square(input_shape), width)
+    layers = [keras.Input(tuple(input_shape))]
+    layers += _activated(keras.layers.Conv2D(first, 4, strides=2, padding="same"), None, activation(), wrapper)
+    for filters in others:
+        layer = keras.layers.Conv2D(filters, 4, strides=2, padding="same", use_bias=normalization is None)
+        layers += _activated(layer, normalization, activation(), wrapper)
+    layers += [keras.layers.Flatten(), wrapper(keras.layers.Dense(math.prod(output_shape)))]
+    if len(output_shape) != 1:
+        layers.append(keras.layers.Reshape(tuple(output_shape)))
+    return keras.Sequential(layers)
+
+
+@gin.configurable
+def dcgan_discriminator(
+    *,
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
+    width: int = 64,
+    normalization: Normalization | None = None,
+    wrapper: Wrapper = wrap,
+) -> keras.Sequential:
+    """Images [B, H, H, C] to `output_shape`, () for logits [B]; leaky ReLU of slope 0.2. `width` as the generator's."""
+    return _downward(input_shape, output_shape, width, normalization, wrapper, lambda: keras.layers.LeakyReLU(0.2))
+
+
+@gin.configurable
+def dcgan_encoder(
+    *,
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
+    width: int = 64,
+    normalization: Normalization | None = None,
+    wrapper: Wrapper = wrap,
+) -> keras.Sequential:
+    """The transposed generator, without an activation of the output (alpha-GAN, appendix H.4)."""
+    return _downward(input_shape, output_shape, width, normalization, wrapper, keras.layers.ReLU)
