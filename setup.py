@@ -29,6 +29,7 @@ BOTH = [
     "absl-py",
     "gin-config==0.5.*",
     "importlib_resources",  # tensorflow-datasets uses it without declaring it
+    "joblib",
     "keras-tuner==1.4.*",
     "matplotlib",
     "Pillow",

@@ -1,0 +1,41 @@
+"""How every command starts and ends: help at once, one clear line for a user's error, a traceback for ours."""
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app, logging
+
+
+def run(main: Callable[[Sequence[str]], None], usage_example: str) -> None:
+    """Runs `main` on absl's `app.run` and ends the process.
+
+    A `ValueError` or `OSError` is the user's (a setting, a file): one line on stderr, exit code 1; `--verbosity=1`
+    shows where it came from. Any other exception is a fault of the program and keeps its traceback. Ctrl-C gives 130.
+
+    For `--help` to answer at once, a module that calls this imports TensorFlow inside `main` only.
+    """
+    module = sys.modules["__main__"]
+    module.__doc__ = f"{(module.__doc__ or '').rstrip()}\n\nExample:\n  {usage_example}\n"
+    if {"--help", "-h"} & set(sys.argv[1:]):  # absl's own answer ends with exit code 1
+        app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
+
+    def guarded(argv: Sequence[str]) -> None:
+        try:
+            if len(argv) > 1:
+                raise ValueError(f"unknown argument {argv[1]!r}; every setting is a flag, as in: {usage_example}")
+            main(argv)
+        except (ValueError, OSError) as error:
+            logging.debug("", exc_info=True)
+            sys.exit(f"error: {one_line(error)}")
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    app.run(guarded)
+
+
+def one_line(error: BaseException) -> str:
+    """The message without what Keras puts around it: the path through traced code, the arguments of the call."""
+    text = str(error)
+    traced = re.search(r"in user code:.*?^ +\w+(?:Error|Exception): (.+)", text, re.DOTALL | re.MULTILINE)
+    return " ".join((traced[1] if traced else text).strip().split("\n\n")[0].split()) or type(error).__name__

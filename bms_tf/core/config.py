@@ -1,0 +1,357 @@
+"""The gin edge: reads gin files safely and strictly, and says what is wrong in one line with file and line number.
+
+Stock gin runs whatever a file imports, lets a second binding of a parameter win in silence and takes values of any
+type. Here every file is first read without running anything; only then is it handed to gin.
+"""
+
+import contextlib
+import difflib
+import importlib.resources
+import io
+import re
+import tokenize
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gin
+
+if not hasattr(gin, "configurable"):  # the repository's folder gin/ is found where gin-config is missing
+    raise ImportError("gin-config is not installed (the folder gin/ holds the recipes): pip install gin-config")
+
+from gin import config as gin_config
+from gin import config_parser
+
+from bms_tf.core import annotations
+
+MACRO = "gin.macro"  # gin keeps `name = value` as the parameter `value` of this configurable, in the scope `name`
+OUR_PACKAGES = ("bms_tf", "pipelines")
+PARAM = "--gin_param"
+
+Statement = Any  # one of config_parser's statements
+
+
+class ConfigError(ValueError):
+    """A gin file or `--gin_param` that cannot be used. The message is one line."""
+
+
+class Reference(NamedTuple):
+    """`@name`, `@name()` or `%name` in a gin file, before gin looks it up. `name` includes the scopes."""
+
+    name: str
+    evaluate: bool = False
+    macro: bool = False
+
+    def __repr__(self) -> str:
+        return f"%{self.name}" if self.macro else f"@{self.name}" + "()" * self.evaluate
+
+
+class Binding(NamedTuple):
+    """One `scope/selector.arg = value` of a gin file; `place` is its file and line."""
+
+    scope: str
+    selector: str
+    arg: str
+    value: Any
+    place: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.scope, self.selector, self.arg
+
+    @property
+    def name(self) -> str:
+        if self.selector == MACRO:
+            return self.scope
+        return f"{self.scope}/" * bool(self.scope) + f"{self.selector.split('.')[-1]}.{self.arg}"
+
+
+def load(files: Sequence[str], params: Sequence[str] = (), allow_import: Sequence[str] = ()) -> None:
+    """Makes gin's configuration anew from `files` and then `params`; later bindings override earlier ones.
+
+    A file is looked for in the working directory, then among the shipped recipes; an included file beside the including
+    one, then among the recipes, then in the working directory. Imports are allowed from `bms_tf`, `pipelines` and
+    `allow_import`, each with its submodules. When an error is raised, nothing is bound.
+
+    Raises:
+        ConfigError: with file and line, for everything that is wrong with a file or a parameter.
+    """
+    clear()
+    statements = [s for file in files for s in _read(_find(file, [Path()], "--gin_file"))]
+    statements += [s for text in params for s in _parse(text, f"{PARAM} {text!r}")]
+    _import([s for s in statements if isinstance(s, config_parser.ImportStatement)], (*OUR_PACKAGES, *allow_import))
+    bindings = _bindings([s for s in statements if isinstance(s, config_parser.BindingStatement)])
+    macros = {b.scope: b.value for b in bindings if b.selector == MACRO}
+    for binding in bindings:
+        _check(binding, macros)
+    _check_macros_are_used(bindings)
+    delegate = gin_config.ParserDelegate()
+    for b in bindings:
+        value = _replace(
+            b.value,
+            lambda r: delegate.macro(r.name) if r.macro else delegate.configurable_reference(r.name, r.evaluate),
+        )
+        gin.bind_parameter(b.key, value)
+
+
+def clear() -> None:
+    """Forgets every binding."""
+    gin.clear_config()
+
+
+def as_text() -> str:
+    """Every binding, in an order that depends only on the bindings. It can be loaded again as a gin file."""
+    return _plain_imports(gin.config_str(max_line_length=120))
+
+
+def operative_text() -> str:
+    """The parameters that were used so far, with their defaults."""
+    return _plain_imports(gin.operative_config_str(max_line_length=120))
+
+
+def _plain_imports(text: str) -> str:
+    """Without the aliases that gin invents for modules of one package; they matter for dynamic registration only."""
+    return re.sub(r"^(import \S+) as \S+$", r"\1", text, flags=re.MULTILINE)
+
+
+def difference(old_text: str, new_text: str, ignore: Collection[str] = ()) -> list[str]:
+    """One line for each parameter, named as `train.steps`, whose value differs. Macros count by what they stand for."""
+    old, new = _values(old_text), _values(new_text)
+    return [
+        f"{name}: was {old.get(name, 'not set')}, is now {new.get(name, 'not set')}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name) and name not in ignore
+    ]
+
+
+def unused() -> list[str]:
+    """What is bound but was not read so far, as `scope/name` or `%macro`: an unused scope, or a part not built."""
+    read = gin_config._OPERATIVE_CONFIG
+    return sorted(
+        f"%{scope}" if selector == MACRO else f"{scope}/" * bool(scope) + selector.split(".")[-1]
+        for scope, selector in gin_config._CONFIG
+        if not any(s == selector and f"{used}/".startswith(f"{scope}/" * bool(scope)) for used, s in read)
+    )
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Makes one line, with the configurable's name, of a `ValueError` or `OSError` from inside a configurable.
+
+    gin adds a line for each configurable that the error passes through. A parameter that is left unset, which is a
+    `RuntimeError` of gin or a `TypeError`, becomes a `ConfigError` as well; every other error is left as it is.
+    """
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, TypeError) as error:
+        message, *callers = re.split(
+            r"\n  In call to configurable '([^']+)' .*?(?: in scope '(.+)')?$", str(error), flags=re.M
+        )
+        unset = re.match(r"Required bindings for `(.+)` not provided in config: (.+)", message)
+        if not unset and callers:
+            name = rf"(?:\S+\.)?({re.escape(callers[0].split('.')[-1])})(?:\.__init__)?"
+            unset = re.match(name + r"\(\) missing \d+ required [-\w]+ arguments?: (.+)", message)
+        if unset and isinstance(error, (RuntimeError, TypeError)):
+            names = [f"{unset[1]}.{parameter}" for parameter in re.findall(r"'(\w+)'", unset[2])]
+            raise ConfigError(f"{' and '.join(names)} must be set") from error
+        if callers and isinstance(error, (ValueError, OSError)):
+            scope = f"{callers[1]}/" if callers[1] else ""
+            raise ConfigError(f"{scope}{callers[0]}: {message}") from error
+        raise
+
+
+# Reading, without running anything ------------------------------------------------------------------------------------
+
+
+def _recipes() -> Path:
+    """The shipped recipes: inside an installed package, or gin/ beside the package in a clone."""
+    package = Path(str(importlib.resources.files("bms_tf")))
+    return package / "recipes" if (package / "recipes").is_dir() else package.parent / "gin"
+
+
+def _find(name: str, folders: Sequence[Path], place: str) -> Path:
+    """The file `name` in the first of `folders`, among the recipes (there with or without `gin/`), or in the rest."""
+    recipes = [_recipes() / name, _recipes() / name.removeprefix("gin/")]
+    tried = [folders[0] / name, *recipes, *(folder / name for folder in folders[1:])]
+    for path in tried:
+        if path.is_file():
+            return path
+    raise ConfigError(f"{place}: no gin file {name!r}; looked for {', '.join(dict.fromkeys(map(str, tried)))}")
+
+
+def _read(path: Path, including: tuple[Path, ...] = ()) -> Iterator[Statement]:
+    """The statements of a file, with those of the files that it includes in their place."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    for statement in _parse(text, str(path)):
+        if not isinstance(statement, config_parser.IncludeStatement):
+            yield statement
+            continue
+        place = _place(statement.location)
+        file = _find(statement.filename, [path.parent, Path()], place)
+        if file.resolve() in (path.resolve(), *including):
+            raise ConfigError(f"{place}: {statement.filename!r} includes itself")
+        yield from _read(file, (*including, path.resolve()))
+
+
+class _Unresolved(config_parser.ParserDelegate):
+    """Keeps references as names, so that parsing looks nothing up."""
+
+    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Reference:
+        return Reference(scoped_configurable_name, evaluate)
+
+    def macro(self, macro_name: str) -> Reference:
+        return Reference(macro_name, macro=True)
+
+
+def _parse(text: str, source: str) -> list[Statement]:
+    stream = io.StringIO(text)
+    stream.name = source  # where the parser takes the file name of a location from
+    try:
+        return list(config_parser.ConfigParser(stream, _Unresolved()))
+    except (SyntaxError, tokenize.TokenError, ValueError) as error:
+        line = error.args[1][0] if isinstance(error, tokenize.TokenError) else getattr(error, "lineno", None)
+        bare_word = re.search(r"malformed node.*Failed to parse token '(.*)'", error.args[0], re.DOTALL)
+        message = f"cannot read the value {bare_word[1]} (a string needs quotes)" if bare_word else error.args[0]
+        place = _place(config_parser.Location(source, line, None, ""))
+        raise ConfigError(f"{place}: {' '.join(message.split())}") from error
+
+
+def _place(location: config_parser.Location) -> str:
+    """File and line, as editors and terminals understand them; a `--gin_param` stands for itself."""
+    is_file = location.line_num and not location.filename.startswith(PARAM)
+    return f"{location.filename}:{location.line_num}" if is_file else location.filename
+
+
+def _replace(value: Any, change: Callable[[Reference], Any]) -> Any:
+    """`value` with every reference in it, however deep, put through `change`."""
+    if isinstance(value, Reference):
+        return change(value)
+    if isinstance(value, dict):
+        return {_replace(k, change): _replace(v, change) for k, v in value.items()}
+    return type(value)(_replace(v, change) for v in value) if isinstance(value, (list, tuple)) else value
+
+
+def _expand(value: Any, macros: dict[str, Any]) -> Any:
+    """`value` with every macro replaced by what it stands for."""
+
+    def change(reference: Reference) -> Any:
+        if not reference.macro or reference.name not in macros:
+            return reference
+        # Without itself, so that a macro which needs its own value is an undefined one.
+        rest = {name: value for name, value in macros.items() if name != reference.name}
+        return _expand(macros[reference.name], rest)
+
+    return _replace(value, change)
+
+
+def _values(text: str) -> dict[str, Any]:
+    """Every parameter of a config text by name, macros expanded."""
+    bindings = [s for s in _parse(text, "config") if isinstance(s, config_parser.BindingStatement)]
+    macros = {f"{b.scope}/{b.selector}".strip("/"): b.value for b in bindings if not b.arg_name}
+    return {f"{b.scope}/{b.selector}.{b.arg_name}".strip("/"): _expand(b.value, macros) for b in bindings if b.arg_name}
+
+
+# Checking -------------------------------------------------------------------------------------------------------------
+
+
+def _import(statements: Sequence[config_parser.ImportStatement], allowed: Sequence[str]) -> None:
+    """Imports what the files name, once all of it is seen to be allowed."""
+    for s in statements:
+        if s.module.split(".")[0] == "__gin__":
+            raise ConfigError(f"{_place(s.location)}: dynamic registration is refused, as it can call any function")
+        if not any(f"{s.module}.".startswith(f"{package}.") for package in allowed):
+            raise ConfigError(
+                f"{_place(s.location)}: import of {s.module!r} is refused; allowed are {', '.join(allowed)} and what "
+                "--allow_import names"
+            )
+    for s in statements:
+        try:
+            gin.parse_config(s.format())  # imports the module, and keeps the line for `as_text`
+        except ImportError as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"{_place(s.location)}: cannot import {s.module!r}: {reason}") from error
+
+
+def _bindings(statements: Sequence[config_parser.BindingStatement]) -> list[Binding]:
+    """The bindings that hold, each with the full name of its configurable."""
+    bindings: dict[tuple[str, str, str], Binding] = {}
+    for s in statements:
+        place = _place(s.location)
+        if s.arg_name:
+            binding = Binding(s.scope, _configurable(s.selector, place).selector, s.arg_name, s.value, place)
+        else:
+            binding = Binding(f"{s.scope}/{s.selector}".strip("/"), MACRO, "value", s.value, place)
+        earlier = bindings.get(binding.key)
+        if earlier and not place.startswith(PARAM) and earlier.place.rpartition(":")[0] == s.location.filename:
+            raise ConfigError(f"{place}: {binding.name} is set a second time in this file, after {earlier.place}")
+        bindings[binding.key] = binding
+    return list(bindings.values())
+
+
+def _configurable(selector: str, place: str) -> gin_config.Configurable:
+    registry = gin_config._REGISTRY  # gin has no public way to list what is registered
+    found = registry.matching_selectors(selector)
+    if len(found) == 1:
+        return registry[found[0]]
+    if found:
+        raise ConfigError(f"{place}: {selector!r} is ambiguous: {', '.join(sorted(found))}")
+    names = [known.split(".")[-1] for known, _ in registry.items() if not known.startswith("gin.")]
+    hint = _nearest(selector.split(".")[-1], names) or " (is its module imported?)"
+    raise ConfigError(f"{place}: no configurable {selector!r}{hint}")
+
+
+def _nearest(name: str, names: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _check(binding: Binding, macros: dict[str, Any]) -> None:
+    """Checks the parameter's name, what its value refers to, and the value's type."""
+    place, name = binding.place, binding.name
+
+    def look_up(reference: Reference) -> Any:
+        """What stands in the reference's place for the check of types."""
+        if not reference.macro:
+            found = _configurable(reference.name.split("/")[-1], place)
+            if reference.evaluate and binding.selector == MACRO:
+                raise ConfigError(
+                    f"{place}: the macro {name} cannot hold the called {reference}, whose parameters would be looked "
+                    f"up in the scope {name!r}; write {reference} where it is used"
+                )
+            return annotations.Result(found.wrapped) if reference.evaluate else found.wrapped
+        constants = gin_config._CONSTANTS.get_all_matches(reference.name)
+        if reference.name in macros:
+            raise ConfigError(f"{place}: the macro {reference} needs its own value")
+        if not constants:
+            raise ConfigError(f"{place}: the macro {reference} is not defined{_nearest(reference.name, macros)}")
+        if constants[0] is gin.REQUIRED:
+            raise ConfigError(f"{place}: {name} must be set by a later file or --gin_param")
+        return constants[0]
+
+    value = _expand(binding.value, macros)
+    resolved = _replace(value, look_up)
+    if binding.selector == MACRO:
+        return
+    configurable = gin_config._REGISTRY[binding.selector]
+    parameters = annotations.parameters(configurable.wrapped)
+    hidden = configurable.denylist or ()
+    allowed = [p for p in parameters if p not in hidden and p in (configurable.allowlist or parameters)]
+    if binding.arg not in allowed and not any(p.startswith("**") for p in allowed):
+        hint = _nearest(binding.arg, allowed) or f"; it has {', '.join(allowed) or 'none'}"
+        raise ConfigError(f"{place}: {configurable.name} has no parameter {binding.arg!r}{hint}")
+    annotation = parameters.get(binding.arg, Any)
+    if not annotations.fits(resolved, annotation):
+        raise ConfigError(f"{place}: {name} is {value!r}; it must be {annotations.spell(annotation)}")
+
+
+def _check_macros_are_used(bindings: Sequence[Binding]) -> None:
+    """A misspelled macro in a file shows as an undefined one; in a `--gin_param` it would have no effect at all."""
+    used = set()
+    for binding in bindings:
+        _replace(binding.value, lambda reference: used.add(reference.name) or reference)
+    for b in bindings:
+        if b.selector == MACRO and b.scope not in used and b.place.startswith(PARAM):
+            raise ConfigError(f"{b.place}: nothing refers to %{b.scope}{_nearest(b.scope, used)}")

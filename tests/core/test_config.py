@@ -1,0 +1,303 @@
+"""Gin files are refused or accepted with one clear line, and nothing that they name runs before they are scanned."""
+
+import itertools
+import sys
+import textwrap
+from pathlib import Path
+
+import gin
+import pytest
+
+from bms_tf.core import config
+
+MODULE = """
+import gin
+from collections.abc import Callable
+from typing import Literal
+
+class Network: ...
+
+@gin.configurable
+def mlp(*, width: int = gin.REQUIRED, rate: float = 0.1) -> Network:
+    if width < 1:
+        raise ValueError(f"width is {width}; it must be at least 1")
+    return Network()
+
+@gin.configurable
+class Model:
+    def __init__(self, *, network: Network | None = None, make: Callable[..., Network] | None = None, T: int = 1,
+                 rate: float = 0.0, flag: bool = False, name: str = "", sizes: tuple[int, ...] = (),
+                 pair: tuple[int, float] | None = None, mode: Literal["min", "mean"] = "min", free=None):
+        self.network, self.T = network, T
+
+@gin.configurable
+def needs(size: int):
+    return size
+"""
+count = itertools.count()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with a module of configurables; `write(name, text)` adds a file, `load(text)` reads one."""
+    module = f"toys{next(count)}"
+    (tmp_path / f"{module}.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = {selector for selector, _ in gin.config._REGISTRY.items()}
+    yield Folder(module)
+    for selector in {selector for selector, _ in gin.config._REGISTRY.items()} - before:
+        gin.config._REGISTRY.pop(selector)  # or the next module's short names were ambiguous
+    sys.modules.pop(module, None)
+
+
+class Folder:
+    def __init__(self, module):
+        self.module = module
+
+    def write(self, name, text):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(textwrap.dedent(text))
+
+    def load(self, text="", params=(), name="a.gin"):
+        """Line 1 of the file is the import, so `text` begins on line 2."""
+        self.write(name, f"import {self.module}\n" + text)
+        config.load([name], params, [self.module])
+        return sys.modules[self.module]
+
+    def error(self, text="", params=()):
+        with pytest.raises(config.ConfigError) as caught:
+            self.load(text, params)
+        assert "\n" not in str(caught.value)
+        assert config.as_text().count(" = ") == 0, "nothing may be bound when a file is refused"
+        return str(caught.value)
+
+
+def test_bindings_reach_their_configurables(folder):
+    toys = folder.load("Model.network = @mlp()\nmlp.width = %size\nsize = 3\nModel.T = 1", ["Model.T = 7"])
+    model = toys.Model()
+    assert (type(model.network), model.T) == (toys.Network, 7)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import {evil}",
+        "from {evil} import run",
+        "import {evil} as toys",
+        "import bms_tf_{evil}",
+        "from __gin__ import dynamic_registration\nimport {evil}",
+        "from __gin__ import dynamic_registration",
+        "import os",
+    ],
+)
+@pytest.mark.parametrize("place", ["file", "include", "param"])
+def test_what_could_run_code_is_refused_before_it_runs(folder, statement, place):
+    for name in ("evil", "bms_tf_evil"):
+        folder.write(f"{name}.py", f"open('marker', 'w').close()\ndef run(): open('{name}_ran', 'w').close()\n")
+    statement = "\n" + statement.format(evil="evil")
+    if place == "file":
+        error = folder.error(statement)
+        assert error.startswith("a.gin:3: ")
+    elif place == "include":
+        folder.write("sub/b.gin", statement)
+        error = folder.error("include 'sub/b.gin'")
+        assert error.startswith("sub/b.gin:2: ")
+    else:
+        error = folder.error(params=[statement])
+        assert error.startswith("--gin_param ")
+    assert "refused" in error
+    assert not Path("marker").exists()
+    assert folder.module not in sys.modules, "even an allowed import must wait until all files are scanned"
+
+
+def test_an_allowed_package_allows_its_submodules_and_no_namesakes(folder):
+    folder.write("pack/__init__.py", "")
+    folder.write("pack/inner.py", "open('ran', 'w').close()")
+    folder.write("packer.py", "open('marker', 'w').close()")
+    folder.write("b.gin", "import pack.inner")
+    folder.write("c.gin", "import packer")
+    config.load(["b.gin"], allow_import=["pack"])
+    assert Path("ran").exists()
+    with pytest.raises(config.ConfigError, match="c.gin:1: import of 'packer' is refused"):
+        config.load(["c.gin"], allow_import=["pack"])
+    assert not Path("marker").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Modle.T = 3", "a.gin:2: no configurable 'Modle'; did you mean 'Model'?"),
+        ("\nModel.TT = 3", "a.gin:3: Model has no parameter 'TT'; did you mean 'T'?"),
+        ("mlp.zzz = 3", "a.gin:2: mlp has no parameter 'zzz'; it has width, rate"),
+        ("Model:\n  T = 1\n  mod = 'min'", "a.gin:4: Model has no parameter 'mod'; did you mean 'mode'?"),
+        ("Model.network = @mpl()", "a.gin:2: no configurable 'mpl'; did you mean 'mlp'?"),
+        ("Model.T = 1\nModel.T = 2", "a.gin:3: Model.T is set a second time in this file, after a.gin:2"),
+        ("a/Model.T = 1\na/Model.T = 2", "a.gin:3: a/Model.T is set a second time in this file, after a.gin:2"),
+        ("size = 1\nsize = 2\nModel.T = %size", "a.gin:3: size is set a second time in this file, after a.gin:2"),
+        ("size = 1\nModel.T = %sise", "a.gin:3: the macro %sise is not defined; did you mean 'size'?"),
+        ("Model.sizes = (1, %sise)", "a.gin:2: the macro %sise is not defined"),
+        ("a = %b\nb = %a\nModel.T = %a", "a.gin:2: the macro %b needs its own value"),
+        ("net = @mlp()\nModel.network = %net", "a.gin:2: the macro net cannot hold the called @mlp()"),
+        ("Model.T = %gin.REQUIRED", "a.gin:2: Model.T must be set by a later file or --gin_param"),
+        ("Model.T = (1,", "a.gin:"),
+        ("Model.T = = 3", "a.gin:2: "),
+        ("Model.mode = min", "a.gin:2: cannot read the value min (a string needs quotes)"),
+        ("include 'nowhere.gin'", "a.gin:2: no gin file 'nowhere.gin'; looked for nowhere.gin, "),
+        ("include 'a.gin'", "a.gin:2: 'a.gin' includes itself"),
+        ("import bms_tf.nowhere", "a.gin:2: cannot import 'bms_tf.nowhere': No module named 'bms_tf.nowhere'"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_place(folder, text, message):
+    assert folder.error(text).startswith(message)
+
+
+def test_the_lines_for_params_quote_the_param(folder):
+    assert folder.error(params=["Modle.T = 3"]).startswith("--gin_param 'Modle.T = 3': no configurable 'Modle'")
+    assert folder.error("size = 1\nModel.T = %size", ["sise = 2"]).endswith(
+        "nothing refers to %sise; did you mean 'size'?"
+    )
+    assert folder.load(params=["Model.T = 3", "Model.T = 4"]).Model().T == 4, "of two params the later one holds"
+
+
+@pytest.mark.parametrize(
+    ("binding", "allowed"),
+    [
+        ("T = 1.0", "int"),
+        ("T = '3'", "int"),
+        ("T = True", "int"),
+        ("T = None", "int"),
+        ("T = @mlp", "int"),
+        ("rate = '1e-3'", "float"),
+        ("rate = False", "float"),
+        ("flag = 1", "bool"),
+        ("name = 3", "str"),
+        ("sizes = 3", "tuple[int, ...]"),
+        ("sizes = (1, 2.5)", "tuple[int, ...]"),
+        ("sizes = (1, True)", "tuple[int, ...]"),
+        ("pair = (1, 2.0, 3)", "tuple[int, float] | None"),
+        ("pair = (1.5, 2.0)", "tuple[int, float] | None"),
+        ("mode = 'max'", "Literal['min', 'mean']"),
+        ("network = @mlp", "Network | None"),
+        ("network = @Model()", "Network | None"),
+        ("make = @mlp()", "a function (@name, without parentheses) | None"),
+        ("make = 'mlp'", "a function (@name, without parentheses) | None"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(folder, binding, allowed):
+    value = binding.split(" = ")[1].replace('"', "'")
+    assert folder.error(f"Model.{binding}") == f"a.gin:2: Model.{binding.split()[0]} is {value}; it must be {allowed}"
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        "T = 3",
+        "rate = 3",
+        "rate = -0.001",
+        "flag = True",
+        "sizes = ()",
+        "sizes = (1, 2)",
+        "pair = (1, 2)",
+        "pair = None",
+    ]
+    + ["mode = 'mean'", "network = @mlp()", "network = @a/mlp()", "make = @mlp", "make = None", "free = {'a': [@mlp]}"],
+)
+def test_a_value_of_the_right_type_is_taken(folder, binding):
+    folder.load(f"Model.{binding}")
+    assert f"Model.{binding}" in config.as_text()
+
+
+def test_a_macro_counts_as_the_value_that_it_stands_for(folder):
+    assert folder.error("T = '3'\nModel.T = %T") == "a.gin:3: Model.T is '3'; it must be int"
+    assert folder.load("T = '3'\nModel.T = %T", ["T = 3"]).Model().T == 3
+
+
+def test_where_files_are_looked_for(folder, monkeypatch):
+    with pytest.raises(
+        config.ConfigError, match=r"--gin_file: no gin file 'ring.gim'; looked for ring.gim, .*ring.gim$"
+    ):
+        config.load(["ring.gim"])
+    monkeypatch.setattr(config, "_recipes", lambda: Path("recipes"))
+    folder.write("recipes/top.gin", "include 'data/ring.gin'\n")
+    folder.write("recipes/data/ring.gin", f"import {folder.module}\nModel.T = 1")
+    folder.write("recipes/data/grid.gin", "include 'ring.gin'\nModel.rate = 2.0")
+    toys = [folder.module]
+    for name in ("top.gin", "gin/top.gin", "data/grid.gin"):
+        config.load([name], allow_import=toys)
+        assert "Model.T = 1" in config.as_text(), name
+    folder.write("gin/top.gin", f"import {folder.module}\nModel.T = 2")
+    config.load(["gin/top.gin"], allow_import=toys)
+    assert "Model.T = 2" in config.as_text(), "the working directory comes before the recipes"
+
+
+def test_a_loaded_file_replaces_what_was_loaded_before(folder):
+    folder.load("Model.T = 3")
+    folder.load("Model.rate = 3.0")
+    assert "Model.T" not in config.as_text()
+
+
+def test_the_text_is_the_same_whatever_the_order_and_can_be_loaded_again(folder):
+    folder.load("Model.T = %size\nsize = 3\na/mlp.width = 4\nModel.network = @a/mlp()")
+    text = config.as_text()
+    folder.load("a/mlp.width = 4\nsize = 3\nModel.network = @a/mlp()\nModel.T = %size")
+    assert config.as_text() == text
+    folder.write("b.gin", text)
+    config.load(["b.gin"], allow_import=[folder.module])
+    assert config.as_text() == text
+
+
+def test_difference_names_what_changed_and_sees_through_macros(folder):
+    folder.load("Model.T = %size\nsize = 3\nModel.rate = 1.0\nModel.mode = 'min'\nmlp.width = %size")
+    old = config.as_text()
+    folder.load("Model.T = 4\nModel.mode = 'min'\nmlp.width = 3\na/mlp.width = 5")
+    assert config.difference(old, config.as_text()) == [
+        "Model.T: was 3, is now 4",
+        "Model.rate: was 1.0, is now not set",
+        "a/mlp.width: was not set, is now 5",
+    ]
+    assert config.difference(old, config.as_text(), ignore=("Model.T", "Model.rate", "a/mlp.width")) == []
+    assert config.difference(old, old) == []
+
+
+def test_unused_lists_scopes_and_parts_that_nothing_reads(folder):
+    toys = folder.load(
+        "Model.network = @a/mlp()\nmlp.width = 1\na/mlp.rate = 1.0\nb/mlp.rate = 2.0\nneeds.size = 3\nsize = 3"
+    )
+    toys.Model()
+    assert config.unused() == ["%size", "b/mlp", "needs"]
+
+
+def call(function):
+    with config.one_line_errors():
+        function()
+
+
+def test_errors_from_inside_a_configurable_are_one_line_with_its_name(folder):
+    toys = folder.load("Model.network = @a/mlp()\na/mlp.width = 0")
+    with pytest.raises(config.ConfigError) as caught:
+        call(toys.Model)
+    assert str(caught.value) == "a/mlp: width is 0; it must be at least 1"
+
+
+def test_a_parameter_left_unset_is_named(folder):
+    toys = folder.load("Model.network = @mlp()")
+    with pytest.raises(config.ConfigError, match=r"^mlp.width must be set$"):
+        call(toys.Model)
+    with pytest.raises(config.ConfigError, match=r"^mlp.width must be set$"):
+        call(toys.mlp)
+    with pytest.raises(config.ConfigError, match=r"^needs.size must be set$"):
+        call(toys.needs)
+
+
+def test_a_fault_of_the_program_is_left_as_it_is():
+    @gin.configurable(module="test")
+    def faulty(error):
+        raise error
+
+    for error in (KeyError("x"), TypeError("f() missing 1 required positional argument: 'x'"), RuntimeError("y")):
+        with pytest.raises(type(error)) as caught:
+            call(lambda error=error: faulty(error))
+        assert not isinstance(caught.value, config.ConfigError)
+    with pytest.raises(config.ConfigError, match="^faulty: .*Permission denied"):
+        call(lambda: faulty(PermissionError(13, "Permission denied")))
