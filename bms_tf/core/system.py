@@ -183,7 +183,7 @@ class System(keras.Model):
         # Keras itself wants one optimizer, and would otherwise make an RMSprop.
         super().compile(optimizer=next(iter(optimizers.values())), steps_per_execution=steps_per_execution)
         with self.distribute_strategy.scope():
-            self._phases = tuple(self.phases())
+            self._phases, self._active = tuple(self.phases()), ()
             self._acting, self._terms = self._trace_terms()
             self.optimizers = dict(optimizers)
             for player, optimizer in optimizers.items():
@@ -280,15 +280,16 @@ class System(keras.Model):
     # Phases that are active for some steps only.
 
     def make_train_function(self, force: bool = False):
-        self._active = tuple(phase for phase in self._phases if phase.active(int(self.step.numpy())))
-        return super().make_train_function(force)
+        """Traces the step anew where other phases are active than at the last call."""
+        before, self._active = self._active, tuple(p for p in self._phases if p.active(int(self.step.numpy())))
+        return super().make_train_function(force or before != self._active)
 
     def fit(self, *args, callbacks: Sequence[keras.callbacks.Callback] = (), **kwargs):
         return super().fit(*args, callbacks=[_SwitchPhases(), *callbacks], **kwargs)
 
 
 class _SwitchPhases(keras.callbacks.Callback):
-    """Traces the step anew when an epoch begins with other phases than the one before."""
+    """Lets other phases act from the beginning of an epoch."""
 
     def on_epoch_begin(self, epoch, logs=None):
         now = int(self.model.step.numpy())
@@ -299,8 +300,7 @@ class _SwitchPhases(keras.callbacks.Callback):
                     raise ValueError(
                         f"phase {phase.name} changes at step {edge}, inside the epoch {now}..{now + length}"
                     )
-        if self.model._active != tuple(phase for phase in self.model._phases if phase.active(now)):
-            self.model.train_function = self.model.make_train_function(force=True)
+        self.model.train_function = self.model.make_train_function()
 
 
 class _OfSteps(keras.optimizers.schedules.LearningRateSchedule):

@@ -1,0 +1,318 @@
+"""The training core on a game of two numbers: the generator a z, with a = 2, of "artist", and the critic c x, c = 3."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bms_tf.core.keras import keras
+from bms_tf.core.random import Key
+from bms_tf.core.system import Phase, System
+
+SGD = keras.optimizers.SGD
+
+
+def number(value: float, *layers) -> keras.Model:
+    """x -> value * x, for x of shape [B, 1]."""
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False), *layers])
+    network.layers[0].kernel.assign([[value]])
+    return network
+
+
+class Game(System):
+    """The phases are made by the test: `make(game)` gives a list of them."""
+
+    def __init__(self, make, *layers, **options):
+        networks = {"generator": number(2.0), "critic": number(3.0, *layers)}
+        super().__init__(networks=networks, players={"artist": ["generator"], "critic": ["critic"]}, **options)
+        self.make = make
+
+    def phases(self):
+        return self.make(self)
+
+    @property
+    def weights_now(self):
+        """a and c."""
+        return [network.layers[0].kernel.numpy().item() for network in (self.generator, self.critic)]
+
+
+def compiled(make, rates=(0.1, 0.1), optimizer=SGD, layers=(), options=None, **kwargs) -> Game:
+    game = Game(make, *layers, **(options or {}))
+    game.compile({player: optimizer(rate) for player, rate in zip(("artist", "critic"), rates)}, **kwargs)
+    return game
+
+
+def fit(game, steps, **options):
+    """Trains on `steps`, one list of numbers for each step; returns the last epoch's logs."""
+    data = tf.data.Dataset.from_tensor_slices(np.array(steps, np.float32)[..., None])
+    return {name: values[-1] for name, values in game.fit(data, verbose=0, **options).history.items()}
+
+
+def one_term(player: str, loss):
+    """A phase's losses: the player's term "loss", `loss(x)`."""
+    return lambda x, key: ({player: {"loss": loss(x)}}, {})
+
+
+def pull(player: str, **options):
+    """A phase in which each update takes the rate times the mean of x from the player's number."""
+
+    def make(game):
+        network = {"artist": game.generator, "critic": game.critic}[player]
+        return Phase(player, one_term(player, network), **options)
+
+    return make
+
+
+def phases_of(*makers):
+    return lambda game: [make(game) for make in makers]
+
+
+# Players and networks.
+
+
+@pytest.mark.parametrize(
+    "players",
+    [
+        {"artist": ["generator"]},
+        {"artist": ["generator"], "critic": ["critic", "generator"]},
+        {"artist": ["generator"], "critic": ["critic", "encoder"]},
+        {"artist": ["generator", "critic", "critic"]},
+    ],
+)
+def test_every_network_belongs_to_one_player(players):
+    with pytest.raises(
+        ValueError, match=r"every network must belong to one player: networks \['critic', 'generator'\]"
+    ):
+        System(networks={"generator": number(1.0), "critic": number(1.0)}, players=players)
+
+
+@pytest.mark.parametrize("ema", [0.0, 1.0, -0.5])
+def test_the_decay_of_the_average_lies_between_0_and_1(ema):
+    with pytest.raises(ValueError, match=f"ema is {ema}"):
+        Game(None, ema=ema)
+
+
+def test_compile_wants_one_optimizer_per_player():
+    game = Game(phases_of(pull("artist")))
+    for optimizers in ({"artist": SGD()}, {"artist": SGD(), "critic": SGD(), "encoder": SGD()}):
+        with pytest.raises(ValueError, match=r"optimizers for .* given; the players are \['artist', 'critic'\]"):
+            game.compile(optimizers)
+    with pytest.raises(ValueError, match="the optimizer of critic must come from"):
+        game.compile({"artist": SGD(), "critic": "sgd"})
+    with pytest.raises(TypeError, match="System must define phases"):
+        System(networks={"generator": number(1.0)}, players={"artist": ["generator"]}).compile({"artist": SGD()})
+
+
+def test_what_follows_from_networks_and_phases():
+    game = compiled(phases_of(pull("critic", repeats=3), pull("artist", repeats=2)))
+    assert (game.data_shape, game.code_size) == ((1,), 1)
+    assert (game.batches_per_step, game.generator_updates_per_step) == (3, 2)
+    assert not game.batch_coupled
+    assert Game(None, keras.layers.BatchNormalization()).batch_coupled
+
+
+# One step.
+
+
+def test_each_player_descends_on_its_own_loss_alone():
+    # x = 1 and 3: mean 2, mean square 5. The artist's loss -c a x is -12 on average, and d/da = -c * 2 = -6. The
+    # critic's terms (c a x)^2 / 2 and 4 c are 36 * 5 / 2 = 90 and 12, and d/dc = c a^2 * 5 + 4 = 64.
+    # At rates of 0.1 and 0.01, both from the same pass: a = 2 + 0.6 and c = 3 - 0.64. A leak would add to each.
+    def losses(game):
+        def both(x, key):
+            score = game.critic(game.generator(x))
+            c = game.critic(tf.ones([1, 1]))
+            return {"artist": {"fool": -score}, "critic": {"square": score**2 / 2, "price": 4 * c}}, {}
+
+        return [Phase("both", both)]
+
+    game = compiled(losses, rates=(0.1, 0.01))
+    logs = fit(game, [[1, 3]])
+    assert logs == pytest.approx({"artist/fool": -12, "critic/square": 90, "critic/price": 12})
+    assert game.weights_now == pytest.approx([2.6, 2.36])
+
+
+def test_phases_alternate_and_change_their_own_player():
+    # First the critic: c = 3 - 0.1 * 2 = 2.8. Then the artist on a c x with the new c: a = 2 - 0.1 * 2.8 * 2 = 1.44.
+    def make(game):
+        return [pull("critic")(game), Phase("artist", one_term("artist", lambda x: game.critic(game.generator(x))))]
+
+    game = compiled(make)
+    assert fit(game, [[1, 3]]) == pytest.approx({"critic/loss": 6, "artist/loss": 11.2})
+    assert game.weights_now == pytest.approx([1.44, 2.8])
+
+
+def test_repeat_j_of_every_phase_sees_batch_j():
+    # Of x = (1, 10, 3, 30) batch 0 is (1, 3), of mean 2, and batch 1 (10, 30), of mean 20. Critic: the loss c x^2 / 2,
+    # mean squares 5 and 500: c = 3 - 0.001 * (2.5 + 250) = 2.7475; its loss shown is the mean of 3 * 2.5 = 7.5 and
+    # (3 - 0.0025) * 250 = 749.375. The artist's only repeat sees batch 0: a = 2 - 0.1 * 2.
+    def make(game):
+        return [Phase("critic", one_term("critic", lambda x: game.critic(x**2 / 2)), repeats=2), pull("artist")(game)]
+
+    game = compiled(make, rates=(0.1, 0.001))
+    assert fit(game, [[1, 10, 3, 30]]) == pytest.approx({"critic/loss": (7.5 + 749.375) / 2, "artist/loss": 4})
+    assert game.weights_now == pytest.approx([1.8, 2.7475])
+
+
+def test_noise_is_keyed_by_seed_step_phase_and_repeat():
+    # Each update takes the mean of its noise from c. Phase 1, two repeats, two steps, the seed 7.
+    def make(game):
+        def noisy(x, key):
+            return {"critic": {"noise": game.critic(key.uniform("noise", (x.shape[0], 1)))}}, {}
+
+        return [pull("artist")(game), Phase("noisy", noisy, repeats=2)]
+
+    game = compiled(make, rates=(0.1, 1.0), options={"seed": 7})
+    fit(game, [[0] * 6] * 2)
+    keys = [Key(tf.constant([7, step], tf.int64)).fold(1, repeat) for step in range(2) for repeat in range(2)]
+    noise = [np.mean(key.uniform("noise", (3, 1))) for key in keys]
+    assert len(set(noise)) == 4
+    assert game.weights_now[1] == pytest.approx(3 - sum(noise), rel=1e-5)
+
+
+# The life of a run.
+
+
+def test_phases_begin_and_end_between_epochs():
+    # Epochs of two steps, x = 1: the critic loses 0.1 in steps 0 and 1, the artist in 2 and 3.
+    game = compiled(phases_of(pull("critic", stop=2), pull("artist", start=2)))
+    fit(game, [[1, 1]] * 4, epochs=2, steps_per_epoch=2)
+    assert game.weights_now == pytest.approx([1.8, 2.8])
+
+
+def test_phases_begin_and_end_between_calls_of_fit():
+    game = compiled(phases_of(pull("critic", stop=2), pull("artist", start=2)))
+    for _ in range(2):
+        fit(game, [[1, 1]] * 2)
+    assert game.weights_now == pytest.approx([1.8, 2.8])
+
+
+def test_the_step_is_traced_once_while_its_phases_stay():
+    traced = []
+    game = compiled(phases_of(pull("critic", before=lambda: traced.append(1)), pull("artist", start=100)))
+    for _ in range(2):
+        fit(game, [[1, 1]] * 4, epochs=2, steps_per_epoch=2)
+    assert len(traced) == 1
+
+
+def test_a_phase_that_changes_inside_an_epoch_is_an_error():
+    game = compiled(phases_of(pull("critic", stop=3), pull("artist")))
+    with pytest.raises(ValueError, match=r"phase critic changes at step 3, inside the epoch 2\.\.4"):
+        fit(game, [[1, 1]] * 4, epochs=2, steps_per_epoch=2)
+
+
+def test_before_comes_ahead_of_the_losses_and_after_gets_the_aux():
+    # k counts up before, by 1; the loss k c x sees it; after adds the mean of x, 2: k = 1, 3, then 4, 6.
+    k = tf.Variable(0.0)
+
+    def make(game):
+        def losses(x, key):
+            return {"critic": {"loss": k * game.critic(x)}}, {"mean": tf.reduce_mean(x)}
+
+        before, after = (lambda: k.assign_add(1.0)), (lambda aux: k.assign_add(aux["mean"]))
+        return [Phase("critic", losses, before=before, after=after)]
+
+    # c = 3 - 0.1 * 1 * 2 = 2.8 after a loss of 6, then 2.8 - 0.1 * 4 * 2 = 2 after one of 4 * 2.8 * 2 = 22.4.
+    game = compiled(make)
+    assert fit(game, [[1, 3]] * 2) == pytest.approx({"critic/loss": (6 + 22.4) / 2})
+    assert (float(k), game.weights_now[1]) == pytest.approx((6, 2))
+
+
+def test_the_first_loss_that_is_not_finite_is_remembered():
+    def make(game):
+        def two(x, key):
+            return {"artist": {"fine": game.generator(x), "root": game.generator(tf.sqrt(x))}}, {}
+
+        return [pull("critic")(game), Phase("two", two)]
+
+    game = compiled(make)
+    fit(game, [[1, 1]] * 2)
+    assert game.bad_term is None
+    # In step 3 the root of -1; in step 4 an infinite x, in all terms.
+    fit(game, [[1, 1], [-1, 1], [np.inf, 1]])
+    assert (int(game.first_bad_step), int(game.first_bad_term)) == (3, 2)
+    assert game.bad_term == ("artist/root", 3)
+
+
+def test_schedules_count_steps_and_not_updates():
+    # The rate is 1 in step 0 and 1/2 from then on. Two updates a step: c = 3 - 1 - 1 - 1/2 - 1/2. By updates, the
+    # second would have had 1/2 already.
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([0], [1.0, 0.5])
+    game = compiled(phases_of(pull("critic", repeats=2)), rates=(0.1, rate))
+    fit(game, [[1, 1]] * 2)
+    assert game.weights_now[1] == pytest.approx(0)
+
+
+def test_the_generators_average():
+    # a = 2, 1.8, 1.6 and the average of decay 0.9 2, 0.9 * 2 + 0.1 * 1.8 = 1.98, 0.9 * 1.98 + 0.1 * 1.6 = 1.942.
+    game = compiled(phases_of(pull("artist")), options={"ema": 0.9})
+    fit(game, [[2, 2]] * 2)
+    assert game.weights_now[0] == pytest.approx(1.6)
+    np.testing.assert_allclose(game.generate(tf.constant([[10.0]])), [[19.42]], rtol=1e-6)
+    np.testing.assert_allclose(game.generator(tf.constant([[10.0]])), [[16]], rtol=1e-6)
+    # A sample is the generator at the code of its seed.
+    seeds = tf.constant([3, 4], tf.int64)
+    np.testing.assert_allclose(game.sample(seeds), 1.942 * game.sample_prior(seeds), rtol=1e-6)
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 2])
+def test_losses_shown_are_means_over_the_epoch(steps_per_execution):
+    # At a rate of 0, c x = 3 x with x = 1, 2, 3, 6: 4.5 in the first epoch of two, 13.5 in the second. Then a new mean.
+    game = compiled(phases_of(pull("critic")), rates=(0.0, 0.0), steps_per_execution=steps_per_execution)
+    data = tf.data.Dataset.from_tensor_slices(np.float32([1, 2, 3, 6])[:, None, None])
+    history = game.fit(data, epochs=2, steps_per_epoch=2, verbose=0).history
+    assert history["critic/loss"] == pytest.approx([4.5, 13.5])
+    assert int(game.step) == 4
+
+
+# Many devices.
+
+
+def full(game):
+    """Noise, repeats, hooks, two players in one phase, and an average."""
+    k = tf.Variable(1.0, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+    game.k = k
+
+    def critic(x, key):
+        fake = game.generator(key.normal("prior", x.shape))
+        return {"critic": {"real": tf.nn.softplus(-game.critic(x)), "fake": tf.nn.softplus(game.critic(fake))}}, {}
+
+    def both(x, key):
+        score = game.critic(game.generator(x + key.normal("prior", x.shape)))
+        losses = {"artist": {"fool": k * tf.nn.softplus(-score)}, "critic": {"size": score**2}}
+        return losses, {"score": tf.reduce_mean(score)}
+
+    return [Phase("critic", critic, repeats=2), Phase("both", both, after=lambda aux: k.assign(tf.tanh(aux["score"])))]
+
+
+def train_full(strategy, dataset, jit_compile=False):
+    """The last losses and the state after five steps."""
+    with strategy.scope():
+        rate = keras.optimizers.schedules.PolynomialDecay(0.1, 5)
+        game = compiled(full, (rate, 0.2), keras.optimizers.Adam, options={"ema": 0.5}, jit_compile=jit_compile)
+    logs = game.fit(dataset, steps_per_epoch=5, verbose=0).history
+    state = [*game.weights_now, game.k.numpy(), game.averages[0].numpy().item(), game.step.numpy()]
+    return [values[0] for values in logs.values()] + state
+
+
+X = np.random.default_rng(0).normal(size=(5, 16, 1)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def on_one_device():
+    return train_full(tf.distribute.get_strategy(), tf.data.Dataset.from_tensor_slices(X))
+
+
+def test_xla_agrees(on_one_device):
+    compiled_by_xla = train_full(tf.distribute.get_strategy(), tf.data.Dataset.from_tensor_slices(X), True)
+    assert compiled_by_xla == pytest.approx(on_one_device, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_two_devices_agree_with_one(on_one_device, jit_compile):
+    strategy = tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices("CPU")])
+    assert strategy.num_replicas_in_sync == 2
+    # Elements 2 s and 2 s + 1 are the two halves of step s.
+    halves = strategy.distribute_datasets_from_function(
+        lambda context: tf.data.Dataset.from_tensor_slices(X.reshape(10, 8, 1))
+    )
+    assert train_full(strategy, halves, jit_compile) == pytest.approx(on_one_device, rel=1e-5, abs=1e-5)
