@@ -43,7 +43,8 @@ class Checkpoints:
             try:
                 self._checkpoint.restore(path).assert_existing_objects_matched()
                 return int(self.system.step.numpy())
-            except (tf.errors.OpError, AssertionError, ValueError) as error:
+            # TensorFlow's IndexError is "Read less bytes than requested", of a data file that was cut off.
+            except (tf.errors.OpError, AssertionError, IndexError, ValueError) as error:
                 line = str(error).strip().splitlines()[0]
                 report(f"checkpoint {path} is damaged ({line}); falling back to the one before")
         if found:

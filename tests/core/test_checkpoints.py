@@ -1,0 +1,159 @@
+"""A run that was stopped goes on exactly, also where the newest checkpoint is damaged."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bms_tf.core.checkpoints import Checkpoints
+from bms_tf.core.functional import power_iteration
+from bms_tf.core.keras import keras
+from bms_tf.core.system import Phase, System
+from bms_tf.networks.layers import spectral_normalization
+from bms_tf.networks.mlp import mlp
+
+
+class Game(System):
+    """Has everything that a checkpoint must hold: two optimizers, singular vectors, an average and noise by step."""
+
+    def __init__(self):
+        networks = {
+            "generator": mlp(input_shape=(2,), output_shape=(2,), hidden=(3,)),
+            "critic": mlp(input_shape=(2,), output_shape=(), hidden=(3,), wrapper=spectral_normalization),
+        }
+        super().__init__(networks=networks, players={"artist": ["generator"], "critic": ["critic"]}, ema=0.9)
+        self.compile({"artist": keras.optimizers.Adam(0.1), "critic": keras.optimizers.Adam(0.1)})
+
+    def phases(self):
+        def losses(x, key):
+            score = self.critic(self.generator(key.normal("prior", x.shape)))
+            return {"artist": {"fake": -score}, "critic": {"fake": score, "real": -self.critic(x)}}, {}
+
+        return [Phase("both", losses, before=lambda: power_iteration(self.critic))]
+
+    def train(self, steps: int):
+        rng = np.random.default_rng(int(self.step.numpy()))
+        self.fit(tf.constant(rng.normal(size=(4 * steps, 2)), tf.float32), batch_size=4, shuffle=False, verbose=0)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Every variable that the run depends on."""
+        groups = {"weights": [v for network in self.networks.values() for v in network.variables]}
+        groups |= {player: optimizer.variables for player, optimizer in self.optimizers.items()}
+        groups |= {"own": [*self.averages, self.step]}
+        return {f"{group}/{i}": v.numpy() for group, variables in groups.items() for i, v in enumerate(variables)}
+
+
+def assert_same(a: dict, b: dict):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def games():
+    """A game to save and another, with other weights, to restore into."""
+    return Game(), Game()
+
+
+@pytest.fixture
+def saved(games, tmp_path):
+    """The folder of a game that was saved at three steps, the last two of which are kept, and the three states."""
+    game, _ = games
+    game.step.assign(8)  # so that the names are not in the order of the alphabet
+    checkpoints = Checkpoints(game, str(tmp_path), keep=2)
+    states = {}
+    for _ in range(3):
+        game.train(1)
+        step = checkpoints.save()
+        states[step] = game.state()
+    assert list(states) == [9, 10, 11]
+    assert sorted(name for name in os.listdir(tmp_path) if name.endswith(".index")) == [
+        "ckpt-10.index",
+        "ckpt-11.index",
+    ]
+    return tmp_path, states
+
+
+def test_the_newest_state_is_restored_exactly(games, saved):
+    folder, states = saved
+    game, other = games
+    assert Checkpoints(other, str(folder)).restore() == 11
+    assert_same(other.state(), states[11])
+    # And both go on alike.
+    for g in games:
+        g.train(2)
+    assert_same(game.state(), other.state())
+    assert np.abs(other.state()["weights/0"] - states[11]["weights/0"]).max() > 0
+
+
+DATA, INDEX = ".data-00000-of-00001", ".index"
+
+
+def cut(share):
+    return lambda path: os.truncate(path, int(share * os.path.getsize(path)))
+
+
+def flip(path):
+    """Changes the byte in the middle."""
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 255]))
+
+
+@pytest.mark.parametrize("file", [DATA, INDEX])
+@pytest.mark.parametrize("damage", [cut(0), cut(0.5), cut(0.99), flip])
+def test_a_damaged_newest_one_is_reported_and_the_one_before_taken(games, saved, file, damage):
+    folder, states = saved
+    _, other = games
+    damage(f"{folder}/ckpt-11{file}")
+    lines = []
+    checkpoints = Checkpoints(other, str(folder), keep=2)
+    assert checkpoints.restore(lines.append) == 10
+    assert_same(other.state(), states[10])
+    assert len(lines) == 1 and "\n" not in lines[0]
+    assert lines[0].startswith(f"checkpoint {folder}/ckpt-11 is damaged (")
+    assert lines[0].endswith("); falling back to the one before")
+    # The run comes to that step again and replaces it.
+    other.train(1)
+    assert checkpoints.save() == 11
+    assert Checkpoints(other, str(folder)).restore(pytest.fail) == 11
+
+
+def test_all_damaged_is_an_error(games, saved):
+    folder, _ = saved
+    os.remove(f"{folder}/ckpt-11{DATA}")
+    cut(0.5)(f"{folder}/ckpt-10{DATA}")
+    lines = []
+    with pytest.raises(ValueError, match=f"none of the 2 checkpoints in {folder} can be read; delete it to start anew"):
+        Checkpoints(games[1], str(folder)).restore(lines.append)
+    assert len(lines) == 2
+
+
+def test_another_systems_checkpoint_is_not_taken(saved):
+    class Wider(Game):
+        def __init__(self):
+            System.__init__(
+                self,
+                networks={"generator": mlp(input_shape=(2,), output_shape=(2,), hidden=(5,))},
+                players={"artist": ["generator"]},
+            )
+
+    with pytest.raises(ValueError, match="none of the 2 checkpoints"):
+        Checkpoints(Wider(), str(saved[0])).restore(lambda line: None)
+
+
+def test_none_is_step_0(games, tmp_path):
+    before = games[1].state()
+    assert Checkpoints(games[1], str(tmp_path / "none")).restore(pytest.fail) == 0
+    assert_same(games[1].state(), before)
+
+
+def test_what_a_crash_while_writing_leaves_is_not_a_checkpoint(games, saved):
+    # TensorFlow writes data under a temporary name, and the index last.
+    folder, _ = saved
+    (folder / "ckpt-12_temp").mkdir()
+    (folder / f"ckpt-12{DATA}").write_bytes(b"half")
+    assert Checkpoints(games[1], str(folder)).restore(pytest.fail) == 11
