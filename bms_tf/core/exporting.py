@@ -1,0 +1,125 @@
+"""From a run folder to a SavedModel that TensorFlow Serving loads as it is."""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+import bms_tf
+from bms_tf.core import config, training
+from bms_tf.core.checkpoints import Checkpoints
+from bms_tf.core.devices import one_device
+from bms_tf.core.signatures import Signatures, describe, signatures
+from bms_tf.core.system import System
+
+
+def export(run_dir: str, name: str, export_dir: str, allow_import: Sequence[str] = ()) -> str:
+    """Writes the run's newest state as the next version of `<export_dir>/<name>/`; returns that path and, in lines
+    below it, the signatures.
+
+    Raises ValueError for a bad name and for what `restored_run` refuses, OSError where `export_dir` cannot be written.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise ValueError(f"the name is {name!r}; it may hold letters, digits, _ and - alone")
+    run = restored_run(run_dir, allow_import)
+    with config.one_line_errors():
+        traced = signatures(run.system)
+
+    def write(folder: str):
+        save(run.system, traced, folder)
+        extra = os.path.join(folder, "assets.extra")  # where Serving looks for what is no part of the graph
+        os.mkdir(extra)
+        with open(os.path.join(extra, "metadata.json"), "w") as file:
+            json.dump({"name": name, **metadata(run, traced)}, file, indent=1)
+        for kept in ("config.gin", "operative.gin", "scores.json"):
+            if os.path.exists(os.path.join(run_dir, kept)):  # scores come with the end of a run
+                shutil.copyfile(os.path.join(run_dir, kept), os.path.join(extra, kept))
+
+    return f"{publish(write, name, export_dir)}\n{describe(traced)}"
+
+
+def restored_run(run_dir: str, allow_import: Sequence[str] = ()) -> training.Run:
+    """The run in `run_dir` in its newest readable state, built as for training but on one device and without its data.
+
+    Raises ValueError if there is no run in `run_dir`, or none of its checkpoints can be read.
+    """
+    settings = os.path.join(run_dir, "config.gin")
+    if not os.path.isfile(settings):
+        what = (
+            "is not the folder of a run: there is no config.gin in it" if os.path.isdir(run_dir) else "does not exist"
+        )
+        raise ValueError(f"{run_dir} {what}")
+    config.load([settings], allow_import=allow_import)
+    with config.one_line_errors():
+        run = training.Run(devices=one_device)
+        if not Checkpoints(run.system, os.path.join(run_dir, "checkpoints")).restore():
+            raise ValueError(f"the run in {run_dir} has no checkpoint yet")
+    return run
+
+
+def weights(system: System, traced: Signatures) -> list[tf.Variable]:
+    """The variables of `system` that its signatures read: where there is an EMA, the averages and not the generator."""
+    read = {id(variable) for function in traced.values() for variable in function.graph.variables}  # in no fixed order
+    return [variable for variable in system.variables if id(variable) in read]
+
+
+def save(system: System, traced: Signatures, folder: str):
+    """Writes the SavedModel. It holds the signatures and their weights, nothing of Keras."""
+    model = tf.Module()
+    model.weights = weights(system, traced)
+    tf.saved_model.save(model, folder, signatures=dict(traced))
+
+
+def metadata(run: training.Run, traced: Signatures) -> dict[str, str | int | None]:
+    """Where the model comes from."""
+    step = int(run.system.step.numpy())
+    values = b"".join(variable.numpy().tobytes() for variable in weights(run.system, traced))
+    return {
+        "step": step,
+        "generator_updates": step * run.system.generator_updates,
+        "seed": run.seed,
+        "system": type(run.system).__name__,
+        "weights_sha256": hashlib.sha256(values).hexdigest(),
+        "bms_tf": bms_tf.__version__,
+        "git_commit": _commit(),
+        "tensorflow": tf.__version__,
+    }
+
+
+def publish(write: Callable[[str], None], name: str, export_dir: str) -> str:
+    """Makes `<export_dir>/<name>/<version>/` of what `write(folder)` writes, and returns it.
+
+    It appears complete or not at all, under the next free number, whoever else publishes at the same time.
+    """
+    os.makedirs(export_dir, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=export_dir) as scratch:
+        folder = os.path.join(scratch, name)  # not the scratch folder itself, which only its owner may read
+        os.mkdir(folder)
+        write(folder)
+        versions = os.path.join(export_dir, name)
+        os.makedirs(versions, exist_ok=True)
+        while True:
+            taken = [int(version) for version in os.listdir(versions) if version.isdecimal()]
+            target = os.path.join(versions, str(max(taken, default=0) + 1))
+            try:
+                os.rename(folder, target)
+                return target
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # else another one took the number just now
+                    raise
+
+
+def _commit() -> str | None:
+    """The commit of the clone that this code runs from, `-dirty` behind it where files differ; None if installed."""
+    clone = os.path.dirname(os.path.dirname(bms_tf.__file__))
+    if not os.path.exists(os.path.join(clone, ".git")) or not shutil.which("git"):
+        return None
+    command = ["git", "-C", clone, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None

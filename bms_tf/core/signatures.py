@@ -1,0 +1,96 @@
+"""The signatures of an exported model: what its system offers, as functions of named tensors, each with batch first."""
+
+from collections.abc import Callable, Mapping
+
+import tensorflow as tf
+
+from bms_tf.core.random import normal_rows
+from bms_tf.core.system import System
+
+Outputs = Mapping[str, tf.Tensor]
+Signatures = Mapping[str, tf.types.experimental.ConcreteFunction]
+
+
+def signatures(system: System) -> Signatures:
+    """Every signature that `system` has, traced for any number of rows, none of them with XLA.
+
+    | signature | in | out |
+    | --- | --- | --- |
+    | generate, serving_default | z [B, Z] | x [B, ...]; of images also x_uint8 |
+    | sample_prior | seed int64 [B] | z [B, Z] |
+    | sample | seed int64 [B] | as generate |
+    | posterior, if it is Gaussian | x [B, ...] | mean, log_stddev [B, Z] |
+    | log_posterior, if it has a density | z, x | log_q [B] |
+    | sample_posterior | x, seed | z [B, Z]; its noise is what sample_prior gives for the seed |
+    | encode, reconstruct | x | z [B, Z]; x_hat [B, ...] |
+    | discriminate, features | x | logit [B]; features [B, F] |
+
+    Each gives, to the bit, what the system's own method gives inside a `tf.function`; eagerly that may be rounded
+    otherwise, since TensorFlow fuses operations in graphs alone. Each raises InvalidArgumentError for no rows, and for
+    inputs of unequal numbers of rows.
+    """
+    z = tf.TensorSpec([None, system.code_size], tf.float32, name="z")
+    x = tf.TensorSpec([None, *system.data_shape], tf.float32, name="x")
+    seed = tf.TensorSpec([None], tf.int64, name="seed")
+    offers = set(system.offers)
+    if "posterior" in offers:
+        q = system.posterior(tf.zeros([1, *system.data_shape]))
+        offers.add("sample_posterior")
+        offers.update({"log_posterior"} if hasattr(q, "log_prob") else ())
+        offers.difference_update(() if hasattr(q, "log_stddev") else {"posterior"})
+
+    def posterior(x):
+        q = system.posterior(x)
+        return {"mean": q.mean, "log_stddev": q.log_stddev}
+
+    def sample_posterior(x, seed):
+        return {"z": system.posterior(x).sample(normal_rows(seed, system.code_size))}
+
+    functions = {
+        "generate": (lambda z: _data(system.generate(z)), z),
+        "sample_prior": (lambda seed: {"z": system.sample_prior(seed)}, seed),
+        "sample": (lambda seed: _data(system.sample(seed)), seed),
+        "posterior": (posterior, x),
+        "log_posterior": (lambda z, x: {"log_q": system.posterior(x).log_prob(z)}, z, x),
+        "sample_posterior": (sample_posterior, x, seed),
+        "encode": (lambda x: {"z": system.encode(x)}, x),
+        "reconstruct": (lambda x: {"x_hat": system.reconstruct(x)}, x),
+        "discriminate": (lambda x: {"logit": system.discriminate(x)}, x),
+        "features": (lambda x: {"features": system.features(x)}, x),
+    }
+    traced = {name: _traced(*functions[name]) for name in functions if name in offers}
+    return {"serving_default": traced["generate"], **traced}
+
+
+def describe(traced: Signatures) -> str:
+    """A line for each signature: its inputs and outputs with their types and shapes."""
+
+    def named(specs):
+        shape = {n: ", ".join("B" if size is None else str(size) for size in s.shape) for n, s in specs.items()}
+        return ", ".join(f"{name} {spec.dtype.name} [{shape[name]}]" for name, spec in specs.items())
+
+    inputs = {name: {spec.name: spec for spec in f.structured_input_signature[0]} for name, f in traced.items()}
+    return "\n".join(f"  {n:<17}{named(inputs[n])} -> {named(f.structured_outputs)}" for n, f in traced.items())
+
+
+def _data(x: tf.Tensor) -> Outputs:
+    """x [B, ...] in [-1, 1] and, where it is images of 1 or 3 channels, the same in 0 .. 255."""
+    if x.shape.rank != 4 or x.shape[-1] not in (1, 3):
+        return {"x": x}
+    return {"x": x, "x_uint8": tf.saturate_cast(tf.round(127.5 * (x + 1.0)), tf.uint8)}
+
+
+def _traced(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> tf.types.experimental.ConcreteFunction:
+    """`function`, traced for `specs` behind a check of their rows.
+
+    A convolution of no rows fails or gives a wrong shape, and one row would be broadcast silently against many.
+    """
+
+    def checked(*tensors):
+        rows = [tf.shape(tensor)[0] for tensor in tensors]
+        checks = [tf.debugging.assert_positive(rows[0], "there must be at least one row")]
+        checks += [tf.debugging.assert_equal(n, rows[0], "all inputs must have as many rows") for n in rows[1:]]
+        with tf.control_dependencies(checks):
+            return function(*map(tf.identity, tensors))
+
+    return tf.function(checked, autograph=False).get_concrete_function(*specs)
