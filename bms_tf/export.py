@@ -1,0 +1,30 @@
+"""Exports a trained model as a SavedModel: python -m bms_tf.export --run_dir=runs/ring --name=ring"""
+
+from absl import flags, logging
+
+from bms_tf.core import command
+
+EXAMPLE = "python -m bms_tf.export --run_dir=runs/ring --name=ring"
+
+RUN_DIR = flags.DEFINE_string("run_dir", None, "The folder of the run, as bms_tf.train wrote it.")
+NAME = flags.DEFINE_string("name", None, "The model's name: letters, digits, _ and -.")
+EXPORT_DIR = flags.DEFINE_string("export_dir", "savedmodels", "The folder of all models; ours goes to NAME/VERSION.")
+ALLOW_IMPORT = flags.DEFINE_multi_string("allow_import", [], "A module of your own that gin files may import.")
+
+
+def main(_):
+    """Parses the flags and exports."""
+    if not (RUN_DIR.value and NAME.value):
+        raise ValueError(f"--run_dir and --name are needed; for example: {EXAMPLE}")
+    if logging.get_verbosity() == logging.INFO:  # absl's default, at which TensorFlow tells of each file it writes
+        logging.set_verbosity(logging.WARNING)
+    from bms_tf.core import startup
+
+    startup.import_tensorflow()
+    from bms_tf.core import exporting
+
+    print(exporting.export(RUN_DIR.value, NAME.value, EXPORT_DIR.value, ALLOW_IMPORT.value))
+
+
+if __name__ == "__main__":
+    command.run(main, EXAMPLE)
