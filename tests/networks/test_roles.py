@@ -12,8 +12,6 @@ from bms_tf.networks.posteriors import DeterministicEncoder, GaussianEncoder, No
 @pytest.fixture(autouse=True)
 def shapes():
     gin.parse_config(["shapes.data_shape = (4, 3, 2)", "shapes.code_size = 5"])
-    yield
-    gin.clear_config()
 
 
 @pytest.mark.parametrize(
