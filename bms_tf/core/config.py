@@ -285,7 +285,9 @@ def _bindings(statements: Sequence[config_parser.BindingStatement]) -> list[Bind
         else:
             binding = Binding(f"{s.scope}/{s.selector}".strip("/"), MACRO, "value", s.value, place)
         earlier = bindings.get(binding.key)
-        if earlier and not place.startswith(PARAM) and earlier.place.rpartition(":")[0] == s.location.filename:
+        again = earlier and earlier.place == place  # two recipes include this file: the same line, read twice
+        same_file = earlier and earlier.place.rpartition(":")[0] == s.location.filename
+        if same_file and not again and not place.startswith(PARAM):
             raise ConfigError(f"{place}: {binding.name} is set a second time in this file, after {earlier.place}")
         bindings[binding.key] = binding
     return list(bindings.values())
