@@ -18,13 +18,13 @@ from typing import Literal
 class Network: ...
 
 @gin.configurable
-def mlp(*, width: int = gin.REQUIRED, rate: float = 0.1) -> Network:
+def tiny(*, width: int = gin.REQUIRED, rate: float = 0.1) -> Network:
     if width < 1:
         raise ValueError(f"width is {width}; it must be at least 1")
     return Network()
 
 @gin.configurable
-class Model:
+class Toy:
     def __init__(self, *, network: Network | None = None, make: Callable[..., Network] | None = None, T: int = 1,
                  rate: float = 0.0, flag: bool = False, name: str = "", sizes: tuple[int, ...] = (),
                  pair: tuple[int, float] | None = None, mode: Literal["min", "mean"] = "min", free=None):
@@ -74,8 +74,8 @@ class Folder:
 
 
 def test_bindings_reach_their_configurables(folder):
-    toys = folder.load("Model.network = @mlp()\nmlp.width = %size\nsize = 3\nModel.T = 1", ["Model.T = 7"])
-    model = toys.Model()
+    toys = folder.load("Toy.network = @tiny()\ntiny.width = %size\nsize = 3\nToy.T = 1", ["Toy.T = 7"])
+    model = toys.Toy()
     assert (type(model.network), model.T) == (toys.Network, 7)
 
 
@@ -127,22 +127,22 @@ def test_an_allowed_package_allows_its_submodules_and_no_namesakes(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("Modle.T = 3", "a.gin:2: no configurable 'Modle'; did you mean 'Model'?"),
-        ("\nModel.TT = 3", "a.gin:3: Model has no parameter 'TT'; did you mean 'T'?"),
-        ("mlp.zzz = 3", "a.gin:2: mlp has no parameter 'zzz'; it has width, rate"),
-        ("Model:\n  T = 1\n  mod = 'min'", "a.gin:4: Model has no parameter 'mod'; did you mean 'mode'?"),
-        ("Model.network = @mpl()", "a.gin:2: no configurable 'mpl'; did you mean 'mlp'?"),
-        ("Model.T = 1\nModel.T = 2", "a.gin:3: Model.T is set a second time in this file, after a.gin:2"),
-        ("a/Model.T = 1\na/Model.T = 2", "a.gin:3: a/Model.T is set a second time in this file, after a.gin:2"),
-        ("size = 1\nsize = 2\nModel.T = %size", "a.gin:3: size is set a second time in this file, after a.gin:2"),
-        ("size = 1\nModel.T = %sise", "a.gin:3: the macro %sise is not defined; did you mean 'size'?"),
-        ("Model.sizes = (1, %sise)", "a.gin:2: the macro %sise is not defined"),
-        ("a = %b\nb = %a\nModel.T = %a", "a.gin:2: the macro %b needs its own value"),
-        ("net = @mlp()\nModel.network = %net", "a.gin:2: the macro net cannot hold the called @mlp()"),
-        ("Model.T = %gin.REQUIRED", "a.gin:2: Model.T must be set by a later file or --gin_param"),
-        ("Model.T = (1,", "a.gin:"),
-        ("Model.T = = 3", "a.gin:2: "),
-        ("Model.mode = min", "a.gin:2: cannot read the value min (a string needs quotes)"),
+        ("Tyo.T = 3", "a.gin:2: no configurable 'Tyo'; did you mean 'Toy'?"),
+        ("\nToy.TT = 3", "a.gin:3: Toy has no parameter 'TT'; did you mean 'T'?"),
+        ("tiny.zzz = 3", "a.gin:2: tiny has no parameter 'zzz'; it has width, rate"),
+        ("Toy:\n  T = 1\n  mod = 'min'", "a.gin:4: Toy has no parameter 'mod'; did you mean 'mode'?"),
+        ("Toy.network = @tinny()", "a.gin:2: no configurable 'tinny'; did you mean 'tiny'?"),
+        ("Toy.T = 1\nToy.T = 2", "a.gin:3: Toy.T is set a second time in this file, after a.gin:2"),
+        ("a/Toy.T = 1\na/Toy.T = 2", "a.gin:3: a/Toy.T is set a second time in this file, after a.gin:2"),
+        ("size = 1\nsize = 2\nToy.T = %size", "a.gin:3: size is set a second time in this file, after a.gin:2"),
+        ("size = 1\nToy.T = %sise", "a.gin:3: the macro %sise is not defined; did you mean 'size'?"),
+        ("Toy.sizes = (1, %sise)", "a.gin:2: the macro %sise is not defined"),
+        ("a = %b\nb = %a\nToy.T = %a", "a.gin:2: the macro %b needs its own value"),
+        ("net = @tiny()\nToy.network = %net", "a.gin:2: the macro net cannot hold the called @tiny()"),
+        ("Toy.T = %gin.REQUIRED", "a.gin:2: Toy.T must be set by a later file or --gin_param"),
+        ("Toy.T = (1,", "a.gin:"),
+        ("Toy.T = = 3", "a.gin:2: "),
+        ("Toy.mode = min", "a.gin:2: cannot read the value min (a string needs quotes)"),
         ("include 'nowhere.gin'", "a.gin:2: no gin file 'nowhere.gin'; looked for nowhere.gin, "),
         ("include 'a.gin'", "a.gin:2: 'a.gin' includes itself"),
         ("import bms_tf.nowhere", "a.gin:2: cannot import 'bms_tf.nowhere': No module named 'bms_tf.nowhere'"),
@@ -153,11 +153,11 @@ def test_a_mistake_is_one_line_with_its_place(folder, text, message):
 
 
 def test_the_lines_for_params_quote_the_param(folder):
-    assert folder.error(params=["Modle.T = 3"]).startswith("--gin_param 'Modle.T = 3': no configurable 'Modle'")
-    assert folder.error("size = 1\nModel.T = %size", ["sise = 2"]).endswith(
+    assert folder.error(params=["Tyo.T = 3"]).startswith("--gin_param 'Tyo.T = 3': no configurable 'Tyo'")
+    assert folder.error("size = 1\nToy.T = %size", ["sise = 2"]).endswith(
         "nothing refers to %sise; did you mean 'size'?"
     )
-    assert folder.load(params=["Model.T = 3", "Model.T = 4"]).Model().T == 4, "of two params the later one holds"
+    assert folder.load(params=["Toy.T = 3", "Toy.T = 4"]).Toy().T == 4, "of two params the later one holds"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_the_lines_for_params_quote_the_param(folder):
         ("T = '3'", "int"),
         ("T = True", "int"),
         ("T = None", "int"),
-        ("T = @mlp", "int"),
+        ("T = @tiny", "int"),
         ("rate = '1e-3'", "float"),
         ("rate = False", "float"),
         ("flag = 1", "bool"),
@@ -178,15 +178,15 @@ def test_the_lines_for_params_quote_the_param(folder):
         ("pair = (1, 2.0, 3)", "tuple[int, float] | None"),
         ("pair = (1.5, 2.0)", "tuple[int, float] | None"),
         ("mode = 'max'", "Literal['min', 'mean']"),
-        ("network = @mlp", "Network | None"),
-        ("network = @Model()", "Network | None"),
-        ("make = @mlp()", "a function (@name, without parentheses) | None"),
-        ("make = 'mlp'", "a function (@name, without parentheses) | None"),
+        ("network = @tiny", "Network | None"),
+        ("network = @Toy()", "Network | None"),
+        ("make = @tiny()", "a function (@name, without parentheses) | None"),
+        ("make = 'tiny'", "a function (@name, without parentheses) | None"),
     ],
 )
 def test_a_value_of_another_type_is_refused(folder, binding, allowed):
     value = binding.split(" = ")[1].replace('"', "'")
-    assert folder.error(f"Model.{binding}") == f"a.gin:2: Model.{binding.split()[0]} is {value}; it must be {allowed}"
+    assert folder.error(f"Toy.{binding}") == f"a.gin:2: Toy.{binding.split()[0]} is {value}; it must be {allowed}"
 
 
 @pytest.mark.parametrize(
@@ -201,16 +201,23 @@ def test_a_value_of_another_type_is_refused(folder, binding, allowed):
         "pair = (1, 2)",
         "pair = None",
     ]
-    + ["mode = 'mean'", "network = @mlp()", "network = @a/mlp()", "make = @mlp", "make = None", "free = {'a': [@mlp]}"],
+    + [
+        "mode = 'mean'",
+        "network = @tiny()",
+        "network = @a/tiny()",
+        "make = @tiny",
+        "make = None",
+        "free = {'a': [@tiny]}",
+    ],
 )
 def test_a_value_of_the_right_type_is_taken(folder, binding):
-    folder.load(f"Model.{binding}")
-    assert f"Model.{binding}" in config.as_text()
+    folder.load(f"Toy.{binding}")
+    assert f"Toy.{binding}" in config.as_text()
 
 
 def test_a_macro_counts_as_the_value_that_it_stands_for(folder):
-    assert folder.error("T = '3'\nModel.T = %T") == "a.gin:3: Model.T is '3'; it must be int"
-    assert folder.load("T = '3'\nModel.T = %T", ["T = 3"]).Model().T == 3
+    assert folder.error("T = '3'\nToy.T = %T") == "a.gin:3: Toy.T is '3'; it must be int"
+    assert folder.load("T = '3'\nToy.T = %T", ["T = 3"]).Toy().T == 3
 
 
 def test_where_files_are_looked_for(folder, monkeypatch):
@@ -220,27 +227,27 @@ def test_where_files_are_looked_for(folder, monkeypatch):
         config.load(["ring.gim"])
     monkeypatch.setattr(config, "_recipes", lambda: Path("recipes"))
     folder.write("recipes/top.gin", "include 'data/ring.gin'\n")
-    folder.write("recipes/data/ring.gin", f"import {folder.module}\nModel.T = 1")
-    folder.write("recipes/data/grid.gin", "include 'ring.gin'\nModel.rate = 2.0")
+    folder.write("recipes/data/ring.gin", f"import {folder.module}\nToy.T = 1")
+    folder.write("recipes/data/grid.gin", "include 'ring.gin'\nToy.rate = 2.0")
     toys = [folder.module]
     for name in ("top.gin", "gin/top.gin", "data/grid.gin"):
         config.load([name], allow_import=toys)
-        assert "Model.T = 1" in config.as_text(), name
-    folder.write("gin/top.gin", f"import {folder.module}\nModel.T = 2")
+        assert "Toy.T = 1" in config.as_text(), name
+    folder.write("gin/top.gin", f"import {folder.module}\nToy.T = 2")
     config.load(["gin/top.gin"], allow_import=toys)
-    assert "Model.T = 2" in config.as_text(), "the working directory comes before the recipes"
+    assert "Toy.T = 2" in config.as_text(), "the working directory comes before the recipes"
 
 
 def test_a_loaded_file_replaces_what_was_loaded_before(folder):
-    folder.load("Model.T = 3")
-    folder.load("Model.rate = 3.0")
-    assert "Model.T" not in config.as_text()
+    folder.load("Toy.T = 3")
+    folder.load("Toy.rate = 3.0")
+    assert "Toy.T" not in config.as_text()
 
 
 def test_the_text_is_the_same_whatever_the_order_and_can_be_loaded_again(folder):
-    folder.load("Model.T = %size\nsize = 3\na/mlp.width = 4\nModel.network = @a/mlp()")
+    folder.load("Toy.T = %size\nsize = 3\na/tiny.width = 4\nToy.network = @a/tiny()")
     text = config.as_text()
-    folder.load("a/mlp.width = 4\nsize = 3\nModel.network = @a/mlp()\nModel.T = %size")
+    folder.load("a/tiny.width = 4\nsize = 3\nToy.network = @a/tiny()\nToy.T = %size")
     assert config.as_text() == text
     folder.write("b.gin", text)
     config.load(["b.gin"], allow_import=[folder.module])
@@ -248,24 +255,24 @@ def test_the_text_is_the_same_whatever_the_order_and_can_be_loaded_again(folder)
 
 
 def test_difference_names_what_changed_and_sees_through_macros(folder):
-    folder.load("Model.T = %size\nsize = 3\nModel.rate = 1.0\nModel.mode = 'min'\nmlp.width = %size")
+    folder.load("Toy.T = %size\nsize = 3\nToy.rate = 1.0\nToy.mode = 'min'\ntiny.width = %size")
     old = config.as_text()
-    folder.load("Model.T = 4\nModel.mode = 'min'\nmlp.width = 3\na/mlp.width = 5")
+    folder.load("Toy.T = 4\nToy.mode = 'min'\ntiny.width = 3\na/tiny.width = 5")
     assert config.difference(old, config.as_text()) == [
-        "Model.T: was 3, is now 4",
-        "Model.rate: was 1.0, is now not set",
-        "a/mlp.width: was not set, is now 5",
+        "Toy.T: was 3, is now 4",
+        "Toy.rate: was 1.0, is now not set",
+        "a/tiny.width: was not set, is now 5",
     ]
-    assert config.difference(old, config.as_text(), ignore=("Model.T", "Model.rate", "a/mlp.width")) == []
+    assert config.difference(old, config.as_text(), ignore=("Toy.T", "Toy.rate", "a/tiny.width")) == []
     assert config.difference(old, old) == []
 
 
 def test_unused_lists_scopes_and_parts_that_nothing_reads(folder):
     toys = folder.load(
-        "Model.network = @a/mlp()\nmlp.width = 1\na/mlp.rate = 1.0\nb/mlp.rate = 2.0\nneeds.size = 3\nsize = 3"
+        "Toy.network = @a/tiny()\ntiny.width = 1\na/tiny.rate = 1.0\nb/tiny.rate = 2.0\nneeds.size = 3\nsize = 3"
     )
-    toys.Model()
-    assert config.unused() == ["%size", "b/mlp", "needs"]
+    toys.Toy()
+    assert config.unused() == ["%size", "b/tiny", "needs"]
 
 
 def call(function):
@@ -274,18 +281,18 @@ def call(function):
 
 
 def test_errors_from_inside_a_configurable_are_one_line_with_its_name(folder):
-    toys = folder.load("Model.network = @a/mlp()\na/mlp.width = 0")
+    toys = folder.load("Toy.network = @a/tiny()\na/tiny.width = 0")
     with pytest.raises(config.ConfigError) as caught:
-        call(toys.Model)
-    assert str(caught.value) == "a/mlp: width is 0; it must be at least 1"
+        call(toys.Toy)
+    assert str(caught.value) == "a/tiny: width is 0; it must be at least 1"
 
 
 def test_a_parameter_left_unset_is_named(folder):
-    toys = folder.load("Model.network = @mlp()")
-    with pytest.raises(config.ConfigError, match=r"^mlp.width must be set$"):
-        call(toys.Model)
-    with pytest.raises(config.ConfigError, match=r"^mlp.width must be set$"):
-        call(toys.mlp)
+    toys = folder.load("Toy.network = @tiny()")
+    with pytest.raises(config.ConfigError, match=r"^tiny.width must be set$"):
+        call(toys.Toy)
+    with pytest.raises(config.ConfigError, match=r"^tiny.width must be set$"):
+        call(toys.tiny)
     with pytest.raises(config.ConfigError, match=r"^needs.size must be set$"):
         call(toys.needs)
 
