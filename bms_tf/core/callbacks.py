@@ -57,10 +57,14 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self.checkpoints = checkpoints
 
     def on_epoch_end(self, epoch, logs=None):
+        what = None
         if self.model.bad_term is not None:
-            term, step = self.model.bad_term
-            good = self.checkpoints.newest or "none"
-            raise ValueError(f"the loss {term} is not finite at step {step}; the last good checkpoint: {good}")
+            what = "the loss {} is not finite at step {}".format(*self.model.bad_term)
+        for player in self.model.players:  # the last update can spoil the weights behind a finite loss
+            if not all(tf.reduce_all(tf.math.is_finite(v)) for v in self.model.trainable(player)):
+                what = what or f"the weights of {player} are not finite at step {step_of(self.model)}"
+        if what is not None:
+            raise ValueError(f"{what}; the last good checkpoint: {self.checkpoints.newest or 'none'}")
 
 
 class Evaluate(keras.callbacks.Callback):

@@ -225,7 +225,8 @@ class System(keras.Model):
         self.step.assign_add(1)
         for average, weight in zip(self.averages, self.generator.trainable_variables):
             average.assign(self.ema * average + (1 - self.ema) * weight)
-        return {name: mean.result() for name, mean in self._means.items()}
+        shown = {term for phase in self._active for term in self._terms[phase.name]}
+        return {name: mean.result() for name, mean in self._means.items() if name in shown}
 
     def _play(self, index: int, phase: Phase, repeat: int, x: tf.Tensor):
         context = tf.distribute.get_replica_context()

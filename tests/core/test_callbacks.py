@@ -15,7 +15,7 @@ from bms_tf.core.training import Run
 @pytest.fixture
 def model():
     """What callbacks see of a model."""
-    return SimpleNamespace(step=tf.Variable(0, dtype=tf.int64), bad_term=None, generator_updates=3)
+    return SimpleNamespace(step=tf.Variable(0, dtype=tf.int64), bad_term=None, generator_updates=3, players=())
 
 
 def run(callback, model, steps, logs=None):
@@ -74,6 +74,14 @@ def test_stop_on_non_finite_names_player_term_and_step(model, newest, shown):
     message = f"^the loss critic/real is not finite at step 17; the last good checkpoint: {shown}$"
     with pytest.raises(ValueError, match=message):
         run(callback, model, [20])
+
+
+def test_stop_on_weights_that_are_not_finite(model):
+    # The gradient of the last step was NaN, so no loss has seen it yet; a checkpoint of it would be no good one.
+    weights = {"artist": [tf.Variable([1.0])], "critic": [tf.Variable([1.0]), tf.Variable([np.nan])]}
+    model.players, model.trainable = tuple(weights), weights.get
+    with pytest.raises(ValueError, match="^the weights of critic are not finite at step 10; .*: none$"):
+        run(StopOnNonFinite(SimpleNamespace(newest=None)), model, [10])
 
 
 def test_a_run_calls_them_in_the_order_of_the_file(tmp_path):
