@@ -1,5 +1,7 @@
 """On what a run trains, as gin names it."""
 
+import functools
+
 import gin
 import tensorflow as tf
 
@@ -20,4 +22,11 @@ def mirrored(*, devices: int | None = None) -> tf.distribute.Strategy:
     names = [device.name for device in tf.config.list_logical_devices(kind)]
     if devices is not None and not 1 <= devices <= len(names):
         raise ValueError(f"mirrored.devices is {devices}; this machine has {len(names)} {kind} device(s)")
-    return tf.distribute.MirroredStrategy(names[:devices])
+    return _mirrored(tuple(names[:devices]))
+
+
+# Once in a process: a second strategy numbers its collective operations from the start again, and TensorFlow then takes
+# those of a system with other shapes for its own ("Shape mismatch in the collective instance").
+@functools.cache
+def _mirrored(names: tuple[str, ...]) -> tf.distribute.Strategy:
+    return tf.distribute.MirroredStrategy(names)

@@ -1,0 +1,80 @@
+"""Every gin file is found, read with nothing unknown, and takes a step with its own networks; none is left out."""
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import bms_tf.systems
+from bms_tf.core import config, training
+from bms_tf.core.system import System
+
+ROOT = Path(__file__).parents[2]
+FILES = {path.relative_to(ROOT).as_posix() for path in (ROOT / "gin").rglob("*.gin")}
+
+
+def files(*folders):
+    return sorted(name for name in FILES if name.rpartition("/")[0] in folders)
+
+
+HEADLINE = files("gin")
+ON_RING = files("gin/systems", "gin/modifiers", "gin/data")  # each is put on top of the ring recipe
+SMALL_BATCH = "train.batch_size = 4"  # the only thing that is not the recipe's own
+
+
+def check_dry_run(run):
+    text = run.describe()
+    for name in run.system.networks:
+        assert f"\n{name}\n" in text
+    terms = [term for terms in run.system._terms.values() for term in terms]
+    assert re.findall(r"[\w]+/[\w]+(?= [-\d.]+(?:e[-+]\d+)?(?:,|$))", text.splitlines()[-1]) == terms, (
+        "a number for each"
+    )
+
+
+# One of them is fast: the others are images, which take longer, or differ from it in a few numbers.
+@pytest.mark.parametrize(
+    "name", [n if n == "gin/ring.gin" else pytest.param(n, marks=pytest.mark.slow) for n in HEADLINE]
+)
+def test_a_recipe_takes_a_dry_run(name):
+    config.load([name], [SMALL_BATCH])
+    check_dry_run(training.Run())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ON_RING)
+def test_a_part_takes_a_dry_run_on_top_of_the_ring_recipe(build, name):
+    if "addons" in name:
+        pytest.importorskip("tensorflow_addons")
+    check_dry_run(build(name, SMALL_BATCH))
+
+
+@pytest.mark.parametrize("name", HEADLINE)
+def test_a_recipe_opens_with_its_command(name):
+    assert f"#   python -m bms_tf.train --gin_file={name}\n" in (ROOT / name).read_text()
+
+
+# Nothing is left out.
+
+
+def with_includes(name):
+    yield name
+    for included in re.findall(r"^include '(.+)'", (ROOT / name).read_text(), re.MULTILINE):
+        beside = (Path(name).parent / included).as_posix()
+        yield from with_includes(beside if beside in FILES else f"gin/{included}")
+
+
+def test_every_gin_file_is_tested():
+    # A file in a new folder belongs to a list above, or to one of its own in another test of this folder.
+    assert FILES == {used for name in (*HEADLINE, *ON_RING) for used in with_includes(name)}
+
+
+def test_every_system_has_a_gin_file():
+    for module in pkgutil.iter_modules(bms_tf.systems.__path__):
+        importlib.import_module(f"bms_tf.systems.{module.name}")
+    ours = {system for system in System.__subclasses__() if system.__module__.startswith("bms_tf.systems.")}
+    texts = "".join((ROOT / name).read_text() for name in files("gin/systems"))
+    assert {system.__name__ for system in ours} == set(re.findall(r"^train.system = @(\w+)$", texts, re.MULTILINE))
+    assert not any(system.__subclasses__() for system in ours), "no paper is a subclass of another"

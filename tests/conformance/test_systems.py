@@ -1,0 +1,169 @@
+"""What holds for every system, on tiny networks and the ring: a system that is new in gin/systems is found here."""
+
+import math
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bms_tf.core.checkpoints import Checkpoints
+from bms_tf.core.exporting import save
+from bms_tf.core.keras import keras
+from bms_tf.core.random import Key
+from bms_tf.core.signatures import signatures
+from bms_tf.core.system import System
+
+ROOT = Path(__file__).parents[2]
+SYSTEMS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "gin/systems").glob("*.gin"))
+TINY = (
+    "code_size = 4",
+    "mlp.hidden = (8,)",
+    "generator/mlp.hidden = (8,)",
+    "train.batch_size = 8",
+    "train.optimizer = @conformance.descent",
+    "train.log_every = 10",
+    "train.steps_per_execution = 1",
+)
+STEPS = 4  # ahead of a checkpoint, and as many behind it
+
+
+# Not Adam: its first updates have the full rate for any gradient, also for the rounding error of one that is zero, as
+# for the last bias of a hinge discriminator. Two devices round otherwise than one.
+@gin.configurable(module="conformance")
+def descent() -> keras.optimizers.Optimizer:
+    rate = keras.optimizers.schedules.PolynomialDecay(0.05, decay_steps=30)
+    return keras.optimizers.SGD(rate, momentum=0.9)
+
+
+@pytest.fixture(scope="module")
+def start(build):
+    """`start(file, *params)`: a tiny run, with `traced`, which counts how often each phase's losses were traced."""
+
+    def tiny(file, *params):
+        traced = Counter()
+        original = System._losses_and_gradients
+
+        def counted(self, phase, *args):
+            traced[phase.name] += 1
+            return original(self, phase, *args)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(System, "_losses_and_gradients", counted)
+            run = build(file, *TINY, *params)
+        run.traced = traced
+        return run
+
+    return tiny
+
+
+def fit(run, first):
+    """The losses of STEPS steps, from the step `first` on."""
+    return {term: values[0] for term, values in run._fit(start=first, steps=STEPS, epoch=STEPS).items()}
+
+
+def state(run, folder):
+    """Everything in a checkpoint of the run."""
+    Checkpoints(run.system, str(folder)).save()
+    reader = tf.train.load_checkpoint(str(folder))
+    names = [name for name in reader.get_variable_to_shape_map() if not name.startswith("_CHECKPOINTABLE")]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
+def trained(request, start, tmp_path_factory):
+    """A run that was saved on its way."""
+    folder = tmp_path_factory.mktemp("trained")
+    run = start(request.param)
+    losses = [fit(run, 0)]
+    Checkpoints(run.system, str(folder / "middle")).save()
+    losses.append(fit(run, STEPS))
+    return SimpleNamespace(
+        file=request.param,
+        system=run.system,
+        losses=losses,
+        traced=dict(run.traced),
+        middle=str(folder / "middle"),
+        end=state(run, folder / "end"),
+    )
+
+
+def test_a_few_steps_are_finite(trained):
+    assert int(trained.system.step) == 2 * STEPS
+    assert trained.system.bad_term is None
+    for losses in trained.losses:
+        assert losses and all(map(math.isfinite, losses.values()))
+
+
+def test_each_phase_is_traced_once(trained):
+    assert trained.traced == {phase.name: 1 for phase in trained.system._phases}
+
+
+def test_a_phase_changes_its_players_variables_alone_and_all_have_a_gradient(trained):
+    system = trained.system
+    x = tf.random.stateless_normal([8, *system.data_shape], [1, 0])
+    reached = set()
+    for index, phase in enumerate(system._phases):
+        # Large weights, so that hinge losses are not all within their margin: there the bias of the last layer has no
+        # gradient, since data and fakes weigh the same.
+        for seed, variable in enumerate(system.trainable_variables):
+            variable.assign(0.6 * tf.random.stateless_normal(variable.shape, [0, seed]))
+        before = {v.ref(): v.numpy() for v in system.trainable_variables}
+        players = system._acting[phase.name]
+        own = {v.ref() for player in players for v in system.trainable(player)}
+        _, gradients, _ = system._gradients[phase.name](x, Key(tf.zeros([2], tf.int64)).seed, tf.constant(0))
+        for player in players:
+            reached |= {v.ref() for v, g in zip(system.trainable(player), gradients[player]) if np.any(g)}
+        system._play(index, phase, 0, x)
+        changed = {v for v, old in before.items() if not np.array_equal(v.deref(), old)}
+        assert changed and changed <= own, phase.name
+    assert reached == before.keys(), "every trainable variable has a gradient in some phase"
+
+
+@pytest.mark.slow
+def test_a_saved_run_goes_on_exactly(trained, start, tmp_path):
+    other = start(trained.file)
+    for variable in other.system.trainable_variables:
+        variable.assign_add(tf.ones_like(variable))
+    assert Checkpoints(other.system, trained.middle).restore(pytest.fail) == STEPS
+    assert fit(other, STEPS) == trained.losses[1]
+    end = state(other, tmp_path)
+    assert end.keys() == trained.end.keys()
+    for name in end:
+        np.testing.assert_array_equal(end[name], trained.end[name], err_msg=name)
+
+
+@pytest.mark.slow
+def test_two_devices_agree_with_one(trained, start):
+    if trained.system.batch_coupled:
+        pytest.skip("an example's loss depends on its replica's batch")
+    run = start(trained.file, "train.devices = @mirrored")
+    assert run.strategy.num_replicas_in_sync == 2
+    for first, losses in zip((0, STEPS), trained.losses):
+        assert fit(run, first) == pytest.approx(losses, rel=1e-5, abs=1e-5)
+    assert run.traced == {phase.name: 2 for phase in run.system._phases}, "once for each replica"
+
+
+@pytest.mark.slow
+def test_a_saved_model_answers_as_the_system_does(trained, tmp_path):
+    system = trained.system
+    traced = signatures(system)
+    save(system, traced, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    assert set(loaded.signatures) == set(traced) >= set(system.offers)
+    inputs = {
+        "z": tf.random.stateless_normal([5, system.code_size], [2, 0]),
+        "x": tf.random.stateless_normal([5, *system.data_shape], [2, 1]),
+        "seed": tf.range(5, dtype=tf.int64),
+    }
+    for name, signature in loaded.signatures.items():
+        taken = {spec.name: inputs[spec.name] for spec in signature.structured_input_signature[1].values()}
+        outputs, expected = signature(**taken), traced[name](**taken)
+        assert outputs.keys() == expected.keys()
+        for output in expected:
+            np.testing.assert_array_equal(outputs[output], expected[output], err_msg=f"{name}: {output}")
+    generated = loaded.signatures["generate"](z=inputs["z"])["x"]
+    np.testing.assert_array_equal(generated, tf.function(system.generate)(inputs["z"]))
