@@ -40,7 +40,8 @@ class Run:
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
     ):
-        """`system`, and `optimizer` once for every player in the gin scope of its name, are called under `devices()`.
+        """`system(seed=...)`, and `optimizer()` once for each player in the gin scope of its name, are called under
+        `devices()`; `seed` is that of the initial weights, the data and all noise.
 
         `generator_updates`: the length of the run, as the papers count it; the `*_every`: steps; `samples`: how many
         samples are scored, beside as many real examples of `real_split`. Raises ValueError for a value out of range.
@@ -61,7 +62,7 @@ class Run:
         self.strategy = devices()
         keras.utils.set_random_seed(seed)
         with self.strategy.scope():
-            self.system = system()
+            self.system = system(seed=seed)
             optimizers = {}
             for player in self.system.players:
                 with gin.config_scope(player):
