@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bms_tf.core import devices
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Phase, System
@@ -312,7 +313,7 @@ def test_xla_agrees(on_one_device):
 
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_two_devices_agree_with_one(on_one_device, jit_compile):
-    strategy = tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices("CPU")])
+    strategy = devices._mirrored(tuple(device.name for device in tf.config.list_logical_devices("CPU")))
     assert strategy.num_replicas_in_sync == 2
     # Elements 2 s and 2 s + 1 are the two halves of step s.
     halves = strategy.distribute_datasets_from_function(
