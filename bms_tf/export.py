@@ -1,6 +1,6 @@
 """Exports a trained model as a SavedModel: python -m bms_tf.export --run_dir=runs/ring --name=ring"""
 
-from absl import flags, logging
+from absl import flags
 
 from bms_tf.core import command
 
@@ -16,8 +16,6 @@ def main(_):
     """Parses the flags and exports."""
     if not (RUN_DIR.value and NAME.value):
         raise ValueError(f"--run_dir and --name are needed; for example: {EXAMPLE}")
-    if logging.get_verbosity() == logging.INFO:  # absl's default, at which TensorFlow tells of each file it writes
-        logging.set_verbosity(logging.WARNING)
     from bms_tf.core import startup
 
     startup.import_tensorflow()

@@ -1,7 +1,6 @@
 """Trains a model: python -m bms_tf.train --gin_file=gin/ring.gin"""
 
 import os
-import statistics
 
 from absl import flags
 
@@ -53,20 +52,26 @@ def run(run_dir, params):
             return None
         scores = job.train(run_dir)
     print_table({"samples": [scores["samples"]], "data": [scores["data"]]})
-    print(f"pictures: {os.path.join(run_dir, 'pictures')}")
+    if job.pictures:
+        print(f"pictures: {os.path.join(run_dir, 'pictures')}")
     return scores["samples"]
 
 
 def print_table(columns):
     """A line per score: for each column's runs the mean and, for more than one, the standard deviation."""
-    width = max(len(name) for scores in columns.values() for name in scores[0])
+    names = next(iter(columns.values()))[0]
+    if not names:
+        return
+    import numpy as np  # late, for a fast --help; the module statistics cannot do with scores that are not numbers
+
+    width = max(map(len, names))
     print(" " * width + "".join(f"{title:>22}" for title in columns))
-    for name in next(iter(columns.values()))[0]:
+    for name in names:
         cells = []
         for runs in columns.values():
             values = [scores[name] for scores in runs]
-            deviation = f" ± {statistics.stdev(values):.3g}" if len(values) > 1 else ""
-            cells.append(f"{statistics.fmean(values):.4g}{deviation}".rjust(22))
+            deviation = f" ± {np.std(values, ddof=1):.3g}" if len(values) > 1 else ""
+            cells.append(f"{np.mean(values):.4g}{deviation}".rjust(22))
         print(name.ljust(width) + "".join(cells))
 
 

@@ -25,6 +25,7 @@ class ProgressBar(keras.callbacks.Callback):
     def __init__(self, total: int):
         super().__init__()
         self.total = total
+        self.bar = None
 
     def on_train_begin(self, logs=None):
         self.bar = tqdm(total=self.total, initial=step_of(self.model), unit="step", dynamic_ncols=True)
@@ -42,8 +43,13 @@ class ProgressBar(keras.callbacks.Callback):
         self._move()
 
     def on_train_end(self, logs=None):
-        self._move()
-        self.bar.close()
+        self.close()
+
+    def close(self):
+        """Ends the bar's line. Not only at the end: what stops a training is said on a line of its own."""
+        if self.bar is not None:
+            self._move()
+            self.bar.close()
 
     def _move(self):
         self.bar.update(step_of(self.model) - self.bar.n)
@@ -79,7 +85,8 @@ class Evaluate(keras.callbacks.Callback):
         if step % self.every == 0 or step == self.last:
             scores = self.evaluate()
             logs.update(scores)
-            tqdm.write(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+            if scores:
+                tqdm.write(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
 
 
 class Record(keras.callbacks.Callback):

@@ -24,6 +24,8 @@ def run(main: Callable[[Sequence[str]], None], usage_example: str) -> None:
         try:
             if len(argv) > 1:
                 raise ValueError(f"unknown argument {argv[1]!r}; every setting is a flag, as in: {usage_example}")
+            if logging.get_verbosity() == logging.INFO:  # absl's default, at which TensorFlow tells of every file
+                logging.set_verbosity(logging.WARNING)
             main(argv)
         except (ValueError, OSError) as error:
             logging.debug("", exc_info=True)

@@ -31,6 +31,9 @@ def import_tensorflow() -> ModuleType:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    # This pass of the graph optimizer fails on the gradient of a leaky ReLU behind a convolution, goes on without any
+    # harm, and prints an error line into the progress bar. It makes no difference in speed.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     return tf
 
 

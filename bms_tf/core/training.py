@@ -1,8 +1,10 @@
 """One training run: from a parsed configuration to a run folder."""
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import gin
 import numpy as np
@@ -37,7 +39,7 @@ class Run:
         real_split: str = "validation",
         seed: int = 0,
         devices: Callable[[], tf.distribute.Strategy] = one_device,
-        jit_compile: bool | str = "auto",
+        jit_compile: bool | Literal["auto"] = "auto",
         steps_per_execution: int = 1,
     ):
         """`system(seed=...)`, and `optimizer()` once for each player in the gin scope of its name, are called under
@@ -59,6 +61,8 @@ class Run:
         for name, count in counts.items():
             if count < 1:
                 raise ValueError(f"train.{name} is {count}; it must be at least 1")
+        if not 0 <= seed < 2**31:
+            raise ValueError(f"train.seed is {seed}; it must lie in [0, 2^31)")
         self.strategy = devices()
         keras.utils.set_random_seed(seed)
         with self.strategy.scope():
@@ -91,10 +95,15 @@ class Run:
         return self.data(split, start_step, self.examples_per_step, self.seed, input_context)
 
     def check_data(self):
-        """Raises ValueError where system and data do not fit. Apart, so that a run can be rebuilt without its data."""
+        """Raises ValueError where system and data do not fit, or there is no such split.
+
+        Apart, so that a run can be rebuilt without its data.
+        """
         example = tuple(self.dataset("train", 0).element_spec.shape[1:])
         if example != self.system.data_shape:
             raise ValueError(f"the data has examples of shape {example}; the generator makes {self.system.data_shape}")
+        for split in ("test", self.real_split):
+            self.dataset(split, 0)
 
     # Measurements.
 
@@ -146,39 +155,41 @@ class Run:
         or if a loss is not finite.
         """
         self.check_data()
-        text = config.as_text()
-        settings = os.path.join(run_dir, "config.gin")
-        if os.path.exists(settings):
+        os.makedirs(run_dir, exist_ok=True)
+        checkpoints = Checkpoints(self.system, os.path.join(run_dir, "checkpoints"), keep=self.keep_checkpoints)
+        settings, text = os.path.join(run_dir, "config.gin"), config.as_text()
+        if checkpoints.newest and os.path.exists(settings):  # before the first one there is nothing to lose
             with open(settings) as file:
                 changes = config.difference(file.read(), text, ignore=("train.generator_updates",))
             if changes:
                 raise ValueError(
                     f"{run_dir} holds a run with other settings ({'; '.join(changes)}); take another --run_dir"
                 )
-        os.makedirs(run_dir, exist_ok=True)
+        start = checkpoints.restore()
+        if start > self.steps:
+            raise ValueError(f"{run_dir} holds a run of {start} steps; train.generator_updates allows {self.steps}")
         _write(settings, text)
         _write(os.path.join(run_dir, "operative.gin"), config.operative_text())
-        checkpoints = Checkpoints(self.system, os.path.join(run_dir, "checkpoints"), keep=self.keep_checkpoints)
-        start = checkpoints.restore()
         if start:
             print(f"resuming at step {start} of {self.steps}")
         if start < self.steps:
             record = callbacks.Record(run_dir)
             pictures = os.path.join(run_dir, "pictures")
             often = {"every": self.evaluate_every, "last": self.steps}
-            self._fit(
-                start=start,
-                steps=self.steps - start,
-                epoch=self.log_every,
-                callbacks=[
-                    callbacks.ProgressBar(self.steps),
-                    callbacks.StopOnNonFinite(checkpoints),
-                    callbacks.Evaluate(lambda: self.scores(self.draw_samples()), **often),
-                    record,
-                    callbacks.Draw(self.figures, pictures, record, **often),
-                    callbacks.Save(checkpoints, every=self.checkpoint_every, last=self.steps),
-                ],
-            )
+            with contextlib.closing(callbacks.ProgressBar(self.steps)) as bar:
+                self._fit(
+                    start=start,
+                    steps=self.steps - start,
+                    epoch=self.log_every,
+                    callbacks=[
+                        bar,
+                        callbacks.StopOnNonFinite(checkpoints),
+                        callbacks.Evaluate(lambda: self.scores(self.draw_samples()), **often),
+                        record,
+                        callbacks.Draw(self.figures, pictures, record, **often),
+                        callbacks.Save(checkpoints, every=self.checkpoint_every, last=self.steps),
+                    ],
+                )
         scores = {"samples": self.scores(self.draw_samples()), "data": self.real_scores()}
         _write(os.path.join(run_dir, "scores.json"), json.dumps(scores, indent=1) + "\n")
         _write(os.path.join(run_dir, "operative.gin"), config.operative_text())
