@@ -1,0 +1,140 @@
+"""A run that is killed again and again ends where a run that was never killed ends, to the last bit."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+ROOT = Path(__file__).parents[1]
+STEPS = 600
+# All that a state can consist of: Adam's moments, a schedule, an average, singular vectors, and noise of every kind.
+PARAMS = (
+    "BMSVAEGAN.T = 2",
+    "code_size = 4",
+    "mlp.hidden = (8,)",
+    "generator/mlp.hidden = (8,)",
+    f"linear_decay.horizon = {STEPS + 100}",
+    f"train.generator_updates = {STEPS}",
+    "train.batch_size = 16",
+    "train.log_every = 20",
+    "train.checkpoint_every = 20",
+    "train.evaluate_every = 200",
+    "train.samples = 100",
+    "train.steps_per_execution = 1",
+)
+FLAGS = (
+    "--gin_file=gin/ring.gin",
+    "--gin_file=gin/modifiers/spectral_normalization.gin",
+    *(f"--gin_param={param}" for param in PARAMS),
+)
+# The command, changed: it dies within its next checkpoint, when half of the data is there, under a temporary name ...
+DIES_WRITING = """
+import glob, os, runpy, signal, sys
+from tensorflow.python.ops import gen_io_ops
+
+def die(checkpoint_prefixes, *args, **kwargs):
+    for prefix in checkpoint_prefixes:
+        for path in glob.glob(os.fsdecode(getattr(prefix, "numpy", lambda: prefix)()) + "*"):
+            os.truncate(path, os.path.getsize(path) // 2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+gen_io_ops.merge_v2_checkpoints = die
+runpy.run_module("bms_tf.train", run_name="__main__", alter_sys=True)
+"""
+# ... or one of its draws has another key.
+PERTURBED = """
+import runpy, zlib
+from bms_tf.core.random import Key
+
+fold = Key.fold
+Key.fold = lambda self, *words: fold(self, *words, *([1] if words == (zlib.crc32(b"prior"),) else []))
+runpy.run_module("bms_tf.train", run_name="__main__", alter_sys=True)
+"""
+
+
+def start(folder: Path, program=("-m", "bms_tf.train")) -> subprocess.Popen:
+    command = [sys.executable, *program, *FLAGS, f"--run_dir={folder}"]
+    with open(folder.with_suffix(".log"), "a") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)})
+
+
+def finish(process: subprocess.Popen, folder: Path):
+    assert process.wait(timeout=300) == 0, folder.with_suffix(".log").read_text()
+
+
+def lines(folder: Path) -> list[str]:
+    """The lines of the metrics without their times."""
+    path = folder / "metrics.jsonl"
+    text = path.read_text() if path.exists() else ""
+    return [re.sub(r', "seconds": [\d.]+', "", line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def kill(process: subprocess.Popen, folder: Path, *, step: int = 0, seconds: float):
+    """Kills the run so many seconds after the line of `step` is written, or after its start."""
+    deadline = time.monotonic() + 300
+    while step and not any(json.loads(line)["step"] >= step for line in lines(folder)[-1:]):
+        assert process.poll() is None and time.monotonic() < deadline, folder.with_suffix(".log").read_text()
+        time.sleep(0.005)
+    time.sleep(seconds)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, "it had ended before"
+
+
+def state(folder: Path) -> dict[str, np.ndarray]:
+    """Everything in the last checkpoint."""
+    reader = tf.train.load_checkpoint(str(folder / "checkpoints" / f"ckpt-{STEPS}"))
+    names = [name for name in reader.get_variable_to_shape_map() if not name.startswith("_CHECKPOINTABLE")]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def differences(folder: Path, other: Path) -> tuple[list[str], list[int]]:
+    """Which variables differ at the end, and which lines of the metrics."""
+    a, b = state(folder), state(other)
+    assert a.keys() == b.keys()
+    pairs = zip(lines(folder), lines(other), strict=True)
+    return [n for n in a if not np.array_equal(a[n], b[n])], [i for i, (one, two) in enumerate(pairs) if one != two]
+
+
+@pytest.mark.slow
+def test_ten_kills_leave_no_trace_in_the_result(tmp_path):
+    never, killed, perturbed = tmp_path / "never_killed", tmp_path / "killed", tmp_path / "perturbed"
+    finish(start(never), never)
+    kept = "\n".join(state(never))
+    optimizers = [f"model/{name}/_variables/" for name in ("optimizer", "optimizers/discriminator")]
+    for part in (*optimizers, "model/averages/", "model/encoder/", "model/generator/", "/sn_u/", "model/step/"):
+        assert part in kept, "the test would not see it"
+
+    draw = random.Random(7)
+    for _ in range(2):  # at any time since the start: most of it is the start
+        kill(start(killed), killed, seconds=draw.uniform(0.0, 10.0))
+    steps = sorted(draw.sample(range(20, STEPS - 100, 20), 7))
+    for step in steps[:4]:
+        kill(start(killed), killed, step=step, seconds=draw.uniform(0.0, 0.1))
+    process = start(killed, ("-c", DIES_WRITING))
+    assert process.wait(timeout=300) == -signal.SIGKILL
+    half = list((killed / "checkpoints").glob("ckpt-*_temp/*"))
+    assert half, "it did not die while a checkpoint was written"
+    for step in steps[4:]:
+        kill(start(killed), killed, step=step, seconds=draw.uniform(0.0, 0.1))
+    shutil.copytree(killed, perturbed)
+
+    finish(start(killed), killed)
+    assert "resuming at step" in killed.with_suffix(".log").read_text()
+    assert differences(never, killed) == ([], [])
+    assert (killed / "scores.json").read_text() == (never / "scores.json").read_text()
+
+    # The comparison sees one draw with another key, in all that depends on it.
+    finish(start(perturbed, ("-c", PERTURBED)), perturbed)
+    variables, rows = differences(never, perturbed)
+    assert any("generator" in name for name in variables) and any("averages" in name for name in variables)
+    assert 0 < rows[0] and rows[-1] == STEPS // 20 - 1, "not before the kill, and up to the end"
