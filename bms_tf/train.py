@@ -30,6 +30,8 @@ def main(_):
         return
     if not all(seed.isdigit() for seed in SEEDS.value):
         raise ValueError(f"--seeds is {','.join(SEEDS.value)!r}; it must be whole numbers, as in --seeds=0,1,2")
+    if len(set(SEEDS.value)) < len(SEEDS.value):
+        raise ValueError(f"--seeds is {','.join(SEEDS.value)!r}; each may be named once")
     scores = [run(os.path.join(run_dir, f"seed_{seed}"), [f"train.seed = {seed}"]) for seed in SEEDS.value]
     if not DRY_RUN.value:
         print_table({f"{len(scores)} seeds": scores})

@@ -168,11 +168,11 @@ class Run:
         start = checkpoints.restore()
         if start > self.steps:
             raise ValueError(f"{run_dir} holds a run of {start} steps; train.generator_updates allows {self.steps}")
-        _write(settings, text)
-        _write(os.path.join(run_dir, "operative.gin"), config.operative_text())
         if start:
             print(f"resuming at step {start} of {self.steps}")
         if start < self.steps:
+            _write(settings, text)
+            _write(os.path.join(run_dir, "operative.gin"), config.operative_text())
             record = callbacks.Record(run_dir)
             pictures = os.path.join(run_dir, "pictures")
             often = {"every": self.evaluate_every, "last": self.steps}
@@ -190,9 +190,9 @@ class Run:
                         callbacks.Save(checkpoints, every=self.checkpoint_every, last=self.steps),
                     ],
                 )
+            _write(os.path.join(run_dir, "operative.gin"), config.operative_text())  # now with what training used
         scores = {"samples": self.scores(self.draw_samples()), "data": self.real_scores()}
         _write(os.path.join(run_dir, "scores.json"), json.dumps(scores, indent=1) + "\n")
-        _write(os.path.join(run_dir, "operative.gin"), config.operative_text())
         return scores
 
     def _fit(self, *, start: int, steps: int, epoch: int, callbacks: Sequence[keras.callbacks.Callback] = ()):

@@ -1,0 +1,328 @@
+"""The command: what it writes, what it says, and that a mistake is one line that leaves nothing behind."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gin
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from bms_tf import train
+from bms_tf.core import command
+from bms_tf.core.keras import keras
+
+ROOT = Path(__file__).parents[1]
+TINY = {
+    "BMSVAEGAN.T": "2",
+    "code_size": "4",
+    "mlp.hidden": "(8,)",
+    "generator/mlp.hidden": "(8,)",
+    "train.batch_size": "8",
+    "train.generator_updates": "40",
+    "train.log_every": "10",
+    "train.checkpoint_every": "10",
+    "train.evaluate_every": "20",
+    "train.samples": "50",
+    "train.steps_per_execution": "1",
+}
+
+
+def tiny(*options: str, recipe: str = "ring", **changed: str) -> list[str]:
+    """The flags of a tiny run in the folder `run`; `changed`: other values, with __ for the dot in a name."""
+    values = TINY | {name.replace("__", "."): value for name, value in changed.items()}
+    params = [f"--gin_param={name} = {value}" for name, value in values.items()]
+    return [f"--gin_file=gin/{recipe}.gin", "--run_dir=run", *params, *options]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str):
+    """The command in this process; its errors are raised."""
+    with flagsaver.flagsaver():
+        flags.FLAGS(["train", *arguments])
+        train.main(None)
+
+
+def refused(*arguments: str) -> str:
+    """The one line of a command that fails."""
+    with pytest.raises((ValueError, OSError)) as caught:
+        run(*arguments)
+    return command.one_line(caught.value)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def rows(folder: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: str(value) for name, value in line.items() if name != "seconds"} for line in lines]  # nan is not nan
+
+
+# Mistakes in the settings. Nothing is built for the first ones.
+
+OWN = "include 'ring.gin'\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "own", "line"),
+    [
+        ([], "", "--gin_file is missing; for example: python -m bms_tf.train --gin_file=gin/ring.gin"),
+        (["--gin_file=gin/rign.gin"], "", "--gin_file: no gin file 'gin/rign.gin'; looked for "),
+        (["--gin_file=own.gin"], "BMSVAEGN.T = 3", "own.gin:2: no configurable 'BMSVAEGN'; did you mean 'BMSVAEGAN'?"),
+        (["--gin_file=own.gin"], "adam.rate = 1.0", "own.gin:2: adam has no parameter 'rate'; "),
+        (
+            ["--gin_file=own.gin"],
+            "adam.beta1 = 0.5",
+            "own.gin:2: adam has no parameter 'beta1'; did you mean 'beta_1'?",
+        ),
+        (["--gin_file=own.gin"], "\nBMSVAEGAN.T = %tee", "own.gin:3: the macro %tee is not defined"),
+        (["--gin_file=own.gin"], "BMSVAEGAN.T = 2.5", "own.gin:2: BMSVAEGAN.T is 2.5; it must be int"),
+        (["--gin_file=own.gin"], "train.jit_compile = 'atuo'", "own.gin:2: train.jit_compile is 'atuo'; it must be "),
+        (["--gin_file=own.gin"], "import os", "own.gin:2: import of 'os' is refused; "),
+        (tiny("--seed=1", "--seeds=1,2"), "", "give --seed or --seeds, not both"),
+        (tiny("--seeds=1,b"), "", "--seeds is '1,b'; it must be whole numbers, as in --seeds=0,1,2"),
+        (tiny("--seeds=1,1"), "", "--seeds is '1,1'; each may be named once"),
+    ],
+)
+def test_a_mistake_in_the_settings(here, options, own, line):
+    (here / "own.gin").write_text(OWN + own)
+    assert refused(*options).startswith(line)
+    assert [path.name for path in here.iterdir()] == ["own.gin"]
+
+
+# What is left unset, out of range or does not fit.
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            tiny("--gin_file=gin/systems/alpha_gan.gin"),
+            "AlphaGAN.encoder_lambda and AlphaGAN.generator_lambda must be set",
+        ),
+        (
+            [f"--gin_file=gin/{part}.gin" for part in ("data/ring", "networks/mlp", "systems/bms_vae_gan")],
+            "train.optimizer and train.generator_updates and train.batch_size must be set",
+        ),
+        (tiny(BMSVAEGAN__T="0"), "BMSVAEGAN: BMSVAEGAN.T is 0; it must be at least 1"),
+        (tiny(train__batch_size="-4"), "train: train.batch_size is -4; it must be at least 1"),
+        (tiny(train__generator_updates="0"), "train: train.generator_updates is 0; it must be at least 1"),
+        (tiny(train__generator_updates="45"), "train: train.generator_updates is 45, log_every 10 and "),
+        (tiny(train__checkpoint_every="15"), "train: train.checkpoint_every is 15; it must be a multiple of log_every"),
+        (tiny(train__seed="-1"), "train: train.seed is -1; it must lie in [0, 2^31)"),
+        (tiny(train__real_split="'nowhere'"), "ring: split='nowhere': allowed are train, validation, test"),
+        (tiny(adam__learning_rate="-0.1"), "autoencoder/adam: adam.learning_rate is -0.1; it must be positive"),
+        (tiny(data_shape="(3,)"), "the data has examples of shape (2,); the generator makes (3,)"),
+        (
+            tiny("--gin_file=gin/networks/dcgan.gin"),
+            "encoder/dcgan_encoder: a DCGAN network works on square images [H, H, C]; it was given (2,)",
+        ),
+    ],
+)
+def test_a_run_that_cannot_be_built(here, arguments, line):
+    assert refused(*arguments).startswith(line)
+    assert os.listdir(here) == []
+
+
+@pytest.mark.parametrize("folder", ["file", "file/run"])
+def test_a_folder_that_cannot_be_written(here, folder):
+    (here / "file").write_text("mine")
+    assert re.fullmatch(rf"\[Errno \d+\] [A-Z][a-z ]+: '{folder}'", refused(*tiny(), f"--run_dir={folder}"))
+    assert contents(here) == {"file": b"mine"}
+
+
+def test_a_dry_run_shows_the_networks_and_writes_nothing(here, capsys):
+    run(*tiny("--dry_run"))
+    text = capsys.readouterr().out
+    for part in ("\nencoder\n", "\ngenerator\n", "Total params", "first batch: (8, 2)", "one step: autoencoder/"):
+        assert part in text
+    assert os.listdir(here) == []
+
+
+# One run, and what can be done with its folder.
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A working directory with a finished run."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run(*tiny())
+    return folder
+
+
+@pytest.fixture
+def copied(trained, here):
+    shutil.copytree(trained / "run", here / "run")
+    return here / "run"
+
+
+@pytest.mark.slow
+def test_what_a_run_writes(trained):
+    names = {name for name in contents(trained / "run") if not name.startswith("tensorboard")}
+    files = ["config.gin", "operative.gin", "metrics.jsonl", "scores.json"]
+    pictures = [f"pictures/density_{step:07d}.png" for step in (20, 40)]
+    kept = [f"checkpoints/ckpt-{s}.{part}" for s in (20, 30, 40) for part in ("index", "data-00000-of-00001")]
+    assert names == {*files, *pictures, "checkpoints/checkpoint", *kept}
+    assert [row["step"] for row in rows(trained / "run")] == ["10", "20", "30", "40"]
+    scores = json.loads((trained / "run" / "scores.json").read_text())
+    assert scores["data"]["modes"] == 8 and set(scores["data"]) == set(scores["samples"])
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_shown_again(copied, capsys):
+    before = contents(copied)
+    run(*tiny())
+    text = capsys.readouterr().out
+    assert "resuming at step 40 of 40" in text and "hq_percent" in text
+    assert contents(copied) == before
+
+
+@pytest.mark.slow
+def test_other_settings_are_refused_and_shown(copied):
+    before = contents(copied)
+    line = refused(*tiny("--seed=1", adam__beta_1="0.9"))
+    shown = "adam.beta_1: was 0.5, is now 0.9; train.seed: was not set, is now 1"
+    assert line == f"run holds a run with other settings ({shown}); take another --run_dir"
+    assert refused(*tiny(train__generator_updates="20")).startswith("run holds a run of 40 steps; ")
+    assert contents(copied) == before
+
+
+@pytest.mark.slow
+def test_a_run_can_be_prolonged(copied, here, capsys):
+    run(*tiny(train__generator_updates="60"))
+    assert "resuming at step 40 of 60" in capsys.readouterr().out
+    run(*tiny("--run_dir=at_once", train__generator_updates="60"))
+    assert rows(copied) == rows(here / "at_once") and rows(copied)[-1]["step"] == "60"
+
+
+@pytest.mark.slow
+def test_of_damaged_checkpoints_the_newest_whole_one_is_taken(copied, trained, capsys):
+    newest, *others = sorted((copied / "checkpoints").glob("*.data*"), reverse=True)
+    os.truncate(newest, 100)
+    run(*tiny())
+    text = capsys.readouterr().out
+    assert re.search(
+        r"^checkpoint run/checkpoints/ckpt-40 is damaged \(.+\); falling back to the one before$", text, re.M
+    )
+    assert "resuming at step 30 of 40" in text
+    assert rows(copied) == rows(trained / "run")
+    for path in (newest, *others):
+        os.truncate(path, 100)
+    before = contents(copied)
+    line = refused(*tiny())
+    assert line == "none of the 3 checkpoints in run/checkpoints can be read; delete it to start anew"
+    assert contents(copied) == before
+
+
+# Each run's end.
+
+
+@gin.configurable(module="test_train")
+def explodes(learning_rate: float) -> keras.optimizers.schedules.LearningRateSchedule:
+    return keras.optimizers.schedules.PiecewiseConstantDecay([24], [learning_rate, 1e30])
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(here, capsys):
+    settings = tiny(adam__schedule="@test_train.explodes")
+    for _ in range(2):  # starting it again comes to the same end
+        line = refused(*settings)
+        stop = re.fullmatch(r"the loss (\w+)/\w+ is not finite at step 2\d; the last good checkpoint: (.+)", line)
+        assert stop and stop[1] in ("autoencoder", "discriminator", "code_discriminator")
+        assert stop[2] == "run/checkpoints/ckpt-20"
+        assert sorted(path.name for path in (here / "run/checkpoints").glob("*.index")) == [
+            "ckpt-10.index",
+            "ckpt-20.index",
+        ]
+        assert [row["step"] for row in rows(here / "run")] == ["10", "20"]
+        assert capsys.readouterr().err.endswith("\n"), "the bar's line has ended"
+    # Where nothing good was kept, the same folder takes other settings.
+    assert refused(*tiny("--run_dir=new", adam__learning_rate="1e30")).endswith("the last good checkpoint: none")
+    run(*tiny("--run_dir=new"))
+
+
+@pytest.mark.slow
+def test_several_seeds(here, capsys):
+    run(*tiny("--seeds=1,2"))
+    table = capsys.readouterr().out.split("2 seeds")[1]
+    scores = [json.loads((here / f"run/seed_{seed}/scores.json").read_text())["samples"] for seed in (1, 2)]
+    a, b = (score["energy_distance"] for score in scores)
+    mean, deviation = re.search(r"^energy_distance +(\S+) ± (\S+)$", table, re.M).groups()
+    assert float(mean) == pytest.approx((a + b) / 2, rel=1e-3)
+    assert float(deviation) == pytest.approx(abs(a - b) / 2**0.5, rel=1e-2)  # of two values
+    # A seed's run does not depend on the one before it in the same process.
+    run(*tiny("--seed=2", "--run_dir=alone"))
+    assert rows(here / "alone") == rows(here / "run/seed_2") != rows(here / "run/seed_1")
+
+
+# Real processes: the exit code and the screen.
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "bms_tf.train", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def screen(errors: str) -> list[str]:
+    """What is on stderr besides the progress bar."""
+    bar = re.compile(r" *\d+%\|.*\| \d+/\d+ \[.*(step/s|s/step).*\] *")
+    return [line for line in re.split(r"[\r\n]", errors) if line.strip() and not bar.fullmatch(line)]
+
+
+DIGITS = tiny("--gin_param=train.metrics = []", recipe="digits", train__batch_size="4", train__generator_updates="10")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [tiny(), DIGITS], ids=["ring", "digits"])
+def test_the_screen_of_a_run_holds_our_lines_alone(here, arguments):
+    process = start(*arguments)
+    out, errors = process.communicate(timeout=300)
+    assert (process.returncode, screen(errors)) == (0, [])
+    assert out.splitlines()[-1] == "pictures: run/pictures"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ["--gin_file=gin/ring.gin", "--gin_param=adam.rate = 1.0"],
+            "error: --gin_param 'adam.rate = 1.0': adam has no",
+        ),
+        (tiny("--run_dir=/dev/null/run"), "error: [Errno 20] Not a directory: '/dev/null/run'"),
+        (tiny(adam__learning_rate="1e30"), "error: the loss "),
+    ],
+)
+def test_a_failing_process_says_one_line(here, arguments, line):
+    process = start(*arguments)
+    out, errors = process.communicate(timeout=300)
+    assert (process.returncode, out) == (1, "")
+    (said,) = screen(errors)
+    assert said.startswith(line)
+
+
+@pytest.mark.slow
+def test_interrupting_ends_at_once_and_quietly(here):
+    process = start(*tiny(train__generator_updates="1000000"))
+    deadline = time.monotonic() + 120
+    while not (here / "run/checkpoints/ckpt-20.index").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, screen(errors)) == (130, [])
