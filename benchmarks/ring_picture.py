@@ -1,6 +1,6 @@
 """The README's picture: samples of run folders side by side, each over the modes of the data.
 
-    python benchmarks/ring_picture.py runs/ring_t1 runs/ring --titles='T = 1,T = 10' --out=benchmarks/results/ring.png
+python benchmarks/ring_picture.py runs/ring_t1 runs/ring --titles='T = 1,T = 10' --out=benchmarks/results/ring.png
 """
 
 from absl import app, flags
