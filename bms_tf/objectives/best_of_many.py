@@ -123,7 +123,10 @@ def winners_only(
             parts = tf.reshape(noise, [many // chunk, chunk, *noise.shape[1:]])
             count = sum(reduction.needs_scores for _, reduction in terms)
             scored = tf.map_fn(
-                scores_of, parts, fn_output_signature=[tf.TensorSpec([chunk, batch], noise.dtype)] * count
+                scores_of,
+                parts,
+                parallel_iterations=1,  # by default ten may be held at a time
+                fn_output_signature=[tf.TensorSpec([chunk, batch], noise.dtype)] * count,
             )
             scored = [tf.reshape(scores, [many, batch]) for scores in scored]
     scored = iter([tf.stop_gradient(scores) for scores in scored])
