@@ -23,7 +23,8 @@ def main(argv):
     figure = Figure(figsize=(4 * len(run_dirs), 4.2), layout="constrained")
     for axes, run_dir, title in zip(figure.subplots(1, len(run_dirs)), run_dirs, FLAGS.titles):
         run = restored_run(run_dir)
-        samples, scores = run.draw_samples(), run.scores(run.draw_samples())
+        samples = run.draw_samples()
+        scores = run.scores(samples)
         axes.scatter(*samples.T, s=2, alpha=0.4, linewidths=0)
         axes.set(title=f"{title}: {scores['modes']:.0f} modes, {scores['hq_percent']:.1f} % HQ", xticks=[], yticks=[])
         axes.set_aspect("equal")

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Literal
 
 import gin
@@ -112,14 +113,14 @@ class Run:
         seeds = self.seed * 2**32 + np.arange(self.samples, dtype=np.int64)
         return np.concatenate([self._sample(part).numpy() for part in np.array_split(seeds, -(-self.samples // 500))])
 
+    @cached_property
     def reference(self) -> np.ndarray:
         """The test split."""
         return np.concatenate(list(self.dataset("test", 0).as_numpy_iterator()))
 
     def scores(self, samples: np.ndarray) -> dict[str, float]:
         """Every metric of `samples`."""
-        reference = self.reference()
-        return {k: v for metric in self.metrics for k, v in metric(samples, reference, seed=self.seed).items()}
+        return {k: v for metric in self.metrics for k, v in metric(samples, self.reference, seed=self.seed).items()}
 
     def real_scores(self) -> dict[str, float]:
         """Every metric of as many examples of `real_split`: what a perfect generator would get."""
@@ -128,7 +129,7 @@ class Run:
 
     def figures(self) -> dict:
         """Every picture, by name."""
-        samples, reference = self.draw_samples(), self.reference()
+        samples, reference = self.draw_samples(), self.reference
         reconstruct = self._reconstruct and (lambda x: self._reconstruct(x).numpy())
         figures = {picture.__name__: picture(samples, reference, reconstruct) for picture in self.pictures}
         return {name: figure for name, figure in figures.items() if figure is not None}
