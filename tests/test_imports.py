@@ -13,6 +13,7 @@ OURS = {
     "bms_tf/networks": ("bms_tf.core.keras",),
     "bms_tf/core": (),
     "bms_tf/systems": ("bms_tf.core", "bms_tf.objectives"),
+    "bms_tf/modifiers": ("bms_tf.core", "bms_tf.objectives"),
     "bms_tf/metrics": (),
     "pipelines": (),
 }

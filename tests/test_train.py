@@ -109,8 +109,13 @@ def test_a_mistake_in_the_settings(here, options, own, line):
     ("arguments", "line"),
     [
         (
-            tiny("--gin_file=gin/systems/alpha_gan.gin"),
-            "AlphaGAN.encoder_lambda and AlphaGAN.generator_lambda must be set",
+            tiny(
+                "--gin_file=gin/data/ring.gin",
+                "--gin_file=gin/networks/mlp.gin",
+                recipe="systems/bms_vae_gan",
+                train__optimizer="@generator",  # never called
+            ),
+            "BMSVAEGAN.lambda_ must be set",
         ),
         (
             [f"--gin_file=gin/{part}.gin" for part in ("data/ring", "networks/mlp", "systems/bms_vae_gan")],

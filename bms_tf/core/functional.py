@@ -1,6 +1,7 @@
-"""Run a network with other tensors in the place of its variables."""
+"""Run a network with other tensors in the place of its variables, or for more than its output."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
@@ -54,3 +55,10 @@ def power_iteration(network: keras.layers.Layer):
     for layer in network._flatten_layers():
         if hasattr(layer, "power_iteration"):
             layer.power_iteration()
+
+
+def with_features(network: keras.Model, x: tf.Tensor, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """`network(x)`, and its features [B, F], both of one pass: what its last layer with weights is given."""
+    *_, head = (layer for layer in network.layers if layer.trainable_weights)
+    outputs, features = keras.Model(network.inputs, [network.output, head.input])(x, training=training)
+    return outputs, tf.reshape(features, [-1, math.prod(features.shape[1:])])

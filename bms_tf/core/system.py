@@ -126,7 +126,7 @@ class System(keras.Model):
         names = ("generate", "sample_prior", "sample")
         if "encoder" in self.networks:
             names += ("posterior", "encode", "reconstruct")
-        return names + (("discriminate",) if "discriminator" in self.networks else ())
+        return names + (("discriminate", "features") if "discriminator" in self.networks else ())
 
     def generate(self, z: tf.Tensor) -> tf.Tensor:
         """Data [B, ...] from codes [B, Z], with the averaged weights where there is an EMA."""
@@ -158,16 +158,30 @@ class System(keras.Model):
         """The discriminator's logits [B] of data [B, ...], high for real data."""
         return self.discriminator(x, training=False)
 
+    def features(self, x: tf.Tensor) -> tf.Tensor:
+        """The discriminator's features [B, F] of data [B, ...]: what its last layer with weights is given."""
+        return functional.with_features(self.discriminator, x, training=False)[1]
+
     # Training.
+
+    def prior_codes(self, x: tf.Tensor, key: Key) -> tf.Tensor:
+        """Codes [B, Z] from the prior, as many as examples in x [B, ...]; one key gives one batch of them."""
+        return key.normal("prior", (x.shape[0], self.code_size))
+
+    def prior_samples(self, x: tf.Tensor, key: Key) -> tf.Tensor:
+        """G(z), [B, ...], of `prior_codes`, by the generator as it is trained."""
+        return self.generator(self.prior_codes(x, key), training=True)
 
     def compile(
         self,
         optimizers: Mapping[str, keras.optimizers.Optimizer],
         *,
+        modifiers: Sequence[Callable[["System", Phase], Phase]] = (),
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
     ):
-        """`optimizers`: one per player; `jit_compile`: XLA for losses and gradients, "auto" is on for a GPU alone.
+        """`optimizers`: one per player; `modifiers`: each is given this system and every phase, and says what is
+        played in its place; `jit_compile`: XLA for losses and gradients, "auto" is on for a GPU alone.
 
         Raises ValueError for a missing or unknown player, and where the networks do not fit each other.
         """
@@ -184,6 +198,8 @@ class System(keras.Model):
         super().compile(optimizer=next(iter(optimizers.values())), steps_per_execution=steps_per_execution)
         with self.distribute_strategy.scope():
             self._phases, self._active = tuple(self.phases()), ()
+            for modifier in modifiers:
+                self._phases = tuple(modifier(self, phase) for phase in self._phases)
             self._acting, self._terms = self._trace_terms()
             self.optimizers = dict(optimizers)
             for player, optimizer in optimizers.items():

@@ -15,7 +15,7 @@ from bms_tf.core import callbacks, config
 from bms_tf.core.checkpoints import Checkpoints
 from bms_tf.core.devices import one_device
 from bms_tf.core.keras import keras
-from bms_tf.core.system import System
+from bms_tf.core.system import Phase, System
 
 
 @gin.configurable("train", module="bms_tf")
@@ -30,6 +30,7 @@ class Run:
         optimizer: Callable[[], keras.optimizers.Optimizer] = gin.REQUIRED,
         generator_updates: int = gin.REQUIRED,
         batch_size: int = gin.REQUIRED,
+        modifiers: Sequence[Callable[[System, Phase], Phase]] = (),
         log_every: int = 500,
         evaluate_every: int = 5000,
         checkpoint_every: int = 1000,
@@ -44,7 +45,8 @@ class Run:
         steps_per_execution: int = 1,
     ):
         """`system(seed=...)`, and `optimizer()` once for each player in the gin scope of its name, are called under
-        `devices()`; `seed` is that of the initial weights, the data and all noise.
+        `devices()`; `modifiers` change the system's phases; `seed` is that of the initial weights, the data and all
+        noise.
 
         `generator_updates`: the length of the run, as the papers count it; the `*_every`: steps; `samples`: how many
         samples are scored, beside as many real examples of `real_split`. Raises ValueError for a value out of range.
@@ -72,7 +74,9 @@ class Run:
             for player in self.system.players:
                 with gin.config_scope(player):
                     optimizers[player] = optimizer()
-            self.system.compile(optimizers, jit_compile=jit_compile, steps_per_execution=steps_per_execution)
+            self.system.compile(
+                optimizers, modifiers=modifiers, jit_compile=jit_compile, steps_per_execution=steps_per_execution
+            )
         self.data, self.seed = data, seed
         self.log_every, self.evaluate_every, self.checkpoint_every = log_every, evaluate_every, checkpoint_every
         self.keep_checkpoints = keep_checkpoints

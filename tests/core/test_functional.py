@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bms_tf.core.functional import frozen_statistics, power_iteration, substituted
+from bms_tf.core.functional import frozen_statistics, power_iteration, substituted, with_features
 from bms_tf.core.keras import keras
 from bms_tf.networks.layers import SpectralNormalization
 
@@ -89,3 +89,26 @@ def test_power_iteration_reaches_every_nested_layer():
     # A round gives a vector of length 1.
     for layer in layers:
         assert float(tf.norm(layer.u)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_features_are_what_the_last_weights_are_given(jit_compile):
+    # x (1, 3, 1) goes through a 1 x 1 convolution by 2, and a head of weights 1, 10, 100 under a wrapper.
+    head = SpectralNormalization(keras.layers.Dense(1))
+    layers = [keras.layers.Conv2D(1, 1), keras.layers.Flatten(), head, keras.layers.Reshape(())]
+    network = keras.Sequential([keras.Input((1, 3, 1)), *layers])
+    network.layers[0].set_weights([np.full([1, 1, 1, 1], 2.0), np.array([0.5])])
+    head.layer.set_weights([np.array([[1.0], [10.0], [100.0]]), np.array([7.0])])
+    x = tf.reshape(tf.range(6.0), [2, 1, 3, 1])
+    run = tf.function(lambda x: with_features(network, x, training=True), jit_compile=jit_compile)
+    logits, features = run(x)
+    np.testing.assert_allclose(features, [[0.5, 2.5, 4.5], [6.5, 8.5, 10.5]])
+    np.testing.assert_allclose(logits, network(x), rtol=1e-6)
+    with substituted(network, {id(network.layers[0].kernel): tf.fill([1, 1, 1, 1], 3.0)}):
+        np.testing.assert_allclose(with_features(network, x, training=True)[1][0], [0.5, 3.5, 6.5])
+
+
+def test_features_of_a_convolutional_head_are_flat():
+    network = keras.Sequential([keras.Input((2, 2, 3)), keras.layers.Conv2D(1, 2), keras.layers.Reshape(())])
+    x = tf.reshape(tf.range(24.0), [2, 2, 2, 3])
+    np.testing.assert_array_equal(with_features(network, x, training=False)[1], tf.reshape(x, [2, 12]))

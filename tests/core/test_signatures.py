@@ -47,7 +47,7 @@ DENSITY = {"posterior", "log_posterior"}
     ("networks", "expected"),
     [
         (lambda: {}, SAMPLING),
-        (lambda: {"discriminator": convolution(1, 1)}, SAMPLING | {"discriminate"}),
+        (lambda: {"discriminator": convolution(1, 1)}, SAMPLING | {"discriminate", "features"}),
         (lambda: {"encoder": encoder(GaussianEncoder, 2 * CODE)}, SAMPLING | ENCODING | DENSITY),
         (lambda: {"encoder": encoder(DeterministicEncoder, CODE)}, SAMPLING | ENCODING),
         (lambda: {"encoder": noise_fed()}, SAMPLING | ENCODING),

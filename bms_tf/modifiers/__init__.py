@@ -1,0 +1,1 @@
+"""What changes the phases of any system that it fits, one file each."""

@@ -1,0 +1,41 @@
+"""The gradient penalty of WGAN-GP (Gulrajani et al. 2017) on the discriminator of any system."""
+
+import dataclasses
+from functools import partial
+
+import gin
+import tensorflow as tf
+
+from bms_tf.core.functional import frozen_statistics
+from bms_tf.core.random import Key
+from bms_tf.core.system import Aux, Losses, Phase, System
+from bms_tf.objectives import penalties
+
+
+@gin.configurable
+def gradient_penalty(system: System, phase: Phase, *, weight: float = gin.REQUIRED) -> Phase:
+    """`phase` with the term discriminator/gradient_penalty, `weight` times eq. 3, wherever the discriminator acts.
+
+    The fakes are samples G(z), z ~ p(z). Raises ValueError for a system without a discriminator of data alone, and for
+    a weight that is not positive.
+    """
+    if "discriminate" not in system.offers:
+        raise ValueError(f"gradient_penalty needs a discriminator; the networks are {sorted(system.networks)}")
+    if not weight > 0:
+        raise ValueError(f"gradient_penalty.weight is {weight}; it must be positive")
+
+    def losses(x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        losses, aux = phase.losses(x, key)
+        if "discriminator" not in losses:
+            return losses, aux
+        with frozen_statistics(system.generator, system.discriminator):
+            penalty = penalties.gradient_penalty(
+                partial(system.discriminator, training=True),
+                x,
+                system.prior_samples(x, key),
+                key.uniform("interpolation", (x.shape[0],)),
+            )
+        terms = {**losses["discriminator"], "gradient_penalty": weight * penalty}
+        return {**losses, "discriminator": terms}, aux
+
+    return dataclasses.replace(phase, losses=losses)
