@@ -18,8 +18,8 @@ from bms_tf.metrics.frechet import frechet_distance
 from bms_tf.metrics.mixture import kl_from_uniform
 
 MIN_ACCURACY = 0.97
-# In pixels. Training on moved copies too lifts the accuracy from 98 to 99 %.
-SHIFTS = ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))
+# In sixteenths of the image. Training on moved copies too lifts the accuracy from 98 to 99 %.
+SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,8 @@ def digit_classifier(*, data: Callable, cache_dir: str | None = None, seed: int 
     except Exception as error:  # reading a damaged pickle can raise anything
         logging.warning("%s cannot be read (%s): training it again", path, error)
 
-    shifted = [np.roll(train[0], shift, axis=(1, 2)) for shift in SHIFTS]
+    sixteenth = train[0].shape[1] // 16
+    shifted = [np.roll(train[0], np.multiply(shift, sixteenth), axis=(1, 2)) for shift in SHIFTS]
     network.fit(_flat(np.concatenate(shifted)), np.tile(train[1], len(SHIFTS)))
     classifier = DigitClassifier(network, accuracy=float(network.score(_flat(test[0]), test[1])))
     if classifier.accuracy < MIN_ACCURACY:

@@ -1,4 +1,4 @@
-"""DCGAN networks (Radford, Metz, Chintala 2016) for square images of 28, 32, 64 or 128 pixels."""
+"""DCGAN networks (Radford, Metz, Chintala 2016) for square images of 28, 32, 64 or 128 pixels (and 8 or 16)."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ Normalization = Callable[[], keras.layers.Layer]
 
 def _widths(size: int, width: int) -> list[int]:
     """Channels of the maps of size/2, size/4 and so on down to 4 x 4 (7 x 7 for 28 pixels), doubling at each."""
-    halvings = {28: 2, 32: 3, 64: 4, 128: 5}
+    halvings = {8: 1, 16: 2, 28: 2, 32: 3, 64: 4, 128: 5}
     if size not in halvings:
         raise ValueError(f"a DCGAN network cannot make images of {size} pixels; allowed are {sorted(halvings)}")
     return [width * 2**i for i in range(halvings[size])]

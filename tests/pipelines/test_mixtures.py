@@ -8,8 +8,9 @@ from pipelines.digits import digits
 from pipelines.grid import grid, grid_centers
 from pipelines.high_dim import MEANS, high_dim, high_dim_centers
 from pipelines.ring import ring, ring_centers
+from pipelines.stacked_digits import stacked_digits
 
-PIPELINES = [ring, grid, high_dim, digits]
+PIPELINES = [ring, grid, high_dim, digits, stacked_digits]
 MIXTURES = [ring, grid, high_dim]
 
 

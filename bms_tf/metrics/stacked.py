@@ -1,0 +1,57 @@
+"""Scores of the stacked protocol (Metz et al., Unrolled GANs, 2017): images of K^C classes, one digit a channel."""
+
+import gin
+import numpy as np
+
+from bms_tf.metrics.classifier import DigitClassifier
+from bms_tf.metrics.energy import finite_rows
+from bms_tf.metrics.frechet import frechet_distance
+from bms_tf.metrics.mixture import kl_from_uniform
+
+
+@gin.configurable
+def stacked_scores(
+    samples: np.ndarray, reference: np.ndarray, *, seed: int, classifier: DigitClassifier
+) -> dict[str, float]:
+    """Modes by what a classifier of K classes sees in each channel.
+
+    Args:
+        samples: [N, H, W, C] in [-1, 1]; 26,000 in the protocol. An image that is not finite is of no mode.
+        reference: [M, H, W, C], real.
+        seed: not used: nothing here is random.
+        classifier: of images [N, H, W, 1], see `digit_classifier`.
+
+    Returns:
+        modes: of the K^C, how many have at least one sample (the protocol's count); modes_5: at least five, which a
+            stray wrong answer of the classifier does not reach.
+        mode_kl: KL of the histogram over the modes from uniform, in nats. Its floor for 26,000 samples of 1000 equal
+            modes is about (1000 - 1) / (2 * 26,000) = 0.019.
+        frechet_classifier_distance: between the features of samples and reference, the channels' side by side (not
+            FID: these are not Inception's features); NaN with fewer than two finite samples.
+
+    Raises:
+        ValueError: if there are no samples.
+    """
+    if not len(samples):
+        raise ValueError(f"samples of shape {np.shape(samples)}: there must be at least one")
+    images = finite_rows(samples)
+    modes = classifier.classes ** images.shape[-1]
+    numbers = np.zeros(0, int)
+    distance = np.nan
+    if len(images):  # scikit-learn refuses empty sets
+        digits = [classifier.predict(channel) for channel in _channels(images)]
+        numbers = np.ravel_multi_index(digits, [classifier.classes] * len(digits))
+    if len(images) > 1:
+        features = [np.hstack([*map(classifier.features, _channels(x))]) for x in (images, reference)]
+        distance = frechet_distance(*features)
+    counts = np.bincount(numbers, minlength=modes)
+    return {
+        "modes": float(np.count_nonzero(counts)),
+        "modes_5": float(np.count_nonzero(counts >= 5)),
+        "mode_kl": kl_from_uniform(counts),
+        "frechet_classifier_distance": float(distance),
+    }
+
+
+def _channels(images: np.ndarray) -> list[np.ndarray]:
+    return np.split(images, images.shape[-1], axis=-1)
