@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -110,7 +111,9 @@ def test_the_averaged_weights_are_exported(loaded, system):
 @pytest.mark.slow
 def test_metadata_says_where_the_model_comes_from(run_dir, exported, system):
     extra = os.path.join(exported, "assets.extra")
-    assert set(os.listdir(extra)) == {"config.gin", "operative.gin", "scores.json", "metadata.json"}
+    records = {"tf_serving_warmup_requests"} if find_spec("tensorflow_serving") else set()
+    expected = {"config.gin", "operative.gin", "data.json", "scores.json", "metadata.json"}
+    assert set(os.listdir(extra)) == expected | records
     with open(os.path.join(extra, "metadata.json")) as file:
         metadata = json.load(file)
     assert metadata["step"] == metadata["generator_updates"] == 20
@@ -120,6 +123,36 @@ def test_metadata_says_where_the_model_comes_from(run_dir, exported, system):
     assert exporting.metadata(again, exporting.signatures(again.system))["weights_sha256"] == before
     again.system.averages[0].assign_add(tf.ones_like(again.system.averages[0]))
     assert exporting.metadata(again, exporting.signatures(again.system))["weights_sha256"] != before
+
+
+@pytest.mark.slow
+def test_metadata_tells_code_and_data_apart(run_dir, exported, tmp_path, monkeypatch):
+    with open(os.path.join(exported, "assets.extra", "data.json")) as file:
+        data = json.load(file)
+    config.load(RECIPES, TINY)
+    run = training.Run()
+    assert data == run.data_hashes()
+    config.load(RECIPES, [*TINY, "train.seed = 8"])
+    other = training.Run().data_hashes()
+    assert other["first_batch_sha256"] != data["first_batch_sha256"]
+    code = exporting.code_hash(tmp_path)
+    (tmp_path / "new.py").write_text("")
+    assert exporting.code_hash(tmp_path) != code
+
+
+@pytest.mark.slow
+def test_every_signature_is_warmed_up(exported, loaded):
+    """The records, read with Serving's own protos and played as it plays them."""
+    prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    path = os.path.join(exported, "assets.extra", "tf_serving_warmup_requests")
+    logs = map(prediction_log_pb2.PredictionLog.FromString, tf.data.TFRecordDataset(path).as_numpy_iterator())
+    requests = [log.predict_log.request for log in logs]
+    assert sorted(request.model_spec.signature_name for request in requests) == sorted(loaded.signatures)
+    for request in requests:
+        assert request.model_spec.name == "ring"
+        inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
+        outputs = loaded.signatures[request.model_spec.signature_name](**inputs)
+        assert {tensor.shape[0] for tensor in outputs.values()} == {1}
 
 
 @pytest.mark.slow

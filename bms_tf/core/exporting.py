@@ -9,11 +9,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import tensorflow as tf
 
 import bms_tf
-from bms_tf.core import config, training
+from bms_tf.core import config, training, warm_up
 from bms_tf.core.checkpoints import Checkpoints
 from bms_tf.core.devices import one_device
 from bms_tf.core.signatures import Signatures, describe, signatures
@@ -38,7 +39,8 @@ def export(run_dir: str, name: str, export_dir: str, allow_import: Sequence[str]
         os.mkdir(extra)
         with open(os.path.join(extra, "metadata.json"), "w") as file:
             json.dump({"name": name, **metadata(run, traced)}, file, indent=1)
-        for kept in ("config.gin", "operative.gin", "scores.json"):
+        warm_up.write(name, traced, os.path.join(extra, "tf_serving_warmup_requests"))
+        for kept in ("config.gin", "operative.gin", "data.json", "scores.json"):
             if os.path.exists(os.path.join(run_dir, kept)):  # scores come with the end of a run
                 shutil.copyfile(os.path.join(run_dir, kept), os.path.join(extra, kept))
 
@@ -86,6 +88,7 @@ def metadata(run: training.Run, traced: Signatures) -> dict[str, str | int | Non
         "generator_updates": step * run.system.generator_updates,
         "seed": run.seed,
         "system": type(run.system).__name__,
+        "code_sha256": code_hash(Path(bms_tf.__file__).parent),
         "weights_sha256": hashlib.sha256(values).hexdigest(),
         "bms_tf": bms_tf.__version__,
         "git_commit": _commit(),
@@ -114,6 +117,14 @@ def publish(write: Callable[[str], None], name: str, export_dir: str) -> str:
             except OSError as error:
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # else another one took the number just now
                     raise
+
+
+def code_hash(package: Path) -> str:
+    """The hash of every source file of a package, names included."""
+    digest = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{file.relative_to(package)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def _commit() -> str | None:

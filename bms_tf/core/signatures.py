@@ -1,6 +1,6 @@
 """The signatures of an exported model: what its system offers, as functions of named tensors, each with batch first."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -17,6 +17,7 @@ def signatures(system: System) -> Signatures:
     | signature | in | out |
     | --- | --- | --- |
     | generate, serving_default | z [B, Z] | x [B, ...]; of images also x_uint8 |
+    | generate_png, of images | z [B, Z] | image_bytes string [B], each a PNG; REST gives such names in base64 |
     | sample_prior | seed int64 [B] | z [B, Z] |
     | sample | seed int64 [B] | as generate |
     | posterior, if it is Gaussian | x [B, ...] | mean, log_stddev [B, Z] |
@@ -26,13 +27,15 @@ def signatures(system: System) -> Signatures:
     | discriminate, features | x | logit [B]; features [B, F] |
 
     Each gives, to the bit, what the system's own method gives inside a `tf.function`; eagerly that may be rounded
-    otherwise, since TensorFlow fuses operations in graphs alone. Each raises InvalidArgumentError for no rows, and for
-    inputs of unequal numbers of rows.
+    otherwise, since TensorFlow fuses operations in graphs alone. Each raises InvalidArgumentError for no rows, for
+    inputs of unequal numbers of rows, and for one that is not finite.
     """
     z = tf.TensorSpec([None, system.code_size], tf.float32, name="z")
     x = tf.TensorSpec([None, *system.data_shape], tf.float32, name="x")
     seed = tf.TensorSpec([None], tf.int64, name="seed")
     offers = set(system.offers)
+    if _is_image(system.data_shape):
+        offers.add("generate_png")
     if "posterior" in offers:
         q = system.posterior(tf.zeros([1, *system.data_shape]))
         offers.add("sample_posterior")
@@ -48,6 +51,7 @@ def signatures(system: System) -> Signatures:
 
     functions = {
         "generate": (lambda z: _data(system.generate(z)), z),
+        "generate_png": (lambda z: {"image_bytes": tf.io.encode_png(_bytes(system.generate(z)))}, z),
         "sample_prior": (lambda seed: {"z": system.sample_prior(seed)}, seed),
         "sample": (lambda seed: _data(system.sample(seed)), seed),
         "posterior": (posterior, x),
@@ -73,23 +77,34 @@ def describe(traced: Signatures) -> str:
     return "\n".join(f"  {n:<17}{named(inputs[n])} -> {named(f.structured_outputs)}" for n, f in traced.items())
 
 
+def _is_image(shape: Sequence[int]) -> bool:
+    """Whether examples of `shape` are images of 1 or 3 channels."""
+    return len(shape) == 3 and shape[-1] in (1, 3)
+
+
+def _bytes(x: tf.Tensor) -> tf.Tensor:
+    """x in [-1, 1] as 0 .. 255."""
+    return tf.saturate_cast(tf.round(127.5 * (x + 1.0)), tf.uint8)
+
+
 def _data(x: tf.Tensor) -> Outputs:
-    """x [B, ...] in [-1, 1] and, where it is images of 1 or 3 channels, the same in 0 .. 255."""
-    if x.shape.rank != 4 or x.shape[-1] not in (1, 3):
-        return {"x": x}
-    return {"x": x, "x_uint8": tf.saturate_cast(tf.round(127.5 * (x + 1.0)), tf.uint8)}
+    """x [B, ...] in [-1, 1] and, where it is images, the same in 0 .. 255."""
+    return {"x": x, "x_uint8": _bytes(x)} if _is_image(x.shape[1:]) else {"x": x}
 
 
 def _traced(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> tf.types.experimental.ConcreteFunction:
-    """`function`, traced for `specs` behind a check of their rows.
+    """`function`, traced for `specs` behind a check of their rows and values.
 
-    A convolution of no rows fails or gives a wrong shape, and one row would be broadcast silently against many.
+    A convolution of no rows fails or gives a wrong shape, one row would be broadcast silently against many, and what is
+    made of a NaN may look like an answer. In the graph, so that every server says the same.
     """
 
     def checked(*tensors):
         rows = [tf.shape(tensor)[0] for tensor in tensors]
         checks = [tf.debugging.assert_positive(rows[0], "there must be at least one row")]
         checks += [tf.debugging.assert_equal(n, rows[0], "all inputs must have as many rows") for n in rows[1:]]
+        floats = [tensor for tensor in tensors if tensor.dtype.is_floating]
+        checks += [tf.debugging.assert_all_finite(tensor, "all inputs must be finite") for tensor in floats]
         with tf.control_dependencies(checks):
             return function(*map(tf.identity, tensors))
 

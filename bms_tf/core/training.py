@@ -1,6 +1,7 @@
 """One training run: from a parsed configuration to a run folder."""
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -131,6 +132,12 @@ class Run:
         examples = self.dataset(self.real_split, 0).unbatch().take(self.samples).batch(self.samples)
         return self.scores(next(examples.as_numpy_iterator()))
 
+    def data_hashes(self) -> dict[str, str]:
+        """SHA-256 of the first training batch and of the test split: the same data and order give the same."""
+        first = next(self.dataset("train", 0).as_numpy_iterator())
+        arrays = {"first_batch_sha256": first, "test_split_sha256": self.reference}
+        return {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
+
     def figures(self) -> dict:
         """Every picture, by name."""
         samples, reference = self.draw_samples(), self.reference
@@ -178,6 +185,7 @@ class Run:
         if start < self.steps:
             _write(settings, text)
             _write(os.path.join(run_dir, "operative.gin"), config.operative_text())
+            _write(os.path.join(run_dir, "data.json"), json.dumps(self.data_hashes(), indent=1) + "\n")
             record = callbacks.Record(run_dir)
             pictures = os.path.join(run_dir, "pictures")
             often = {"every": self.evaluate_every, "last": self.steps}

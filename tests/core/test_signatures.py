@@ -24,6 +24,10 @@ def convolution(outputs: int, channels: int) -> keras.Model:
     return keras.Sequential([keras.Input((SIDE, SIDE, channels)), *layers, keras.layers.Dense(outputs)])
 
 
+def decoded(pngs) -> np.ndarray:
+    return np.stack([tf.io.decode_png(png).numpy() for png in pngs.numpy()])
+
+
 def system(channels: int = 1, **networks: keras.Model) -> System:
     networks = {"generator": images(channels), **networks}
     return System(networks=networks, players={name: (name,) for name in networks})
@@ -38,7 +42,7 @@ def noise_fed() -> keras.Model:
     return NoiseFedEncoder(network, code_size=CODE, data_shape=(SIDE, SIDE, 1))
 
 
-SAMPLING = {"serving_default", "generate", "sample_prior", "sample"}
+SAMPLING = {"serving_default", "generate", "generate_png", "sample_prior", "sample"}
 ENCODING = {"sample_posterior", "encode", "reconstruct"}
 DENSITY = {"posterior", "log_posterior"}
 
@@ -62,18 +66,22 @@ def test_a_system_has_the_signatures_that_its_networks_allow(networks, expected)
         assert all(tensor.shape[0] is None for tensor in function.outputs)
 
 
-def test_images_come_as_bytes_too():
+def test_images_come_as_bytes_and_as_pngs_too():
     # -1 and below are 0; 1 and above 255; 0 lies half way, at 127.5, and rounds to the even 128.
     generator = images(3)
     generator.layers[0].set_weights([np.zeros([CODE, 48]), np.tile([-2.0, -1, 0, 0.5, 1, 3], 8)])
-    out = signatures(system(generator=generator))["generate"](z=tf.zeros([2, CODE]))
+    traced = signatures(system(generator=generator))
+    out = traced["generate"](z=tf.zeros([2, CODE]))
     np.testing.assert_array_equal(out["x_uint8"].numpy().reshape(-1)[:6], [0, 0, 128, 191, 255, 255])
     assert out["x_uint8"].dtype == tf.uint8 and out["x"].dtype == tf.float32
+    pngs = traced["generate_png"](z=tf.zeros([2, CODE]))["image_bytes"]
+    np.testing.assert_array_equal(decoded(pngs), out["x_uint8"])
 
 
 @pytest.mark.parametrize("channels", [2, 5])
 def test_arrays_of_other_channels_are_no_images(channels):
-    assert set(signatures(system(channels))["generate"].structured_outputs) == {"x"}
+    traced = signatures(system(channels))
+    assert set(traced["generate"].structured_outputs) == {"x"} and "generate_png" not in traced
 
 
 def test_rows_are_checked():
@@ -83,6 +91,12 @@ def test_rows_are_checked():
         traced["encode"](x=x[:0])
     with pytest.raises(tf.errors.InvalidArgumentError, match="as many rows"):
         traced["log_posterior"](z=z, x=x)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_is_refused(bad):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be finite"):
+        signatures(system())["generate"](z=tf.constant([[0, bad, 0]], tf.float32))
 
 
 def test_a_seed_gives_the_same_row_in_every_batch_and_another_seed_another():
