@@ -267,8 +267,10 @@ class System(keras.Model):
     def _losses_and_gradients(self, phase: Phase, x: tf.Tensor, seed: tf.Tensor, replica: tf.Tensor):
         """Each term's mean, and each player's gradients with respect to its own variables alone."""
         key = Key(seed, replica=replica, replicas=self.distribute_strategy.num_replicas_in_sync)
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            for player in self._acting[phase.name]:
+        players = self._acting[phase.name]
+        # Under a persistent tape a loop keeps what its gradient would need, also where none is taken.
+        with tf.GradientTape(persistent=len(players) > 1, watch_accessed_variables=False) as tape:
+            for player in players:
                 tape.watch(self.trainable(player))
             losses, aux = phase.losses(x, key)
             means = {player: {t: tf.reduce_mean(loss) for t, loss in losses[player].items()} for player in losses}

@@ -133,6 +133,21 @@ def test_each_player_descends_on_its_own_loss_alone():
     assert game.weights_now == pytest.approx([2.6, 2.36])
 
 
+def test_a_loop_without_gradient_keeps_nothing_for_one():
+    # What a gradient needs of a loop's body is kept by a second, rewritten body, for every turn of the loop.
+    def loss(game, stop):
+        return lambda x: stop(tf.map_fn(lambda row: game.generator(row[None])[0] ** 2, x)) * game.generator(x)
+
+    def functions(stop):
+        game = compiled(lambda game: [Phase("play", one_term("artist", loss(game, stop)))])
+        arguments = tf.ones([5, 1]), Key(tf.zeros([2], tf.int64)).seed, tf.constant(0)
+        graph = game._gradients["play"].get_concrete_function(*arguments).graph.as_graph_def()
+        return [function.signature.name for function in graph.library.function]
+
+    assert not any("rewritten" in name for name in functions(tf.stop_gradient))
+    assert any("rewritten" in name for name in functions(tf.identity))
+
+
 def test_phases_alternate_and_change_their_own_player():
     # First the critic: c = 3 - 0.1 * 2 = 2.8. Then the artist on a c x with the new c: a = 2 - 0.1 * 2.8 * 2 = 1.44.
     def make(game):
