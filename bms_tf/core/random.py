@@ -64,10 +64,13 @@ class Key:
         return tf.slice(noise, begin, [*draws, batch, *rest])
 
 
-def normal_rows(seeds: tf.Tensor, size: int) -> tf.Tensor:
-    """Standard normal codes [B, size]: row i is a function of seeds[i] (int64 [B]) alone, whatever the batch."""
+def normal_rows(seeds: tf.Tensor, size: int, stream: int = 0) -> tf.Tensor:
+    """Standard normal noise [B, size]: row i is a function of seeds[i] (int64 [B]) alone, whatever the batch.
+
+    Rows of the same seed in two streams are independent.
+    """
 
     def row(seed):
-        return normal([size], tf.stack([seed, tf.zeros_like(seed)]))
+        return normal([size], tf.stack([seed, tf.constant(stream, tf.int64)]))
 
     return tf.map_fn(row, tf.cast(seeds, tf.int64), fn_output_signature=tf.TensorSpec([size], tf.float32))

@@ -20,6 +20,7 @@ def signatures(system: System) -> Signatures:
     | generate_png, of images | z [B, Z] | image_bytes string [B], each a PNG; REST gives such names in base64 |
     | sample_prior | seed int64 [B] | z [B, Z] |
     | sample | seed int64 [B] | as generate |
+    | draw, if p(x given z) can be drawn from | z, seed | as generate |
     | posterior, if it is Gaussian | x [B, ...] | mean, log_stddev [B, Z] |
     | log_posterior, if it has a density | z, x | log_q [B] |
     | sample_posterior | x, seed | z [B, Z]; its noise is what sample_prior gives for the seed |
@@ -54,6 +55,7 @@ def signatures(system: System) -> Signatures:
         "generate_png": (lambda z: {"image_bytes": tf.io.encode_png(_bytes(system.generate(z)))}, z),
         "sample_prior": (lambda seed: {"z": system.sample_prior(seed)}, seed),
         "sample": (lambda seed: _data(system.sample(seed)), seed),
+        "draw": (lambda z, seed: _data(system.draw(z, seed)), z, seed),
         "posterior": (posterior, x),
         "log_posterior": (lambda z, x: {"log_q": system.posterior(x).log_prob(z)}, z, x),
         "sample_posterior": (sample_posterior, x, seed),

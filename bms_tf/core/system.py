@@ -1,5 +1,6 @@
 """The training core: players, phases and the one `train_step` that all systems share."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -50,12 +51,15 @@ class System(keras.Model):
         players: Mapping[str, Sequence[str]],
         seed: int = 0,
         ema: float | None = None,
+        visible: object = None,
     ):
         """`networks`: by the attribute name they get, built, one of them "generator"; `players`: the names of the
         networks each player trains; `seed`: of all noise; `ema`: decay of the moving average of the generator's
-        weights that `generate` then uses (None: the weights themselves).
+        weights that `generate` then uses (None: the weights themselves); `visible`: p(x|z) as a function of the
+        generator's output, of a system that has a likelihood (None: that output is the data).
 
-        Raises ValueError unless every network belongs to exactly one player.
+        Raises ValueError unless every network belongs to exactly one player, and for a generator with a visible
+        distribution in a system without a likelihood.
         """
         super().__init__()
         if ema is not None and not 0 < ema < 1:
@@ -63,6 +67,8 @@ class System(keras.Model):
         owned = sorted(name for names in players.values() for name in names)
         if owned != sorted(networks):
             raise ValueError(f"every network must belong to one player: networks {sorted(networks)}, players' {owned}")
+        if visible is None and hasattr(networks.get("generator"), "visible"):
+            raise ValueError(f"{type(self).__name__} has no likelihood: its generator can have no visible distribution")
         for name, network in networks.items():
             require_same_keras(network, name)
             network._name = name  # what summaries show
@@ -71,6 +77,7 @@ class System(keras.Model):
         self.players = {player: tuple(names) for player, names in players.items()}
         self.seed = seed
         self.ema = ema
+        self.visible = visible
         first = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
         self.step = tf.Variable(0, dtype=tf.int64, name="step", **first)
         self.first_bad_step = tf.Variable(-1, dtype=tf.int64, name="first_bad_step", **first)
@@ -90,7 +97,7 @@ class System(keras.Model):
     @cached_property
     def data_shape(self) -> tuple[int, ...]:
         """The shape of one example."""
-        return tuple(self.generator.output_shape[1:])
+        return tuple(self.generator.output_shape[1:]) if self.visible is None else self.visible.data_shape
 
     @cached_property
     def code_size(self) -> int:
@@ -124,15 +131,29 @@ class System(keras.Model):
     def offers(self) -> tuple[str, ...]:
         """The names of the methods below that this system's networks allow."""
         names = ("generate", "sample_prior", "sample")
+        if hasattr(self.visible, "sample"):
+            names += ("draw",)
         if "encoder" in self.networks:
             names += ("posterior", "encode", "reconstruct")
         return names + (("discriminate", "features") if "discriminator" in self.networks else ())
 
     def generate(self, z: tf.Tensor) -> tf.Tensor:
-        """Data [B, ...] from codes [B, Z], with the averaged weights where there is an EMA."""
+        """Data [B, ...] from codes [B, Z], with the averaged weights where there is an EMA: the mean of p(x|z)."""
+        return self._mean(self._generator_output(z))
+
+    def draw(self, z: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        """A draw of p(x|z), [B, ...], for each of the codes [B, Z] and `seeds` (int64 [B])."""
+        # A stream of its own, as the codes may have been drawn with the same seeds.
+        noise = normal_rows(seeds, math.prod(self.data_shape), stream=1)
+        return self.visible.sample(self._generator_output(z), tf.reshape(noise, [-1, *self.data_shape]))
+
+    def _generator_output(self, z: tf.Tensor) -> tf.Tensor:
         average = dict(zip(map(id, self.generator.trainable_variables), self.averages))
         with functional.substituted(self.generator, average):
             return self.generator(z, training=False)
+
+    def _mean(self, output: tf.Tensor) -> tf.Tensor:
+        return output if self.visible is None else self.visible.mean(output)
 
     def sample_prior(self, seeds: tf.Tensor) -> tf.Tensor:
         """Codes [B, Z] from the prior, one for each of `seeds` (int64 [B])."""
@@ -170,7 +191,15 @@ class System(keras.Model):
 
     def prior_samples(self, x: tf.Tensor, key: Key) -> tf.Tensor:
         """G(z), [B, ...], of `prior_codes`, by the generator as it is trained."""
-        return self.generator(self.prior_codes(x, key), training=True)
+        return self.decode(self.prior_codes(x, key))
+
+    def posterior_codes(self, x: tf.Tensor, key: Key) -> tf.Tensor:
+        """Codes [B, Z] from q(z|x), one for each of x; the same again for the same key."""
+        return self.encoder.posterior(x).sample(key.normal("posterior", (x.shape[0], self.code_size)))
+
+    def decode(self, z: tf.Tensor) -> tf.Tensor:
+        """G(z), [B, ...], by the generator as it is trained: the mean of p(x|z)."""
+        return self._mean(self.generator(z, training=True))
 
     def compile(
         self,

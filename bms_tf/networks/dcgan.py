@@ -35,6 +35,7 @@ def dcgan_generator(
     input_shape: Sequence[int],
     output_shape: Sequence[int],
     width: int = 64,
+    output_activation: str | None = "tanh",
     normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
@@ -52,7 +53,8 @@ def dcgan_generator(
     for filters in reversed(larger):
         layer = keras.layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=bias)
         layers += _activated(layer, normalization, keras.layers.ReLU(), wrapper)
-    layers.append(wrapper(keras.layers.Conv2DTranspose(channels, 4, strides=2, padding="same", activation="tanh")))
+    last = keras.layers.Conv2DTranspose(channels, 4, strides=2, padding="same", activation=output_activation)
+    layers.append(wrapper(last))
     return keras.Sequential(layers)
 
 

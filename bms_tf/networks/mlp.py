@@ -16,11 +16,12 @@ def mlp(
     output_shape: Sequence[int],
     hidden: Sequence[int] = (128, 128),
     activation: str = "relu",
+    output_activation: str | None = None,
     gain: float = 1.0,
     normalization: Callable[[], keras.layers.Layer] | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
-    """Hidden layers of the widths in `hidden`, then a linear layer to `output_shape`; () gives logits [B].
+    """Hidden layers of the widths in `hidden`, then one to `output_shape`, linear by default; () gives logits [B].
 
     `gain` multiplies the input: the slope with which the network starts. `normalization` makes the layer put before
     each activation; `wrapper` wraps each layer with weights.
@@ -39,7 +40,7 @@ def mlp(
         if normalization is not None:
             layers.append(normalization())
         layers.append(keras.layers.Activation(activation))
-    layers.append(wrapper(keras.layers.Dense(math.prod(output_shape))))
+    layers.append(wrapper(keras.layers.Dense(math.prod(output_shape), activation=output_activation)))
     if len(output_shape) != 1:
         layers.append(keras.layers.Reshape(tuple(output_shape)))
     return keras.Sequential(layers)

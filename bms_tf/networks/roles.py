@@ -12,7 +12,8 @@ import gin
 from bms_tf.core.keras import keras
 from bms_tf.networks.posteriors import DeterministicEncoder, GaussianEncoder, NoiseFedEncoder
 
-# A network factory takes `input_shape` and `output_shape`, both without the batch; () as output means logits [B].
+# A network factory takes `input_shape` and `output_shape`, both without the batch; () as output means logits [B]. One
+# that can be a generator also takes `output_activation`.
 Factory = Callable[..., keras.Model]
 
 
@@ -25,10 +26,15 @@ def shapes(*, data_shape: Sequence[int], code_size: int) -> tuple[tuple[int, ...
 
 
 @gin.configurable
-def generator(*, network: Factory) -> keras.Model:
-    """G: codes [B, Z] to data [B, ...]."""
+def generator(*, network: Factory, visible: Callable | None = None) -> keras.Model:
+    """G: codes [B, Z] to data [B, ...], or to the numbers of a visible distribution, which is then its `visible`."""
     data, code = shapes()
-    return network(input_shape=code, output_shape=data)
+    if visible is None:
+        return network(input_shape=code, output_shape=data)
+    distribution = visible(data)
+    model = network(input_shape=code, output_shape=distribution.output_shape, output_activation=None)
+    model.visible = distribution
+    return model
 
 
 @gin.configurable

@@ -2,7 +2,7 @@
 
 import gin
 
-from bms_tf.objectives import adversarial, best_of_many, divergences
+from bms_tf.objectives import adversarial, best_of_many, divergences, visible
 
 for _objective in (
     adversarial.Hinge,
@@ -15,5 +15,10 @@ for _objective in (
     best_of_many.winners_only,
     divergences.analytic_kl,
     divergences.empirical_kl,
+    visible.Bernoulli,
+    visible.Gaussian,
+    visible.Laplace,
+    visible.QuantizedNormal,
+    visible.Categorical,
 ):
     gin.external_configurable(_objective, module="bms_tf.objectives")

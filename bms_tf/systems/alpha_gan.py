@@ -7,7 +7,7 @@ from bms_tf.core.functional import power_iteration
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
-from bms_tf.objectives import adversarial, divergences, likelihoods
+from bms_tf.objectives import adversarial, divergences, visible
 
 
 @gin.configurable
@@ -26,7 +26,8 @@ class AlphaGAN(System):
     | code_discriminator/posterior, /prior | -log(1 - C(z_hat)), -log C(z) | eq. 17 |
 
     Eq. 15 drops the factor 2 of eq. 14; eq. 14 is followed. Two updates of encoder and generator for one of each
-    discriminator (Rosca et al. 2018, algorithm 5). The norm is a sum in 2-D and a mean over pixels.
+    discriminator (Rosca et al. 2018, algorithm 5). The norm is a sum in 2-D and a mean over pixels; a generator with
+    a visible distribution has -lambda log p(x|z) in its place, and the distribution's mean as x_hat and G(z).
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class AlphaGAN(System):
             "discriminator": discriminator,
             "code_discriminator": code_discriminator,
         }
-        super().__init__(networks=networks, players={name: (name,) for name in networks}, seed=seed, ema=ema)
+        players = {name: (name,) for name in networks}
+        super().__init__(networks=networks, players=players, seed=seed, ema=ema, visible=visible.of(generator))
         self.encoder_lambda, self.generator_lambda = encoder_lambda, generator_lambda
         self.autoencoder_updates = autoencoder_updates
 
@@ -70,24 +72,24 @@ class AlphaGAN(System):
         ]
 
     def _encoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        z_hat = self._codes(x, key)
+        z_hat = self.posterior_codes(x, key)
         losses = {
-            "reconstruction": -likelihoods.log_laplace(x, self._decode(z_hat), self.encoder_lambda),
+            "reconstruction": -self.encoder_lambda * self.visible.log_prob(x, self.generator(z_hat, training=True)),
             "prior": divergences.density_ratio_kl(self.code_discriminator(z_hat, training=True)),
         }
         return {"encoder": losses}, {}
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        x_hat = self._decode(self._codes(x, key))
+        output = self.generator(self.posterior_codes(x, key), training=True)
         losses = {
-            "reconstruction": -likelihoods.log_laplace(x, x_hat, self.generator_lambda),
-            "adversarial_reconstruction": -self.discriminator(x_hat, training=True),
-            "sample": -self.discriminator(self._decode(self._prior_codes(x, key)), training=True),
+            "reconstruction": -self.generator_lambda * self.visible.log_prob(x, output),
+            "adversarial_reconstruction": -self.discriminator(self.visible.mean(output), training=True),
+            "sample": -self.discriminator(self.prior_samples(x, key), training=True),
         }
         return {"generator": losses}, {}
 
     def _discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        x_hat, x_gen = self._decode(self._codes(x, key)), self._decode(self._prior_codes(x, key))
+        x_hat, x_gen = self.decode(self.posterior_codes(x, key)), self.prior_samples(x, key)
         losses = {
             "real": 2.0 * adversarial.cross_entropy_real(self.discriminator(x, training=True)),
             "reconstruction": adversarial.cross_entropy_fake(self.discriminator(x_hat, training=True)),
@@ -96,19 +98,10 @@ class AlphaGAN(System):
         return {"discriminator": losses}, {}
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        prior = self.code_discriminator(self._prior_codes(x, key), training=True)
-        posterior = self.code_discriminator(self._codes(x, key), training=True)
+        prior = self.code_discriminator(self.prior_codes(x, key), training=True)
+        posterior = self.code_discriminator(self.posterior_codes(x, key), training=True)
         losses = {
             "prior": adversarial.cross_entropy_real(prior),
             "posterior": adversarial.cross_entropy_fake(posterior),
         }
         return {"code_discriminator": losses}, {}
-
-    def _codes(self, x: tf.Tensor, key: Key) -> tf.Tensor:
-        return self.encoder.posterior(x).sample(key.normal("posterior", (x.shape[0], self.code_size)))
-
-    def _prior_codes(self, x: tf.Tensor, key: Key) -> tf.Tensor:
-        return key.normal("prior", (x.shape[0], self.code_size))
-
-    def _decode(self, z: tf.Tensor) -> tf.Tensor:
-        return self.generator(z, training=True)

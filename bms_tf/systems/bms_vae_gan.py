@@ -11,7 +11,7 @@ from bms_tf.core.functional import frozen_statistics, power_iteration
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
-from bms_tf.objectives import adversarial, best_of_many, divergences, likelihoods
+from bms_tf.objectives import adversarial, best_of_many, divergences, visible
 
 
 @gin.configurable
@@ -33,7 +33,8 @@ class BMSVAEGAN(System):
 
     Deviations: the papers do not give the posterior (here what the encoder says, a diagonal Gaussian by default), the
     margins (1), nor how the norm is reduced (the sum in 2-D, the mean for images). Codes seen by D_L, the prior term
-    and D_I's reconstructions are z_1, never the winner, which is a biased draw of q(z|x).
+    and D_I's reconstructions are z_1, never the winner, which is a biased draw of q(z|x). A generator with a visible
+    distribution has lambda times its log p(x|z) instead, and D_I sees its mean.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class BMSVAEGAN(System):
             networks["discriminator"], players["discriminator"] = discriminator, ("discriminator",)
         if prior_term is None:
             networks["code_discriminator"], players["code_discriminator"] = code_discriminator, ("code_discriminator",)
-        super().__init__(networks=networks, players=players, seed=seed, ema=ema)
+        super().__init__(networks=networks, players=players, seed=seed, ema=ema, visible=visible.of(generator))
         self.T = T
         self.lambda_, self.alpha, self.beta = lambda_, alpha, beta
         self.reconstruction, self.synthetic_likelihood = reconstruction, synthetic_likelihood
@@ -110,7 +111,7 @@ class BMSVAEGAN(System):
     def _autoencoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         posterior = self.encoder.posterior(x)
         noise = self._noise(x, key, self.T)
-        terms = [(lambda candidates: likelihoods.log_laplace(x, candidates, self.lambda_), self.reconstruction)]
+        terms = [(lambda outputs: self.lambda_ * self.visible.log_prob(x, outputs), self.reconstruction)]
         if self.alpha > 0:
             terms.append((self._log_ratio, self.synthetic_likelihood))
         values = self.gradient(
@@ -124,24 +125,23 @@ class BMSVAEGAN(System):
         losses = {"reconstruction": -self.beta * values[0], "prior": self._prior(posterior, noise)}
         if self.alpha > 0:
             losses["synthetic_likelihood"] = -self.alpha * values[1]
-            losses["sample"] = -self.alpha * self.discriminator(self._samples(x, key), training=True)
+            losses["sample"] = -self.alpha * self.discriminator(self.prior_samples(x, key), training=True)
         return {"autoencoder": losses}, {}
 
     def _discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         real, fake = self.discriminator_loss.real, self.discriminator_loss.fake
         losses = {
             "real": real(self.discriminator(x, training=True)),
-            "sample": fake(self.discriminator(self._samples(x, key), training=True)),
+            "sample": fake(self.discriminator(self.prior_samples(x, key), training=True)),
         }
         if self.fakes == "both":
             codes = self._codes(self.encoder.posterior(x), self._noise(x, key, self.codes_seen))
-            x_hat = self.generator(codes, training=True)
             losses["real"] *= 2.0
-            losses["reconstruction"] = fake(self.discriminator(x_hat, training=True))
+            losses["reconstruction"] = fake(self.discriminator(self.decode(codes), training=True))
         return {"discriminator": losses}, {}
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        prior = key.normal("prior", (x.shape[0], self.code_size))
+        prior = self.prior_codes(x, key)
         codes = self._codes(self.encoder.posterior(x), self._noise(x, key, self.codes_seen))
         losses = {
             "prior": adversarial.cross_entropy_real(self.code_discriminator(prior, training=True)),
@@ -151,9 +151,6 @@ class BMSVAEGAN(System):
 
     def _noise(self, x: tf.Tensor, key: Key, draws: int) -> tf.Tensor:
         return key.normal("posterior", (x.shape[0], self.code_size), draws=(draws,))
-
-    def _samples(self, x: tf.Tensor, key: Key) -> tf.Tensor:
-        return self.generator(key.normal("prior", (x.shape[0], self.code_size)), training=True)
 
     def _codes(self, posterior, noise: tf.Tensor) -> tf.Tensor:
         """z_1 of each x, [B, Z], or all of z_1 .. z_T."""
@@ -166,12 +163,11 @@ class BMSVAEGAN(System):
         return divergences.density_ratio_kl(self.code_discriminator(codes, training=True))
 
     def _decode(self, z: tf.Tensor) -> tf.Tensor:
-        """Codes [K, B, Z] to data [K, B, ...]."""
-        return tf.reshape(
-            self.generator(tf.reshape(z, [-1, self.code_size]), training=True), [*z.shape[:2], *self.data_shape]
-        )
+        """Codes [K, B, Z] to the generator's outputs [K, B, ...]."""
+        outputs = self.generator(tf.reshape(z, [-1, self.code_size]), training=True)
+        return tf.reshape(outputs, [*z.shape[:2], *outputs.shape[1:]])
 
-    def _log_ratio(self, candidates: tf.Tensor) -> tf.Tensor:
-        """log D_I, [K, B], of candidates [K, B, ...]."""
-        logits = self.discriminator(tf.reshape(candidates, [-1, *self.data_shape]), training=True)
-        return tf.reshape(logits, candidates.shape[:2])
+    def _log_ratio(self, outputs: tf.Tensor) -> tf.Tensor:
+        """log D_I, [K, B], of candidates, given as the generator's outputs [K, B, ...]."""
+        candidates = tf.reshape(self.visible.mean(outputs), [-1, *self.data_shape])
+        return tf.reshape(self.discriminator(candidates, training=True), outputs.shape[:2])

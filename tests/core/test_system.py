@@ -93,6 +93,36 @@ def test_the_decay_of_the_average_lies_between_0_and_1(ema):
         Game(None, ema=ema)
 
 
+class Shifted:
+    """p(x|z) = N(10 y, 1), y being the generator's output."""
+
+    data_shape = (1,)
+
+    def mean(self, output):
+        return 10 * output
+
+    def sample(self, output, noise):
+        return 10 * output + noise
+
+
+def test_a_visible_distribution_is_generated_from_by_its_mean_or_drawn_from():
+    game = Game(phases_of(), visible=Shifted())
+    assert "draw" in game.offers and "draw" not in Game(phases_of()).offers
+    z, seeds = tf.constant([[0.5], [0.5], [1.5]]), tf.constant([3, 4, 3], tf.int64)
+    np.testing.assert_allclose(game.generate(z), [[10], [10], [30]])  # ten times a z
+    noise = (game.draw(z, seeds) - game.generate(z)).numpy()
+    assert noise[0] == pytest.approx(noise[2], abs=1e-5) and noise[0] != noise[1]
+    # Codes that were drawn with the same seeds are other numbers.
+    assert np.all(np.abs(noise - game.sample_prior(seeds)) > 0.01)
+
+
+def test_a_visible_distribution_needs_a_likelihood():
+    generator = number(2.0)
+    generator.visible = Shifted()
+    with pytest.raises(ValueError, match="System has no likelihood"):
+        System(networks={"generator": generator}, players={"artist": ["generator"]})
+
+
 def test_compile_wants_one_optimizer_per_player():
     game = Game(phases_of(pull("artist")))
     for optimizers in ({"artist": SGD()}, {"artist": SGD(), "critic": SGD(), "encoder": SGD()}):
