@@ -14,11 +14,15 @@ RUN_DIR = flags.DEFINE_string("run_dir", None, "The run's folder; an existing on
 SEED = flags.DEFINE_integer("seed", None, "Sets train.seed.", lower_bound=0)
 SEEDS = flags.DEFINE_list("seeds", [], "Several seeds, one run each in RUN_DIR/seed_N; prints mean and deviation.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Build, print the networks, take one step, write nothing.")
+LIST = flags.DEFINE_bool("list", False, "Print every recipe, data set, modifier and system that is shipped.")
 ALLOW_IMPORT = flags.DEFINE_multi_string("allow_import", [], "A module of your own that gin files may import.")
 
 
 def main(_):
     """Parses the flags and trains."""
+    if LIST.value:
+        print_shipped()
+        return
     if not GIN_FILE.value:
         raise ValueError(f"--gin_file is missing; for example: {EXAMPLE}")
     if SEEDS.value and SEED.value is not None:
@@ -57,6 +61,15 @@ def run(run_dir, params):
     if job.pictures:
         print(f"pictures: {os.path.join(run_dir, 'pictures')}")
     return scores["samples"]
+
+
+def print_shipped():
+    """A line per gin file, by folder."""
+    from bms_tf.core import config
+
+    folders = config.shipped()
+    width = max(len(name) for files in folders.values() for name in files)
+    print("\n\n".join("\n".join(f"{name:{width}}  {line}" for name, line in f.items()) for f in folders.values()))
 
 
 def print_table(columns):

@@ -134,6 +134,15 @@ def unused() -> list[str]:
     )
 
 
+def shipped() -> dict[str, dict[str, str]]:
+    """The shipped gin files by folder: their names, as `--gin_file` takes them, with their first lines."""
+    files = {}
+    for path in sorted(_recipes().rglob("*.gin"), key=lambda path: (path.parent, path.name)):
+        name = Path("gin") / path.relative_to(_recipes())
+        files.setdefault(name.parent.as_posix(), {})[name.as_posix()] = path.open(encoding="utf-8").readline()[2:-1]
+    return files
+
+
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
     """Makes one line, with the configurable's name, of a `ValueError` or `OSError` from inside a configurable.

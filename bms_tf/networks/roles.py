@@ -52,6 +52,15 @@ def code_discriminator(*, network: Factory) -> keras.Model:
 
 
 @gin.configurable
+def joint_discriminator(*, network: Factory) -> keras.Model:
+    """D(x, z): a list of data [B, ...] and codes [B, Z] to logits [B], by a network of both, flattened and joined."""
+    data, (size,) = shapes()
+    x, z = keras.Input(data), keras.Input((size,))
+    joined = keras.layers.Concatenate()([keras.layers.Flatten()(x), z])
+    return keras.Model([x, z], network(input_shape=(math.prod(data) + size,), output_shape=())(joined))
+
+
+@gin.configurable
 def gaussian_encoder(*, network: Factory) -> GaussianEncoder:
     """q(z|x), a diagonal Gaussian."""
     data, (size,) = shapes()

@@ -1,4 +1,7 @@
-"""Log-likelihoods of data under a reconstruction, up to a constant."""
+"""Log-likelihoods of data under a reconstruction, up to a constant.
+
+Norms are the sum over the dimensions of vectors [B, D], and the mean over those of images [B, H, W, C].
+"""
 
 import math
 
@@ -6,9 +9,15 @@ import tensorflow as tf
 
 
 def log_laplace(x: tf.Tensor, x_hat: tf.Tensor, scale: float) -> tf.Tensor:
-    """-scale * ||x - x_hat||_1, [..., B], for x [B, ...] and x_hat [..., B, ...] (BMS-VAE-GAN, after eq. 3, n = 1).
+    """-scale * ||x - x_hat||_1, [..., B], for x [B, ...] and x_hat [..., B, ...] (BMS-VAE-GAN, after eq. 3, n = 1)."""
+    return -scale * _reduced(tf.abs(x - x_hat), x)
 
-    The norm is the sum over the dimensions of vectors [B, D], and the mean over those of images [B, H, W, C].
-    """
-    distance = tf.reduce_sum(tf.abs(x - x_hat), axis=list(range(-(x.shape.rank - 1), 0)))
-    return -scale * distance / (math.prod(x.shape[1:]) if x.shape.rank > 2 else 1)
+
+def log_gaussian(x: tf.Tensor, x_hat: tf.Tensor, scale: float) -> tf.Tensor:
+    """-scale * ||x - x_hat||_2^2, [..., B], for x [B, ...] and x_hat [..., B, ...] (VEEGAN, d of eq. 3)."""
+    return -scale * _reduced(tf.square(x - x_hat), x)
+
+
+def _reduced(distances: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    total = tf.reduce_sum(distances, axis=list(range(-(x.shape.rank - 1), 0)))
+    return total / (math.prod(x.shape[1:]) if x.shape.rank > 2 else 1)

@@ -2,7 +2,7 @@
 
 import gin
 
-from bms_tf.objectives import adversarial, best_of_many, divergences, visible
+from bms_tf.objectives import adversarial, best_of_many, divergences, likelihoods, visible
 
 for _objective in (
     adversarial.Hinge,
@@ -15,6 +15,8 @@ for _objective in (
     best_of_many.winners_only,
     divergences.analytic_kl,
     divergences.empirical_kl,
+    likelihoods.log_gaussian,
+    likelihoods.log_laplace,
     visible.Bernoulli,
     visible.Gaussian,
     visible.Laplace,

@@ -1,5 +1,7 @@
 """alpha-GAN: variational approaches for auto-encoding GANs (Rosca, Lakshminarayanan, Warde-Farley, Mohamed 2017)."""
 
+from collections.abc import Callable
+
 import gin
 import tensorflow as tf
 
@@ -26,8 +28,12 @@ class AlphaGAN(System):
     | code_discriminator/posterior, /prior | -log(1 - C(z_hat)), -log C(z) | eq. 17 |
 
     Eq. 15 drops the factor 2 of eq. 14; eq. 14 is followed. Two updates of encoder and generator for one of each
-    discriminator (Rosca et al. 2018, algorithm 5). The norm is a sum in 2-D and a mean over pixels; a generator with
-    a visible distribution has -lambda log p(x|z) in its place, and the distribution's mean as x_hat and G(z).
+    discriminator (section 6). The norm is a sum in 2-D and a mean over pixels; a generator with a visible distribution
+    has -lambda log p(x|z) in its place, and the distribution's mean as x_hat and G(z). The ablation of appendix D has
+    the empirical KL, eq. 18, in the place of C.
+
+    VGH++ (Rosca et al. 2018, algorithm 5) is the same with one update of each. VGH (their appendix F, first equation)
+    has no samples: no `sample` terms, and then real data weighs 1.
     """
 
     def __init__(
@@ -36,46 +42,59 @@ class AlphaGAN(System):
         encoder: keras.Model,
         generator: keras.Model,
         discriminator: keras.Model,
-        code_discriminator: keras.Model,
+        code_discriminator: keras.Model | None,
         encoder_lambda: float = gin.REQUIRED,
         generator_lambda: float = gin.REQUIRED,
         autoencoder_updates: int = 2,
+        samples: bool = True,
+        prior_term: Callable | None = None,
         seed: int = 0,
         ema: float | None = None,
     ):
         """`encoder` has `posterior(x)`; both discriminators give logits [B]. Each lambda weighs the reconstruction in
-        one player's loss; `autoencoder_updates`: of encoder and generator, for one of each discriminator. Raises
-        ValueError for a value out of range.
+        one player's loss; `autoencoder_updates`: of encoder and generator, for one of each discriminator; `samples`:
+        whether D also sees G(z); `prior_term(posterior, z)` replaces C's estimate of the KL (then `code_discriminator`
+        is None). Raises ValueError for a value out of range.
         """
         for name, weight in {"encoder_lambda": encoder_lambda, "generator_lambda": generator_lambda}.items():
             if weight < 0:
                 raise ValueError(f"AlphaGAN.{name} is {weight}; it must not be negative")
         if autoencoder_updates < 1:
             raise ValueError(f"AlphaGAN.autoencoder_updates is {autoencoder_updates}; it must be at least 1")
-        networks = {
-            "encoder": encoder,
-            "generator": generator,
-            "discriminator": discriminator,
-            "code_discriminator": code_discriminator,
-        }
+        if (code_discriminator is None) == (prior_term is None):
+            raise ValueError("AlphaGAN needs either a code_discriminator or another prior_term, and not both")
+        networks = {"encoder": encoder, "generator": generator, "discriminator": discriminator}
+        if prior_term is None:
+            networks["code_discriminator"] = code_discriminator
         players = {name: (name,) for name in networks}
         super().__init__(networks=networks, players=players, seed=seed, ema=ema, visible=visible.of(generator))
         self.encoder_lambda, self.generator_lambda = encoder_lambda, generator_lambda
-        self.autoencoder_updates = autoencoder_updates
+        self.autoencoder_updates, self.samples, self.prior_term = autoencoder_updates, samples, prior_term
+
+    @property
+    def batch_coupled(self) -> bool:
+        return super().batch_coupled or getattr(self.prior_term, "batch_coupled", False)
 
     def phases(self) -> list[Phase]:
-        return [
+        phases = [
             Phase("encoder", self._encoder_losses, repeats=self.autoencoder_updates),
             Phase("generator", self._generator_losses, repeats=self.autoencoder_updates),
             Phase("discriminator", self._discriminator_losses, before=lambda: power_iteration(self.discriminator)),
-            Phase("code_discriminator", self._code_discriminator_losses),
         ]
+        if "code_discriminator" in self.players:
+            phases.append(Phase("code_discriminator", self._code_discriminator_losses))
+        return phases
 
     def _encoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        z_hat = self.posterior_codes(x, key)
+        posterior = self.encoder.posterior(x)
+        z_hat = posterior.sample(key.normal("posterior", (x.shape[0], self.code_size)))
+        if self.prior_term is None:
+            prior = divergences.density_ratio_kl(self.code_discriminator(z_hat, training=True))
+        else:
+            prior = self.prior_term(posterior, z_hat)
         losses = {
             "reconstruction": -self.encoder_lambda * self.visible.log_prob(x, self.generator(z_hat, training=True)),
-            "prior": divergences.density_ratio_kl(self.code_discriminator(z_hat, training=True)),
+            "prior": prior,
         }
         return {"encoder": losses}, {}
 
@@ -84,17 +103,21 @@ class AlphaGAN(System):
         losses = {
             "reconstruction": -self.generator_lambda * self.visible.log_prob(x, output),
             "adversarial_reconstruction": -self.discriminator(self.visible.mean(output), training=True),
-            "sample": -self.discriminator(self.prior_samples(x, key), training=True),
         }
+        if self.samples:
+            losses["sample"] = -self.discriminator(self.prior_samples(x, key), training=True)
         return {"generator": losses}, {}
 
     def _discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        x_hat, x_gen = self.decode(self.posterior_codes(x, key)), self.prior_samples(x, key)
+        x_hat = self.decode(self.posterior_codes(x, key))
         losses = {
-            "real": 2.0 * adversarial.cross_entropy_real(self.discriminator(x, training=True)),
+            "real": adversarial.cross_entropy_real(self.discriminator(x, training=True)),
             "reconstruction": adversarial.cross_entropy_fake(self.discriminator(x_hat, training=True)),
-            "sample": adversarial.cross_entropy_fake(self.discriminator(x_gen, training=True)),
         }
+        if self.samples:
+            sample = self.discriminator(self.prior_samples(x, key), training=True)
+            losses["real"] *= 2.0
+            losses["sample"] = adversarial.cross_entropy_fake(sample)
         return {"discriminator": losses}, {}
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:

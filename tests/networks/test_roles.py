@@ -31,6 +31,16 @@ def test_shapes_of_the_roles(role, inputs, outputs):
     assert network.output_shape[1:] == outputs
 
 
+def test_the_joint_discriminator_sees_data_and_code():
+    # A linear network of 4 * 3 * 2 + 5 numbers, all weights 1: the logit is the sum of both inputs.
+    network = roles.joint_discriminator(network=lambda **shapes: mlp(hidden=(), **shapes))
+    kernel, _ = network.trainable_variables
+    assert kernel.shape == (29, 1)
+    kernel.assign(tf.ones_like(kernel))
+    logits = network([tf.ones([6, 4, 3, 2]), -2.0 * tf.ones([6, 5])])
+    assert logits.numpy().tolist() == [24.0 - 10.0] * 6
+
+
 @pytest.mark.parametrize(
     ("role", "kind"),
     [

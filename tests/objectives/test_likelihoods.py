@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from bms_tf.objectives.likelihoods import log_laplace
+from bms_tf.objectives.likelihoods import log_gaussian, log_laplace
 
 
 def test_vectors_are_summed_over_their_dimensions():
@@ -30,3 +30,13 @@ def test_candidates_lie_along_leading_axes():
     expected = -np.repeat(k[:, None], 4, axis=1)
     np.testing.assert_allclose(log_laplace(tf.zeros([4, 2]), vectors, 1.0), 2 * expected)
     np.testing.assert_allclose(log_laplace(tf.zeros([4, 2, 2, 1]), images, 1.0), expected)
+
+
+def test_the_gaussian_has_the_square_of_the_l2_norm():
+    # 1^2 + 2^2 = 5 and 0^2 + 2^2 = 4, times -0.5; an image of 12 numbers of which one differs by 6: -3 * 36 / 12.
+    x = tf.constant([[1.0, 2.0], [0.0, -1.0]])
+    x_hat = tf.constant([[0.0, 4.0], [0.0, 1.0]])
+    np.testing.assert_allclose(log_gaussian(x, x_hat, 0.5), [-2.5, -2.0])
+    image = np.zeros([1, 2, 3, 2], np.float32)
+    image[0, 1, 0, 1] = 6.0
+    np.testing.assert_allclose(log_gaussian(tf.zeros_like(image), tf.constant(image), 3.0), [-9.0])

@@ -1,93 +1,119 @@
-"""alpha-GAN's losses and gradients against equations 11 to 17, written out here on plain arrays."""
+"""One step of alpha-GAN, of its ablation, of VGH++ and of VGH against the equations."""
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from bms_tf.core.keras import keras
-from bms_tf.core.random import Key
-from bms_tf.networks.layers import spectral_normalization, wrap
-from bms_tf.networks.mlp import mlp
-from bms_tf.networks.posteriors import GaussianEncoder
+from bms_tf.networks import roles
+from bms_tf.networks.layers import spectral_normalization
+from bms_tf.objectives.divergences import empirical_kl
 from bms_tf.systems.alpha_gan import AlphaGAN
+from tests.systems import tiny
+from tests.systems.tiny import B, X, Z, forward, gaussian, probability
 
-B, D, Z = 5, 3, 2
-X = tf.constant(np.random.default_rng(1).normal(size=(B, D)), tf.float32)
-
-
-def build(wrapper=wrap, **options) -> AlphaGAN:
-    keras.utils.set_random_seed(3)
-    shape = {"hidden": (4,), "activation": "tanh", "gain": 2.0}
-    return AlphaGAN(
-        encoder=GaussianEncoder(mlp(input_shape=(D,), output_shape=(2 * Z,), **shape), code_size=Z, data_shape=(D,)),
-        generator=mlp(input_shape=(Z,), output_shape=(D,), **shape),
-        discriminator=mlp(input_shape=(D,), output_shape=(), wrapper=wrapper, **shape),
-        code_discriminator=mlp(input_shape=(Z,), output_shape=(), **shape),
-        **{"encoder_lambda": 0.7, "generator_lambda": 1.9, **options},
-    )
+ROLES = {
+    "encoder": roles.gaussian_encoder,
+    "generator": roles.generator,
+    "discriminator": roles.discriminator,
+    "code_discriminator": roles.code_discriminator,
+}
 
 
-def network(weights, inputs):
-    first, b, second, c = weights
-    return tf.tanh(2.0 * inputs @ first + b) @ second + c
+def build(wrapper=tiny.wrap, **options) -> AlphaGAN:
+    networks = tiny.networks(wrapper=wrapper, **ROLES)
+    return AlphaGAN(**{**networks, "encoder_lambda": 0.7, "generator_lambda": 1.9, **options})
 
 
-def equations(player, w, posterior_noise, prior_noise):
-    """The terms of one player; D and C are probabilities, R(d) = -log d + log(1 - d)."""
-    mean, log_stddev = tf.split(network(w["encoder"], X), 2, axis=-1)
-    z_hat, z = mean + tf.exp(log_stddev) * posterior_noise, prior_noise
-    x_hat, x_gen = network(w["generator"], z_hat), network(w["generator"], z)
-    l1 = tf.reduce_sum(tf.abs(X - x_hat), axis=-1)
+# Equations 11, 13, 14 and 17. C and D are probabilities, R(d) = -log d + log(1 - d).
 
-    def d(x):
-        return tf.sigmoid(network(w["discriminator"], x)[:, 0])
 
-    def c(z):
-        return tf.sigmoid(network(w["code_discriminator"], z)[:, 0])
+def R(d):
+    return -np.log(d) + np.log(1 - d)
 
-    def ratio(d):
-        return -tf.math.log(d) + tf.math.log(1 - d)
 
+def codes(w, draws):
+    mean, stddev = gaussian(w["encoder"], X)
+    return mean + stddev * draws.normal("posterior", (B, Z)), draws.normal("prior", (B, Z))
+
+
+def decoded(w, draws):
+    return (forward(w["generator"], z) for z in codes(w, draws))
+
+
+def l1(x_hat):
+    return abs(X - x_hat).sum(axis=-1)
+
+
+def encoder(w, draws):
+    (z_hat, _), (x_hat, _) = codes(w, draws), decoded(w, draws)
+    return {"encoder": {"reconstruction": 0.7 * l1(x_hat), "prior": R(probability(w["code_discriminator"], z_hat))}}
+
+
+def generator(w, draws):
+    x_hat, x_gen = decoded(w, draws)
     return {
-        "encoder": {"reconstruction": 0.7 * l1, "prior": ratio(c(z_hat))},  # eq. 11
-        "generator": {  # eq. 13
-            "reconstruction": 1.9 * l1,
-            "adversarial_reconstruction": ratio(d(x_hat)),
-            "sample": ratio(d(x_gen)),
-        },
-        "discriminator": {  # eq. 14
-            "real": -2 * tf.math.log(d(X)),
-            "reconstruction": -tf.math.log(1 - d(x_hat)),
-            "sample": -tf.math.log(1 - d(x_gen)),
-        },
-        "code_discriminator": {"posterior": -tf.math.log(1 - c(z_hat)), "prior": -tf.math.log(c(z))},  # eq. 17
-    }[player]
+        "generator": {
+            "reconstruction": 1.9 * l1(x_hat),
+            "adversarial_reconstruction": R(probability(w["discriminator"], x_hat)),
+            "sample": R(probability(w["discriminator"], x_gen)),
+        }
+    }
 
 
-@pytest.mark.parametrize("player", ["encoder", "generator", "discriminator", "code_discriminator"])
-def test_every_term_and_gradient(player):
-    system = build()
-    phase = next(phase for phase in system.phases() if phase.name == player)
-    key = Key(tf.constant([5, 7], tf.int64))
-    noise = [key.normal(name, (B, Z)) for name in ("posterior", "prior")]
-    w = {name: [tf.constant(v.numpy()) for v in net.trainable_variables] for name, net in system.networks.items()}
-    with tf.GradientTape() as tape:
-        losses, aux = phase.losses(X, key)
-        means = {term: tf.reduce_mean(values) for term, values in losses[player].items()}
-        total = sum(means.values())
-    gradients = tape.gradient(total, system.trainable(player))
-    with tf.GradientTape() as tape:
-        tape.watch(w[player])
-        expected = {term: tf.reduce_mean(values) for term, values in equations(player, w, *noise).items()}
-        total = sum(expected.values())
-    assert list(losses) == [player] and aux == {}
-    assert {t: float(v) for t, v in means.items()} == pytest.approx(
-        {t: float(v) for t, v in expected.items()}, rel=1e-4
-    )
-    # Far from 0, so that a wrong sign is seen.
-    assert min(abs(float(value)) for value in expected.values()) > 0.01
-    for gradient, e in zip(gradients, tape.gradient(total, w[player])):
-        np.testing.assert_allclose(gradient, e, rtol=1e-4, atol=1e-5)
+def discriminator(w, draws):
+    real, hat, gen = (probability(w["discriminator"], x) for x in (X, *decoded(w, draws)))
+    return {
+        "discriminator": {"real": -2 * np.log(real), "reconstruction": -np.log(1 - hat), "sample": -np.log(1 - gen)}
+    }
+
+
+def code_discriminator(w, draws):
+    posterior, prior = (probability(w["code_discriminator"], z) for z in codes(w, draws))
+    return {"code_discriminator": {"posterior": -np.log(1 - posterior), "prior": -np.log(prior)}}
+
+
+EQUATIONS = {
+    "encoder": encoder,
+    "generator": generator,
+    "discriminator": discriminator,
+    "code_discriminator": code_discriminator,
+}
+
+
+def test_alpha_gan(check_step):
+    check_step(build(), X, EQUATIONS)
+
+
+def test_the_empirical_kl(check_step):
+    def empirical(w, draws):
+        # Eq. 18 for the batch's means m and deviations s of each of n dimensions, with -n/2, and divided by n.
+        z_hat, _ = codes(w, draws)
+        x_hat, _ = decoded(w, draws)
+        m, s = z_hat.mean(axis=0), z_hat.std(axis=0)
+        kl = -Z / 2 + sum((s**2 + m**2) / 2 - np.log(s))
+        return {"encoder": {"reconstruction": 0.7 * l1(x_hat), "prior": kl / Z}}
+
+    system = build(code_discriminator=None, prior_term=empirical_kl)
+    assert list(system.players) == ["encoder", "generator", "discriminator"] and system.batch_coupled
+    check_step(system, X, {"encoder": empirical, "generator": generator, "discriminator": discriminator})
+
+
+def test_vgh_plus_plus_without_its_samples_is_vgh(check_step):
+    """VGH, appendix F of Rosca et al. 2018: VGH++'s terms but those of samples, and then eq. 8, where data weighs 1."""
+
+    def without_samples(equations, player):
+        def terms(w, draws):
+            terms = dict(equations(w, draws)[player])
+            del terms["sample"]
+            return {player: terms}
+
+        return terms
+
+    def vgh_discriminator(w, draws):
+        terms = without_samples(discriminator, "discriminator")(w, draws)["discriminator"]
+        return {"discriminator": {**terms, "real": terms["real"] / 2}}
+
+    vgh = {**EQUATIONS, "generator": without_samples(generator, "generator"), "discriminator": vgh_discriminator}
+    check_step(build(autoencoder_updates=1, samples=False), X, vgh)
 
 
 def test_two_updates_of_encoder_and_generator_for_one_of_each_discriminator():
@@ -102,11 +128,11 @@ def test_power_iteration_is_the_hook_of_the_discriminators_phase():
     system = build(wrapper=spectral_normalization)
     layers = [layer for layer in system.discriminator.layers if hasattr(layer, "u")]
     for layer in layers:
-        layer.u.assign(2 * tf.ones_like(layer.u))
+        layer.u.assign(2 * np.ones_like(layer.u))
     hooks = {phase.name: phase.before for phase in system.phases() if phase.before is not None}
     assert list(hooks) == ["discriminator"]
     hooks["discriminator"]()
-    assert [float(tf.norm(layer.u)) for layer in layers] == pytest.approx([1, 1])
+    assert [float(np.linalg.norm(layer.u)) for layer in layers] == pytest.approx([1, 1])
 
 
 @pytest.mark.parametrize(
@@ -115,6 +141,8 @@ def test_power_iteration_is_the_hook_of_the_discriminators_phase():
         ({"encoder_lambda": -1.0}, "encoder_lambda is -1.0; it must not be negative"),
         ({"generator_lambda": -0.5}, "generator_lambda is -0.5; it must not be negative"),
         ({"autoencoder_updates": 0}, "autoencoder_updates is 0; it must be at least 1"),
+        ({"code_discriminator": None}, "either a code_discriminator or another prior_term, and not both"),
+        ({"prior_term": empirical_kl}, "either a code_discriminator or another prior_term, and not both"),
     ],
 )
 def test_values_out_of_range(options, message):

@@ -1,0 +1,56 @@
+"""ALI (adversarially learned inference, Dumoulin et al. 2017) and BiGAN (Donahue, Krähenbühl, Darrell 2017)."""
+
+from functools import partial
+
+import gin
+import tensorflow as tf
+
+from bms_tf.core.functional import power_iteration
+from bms_tf.core.keras import keras
+from bms_tf.core.random import Key
+from bms_tf.core.system import Aux, Losses, Phase, System
+from bms_tf.objectives import adversarial
+
+
+@gin.configurable
+class ALI(System):
+    """A discriminator of pairs tells (x, z_hat), z_hat ~ q(z|x), from (G(z), z), z ~ p(z); both updates at once.
+
+    | term | loss | source |
+    | --- | --- | --- |
+    | joint_discriminator/data, /model | -log D(x, z_hat), -log(1 - D(G(z), z)) | ALI, eq. 3 and algorithm 1 |
+    | autoencoder/data, /model | -log(1 - D(x, z_hat)), -log D(G(z), z) | ALI, algorithm 1, L_g |
+
+    ALI's encoder is stochastic; a deterministic one makes it BiGAN (Donahue et al., section 3). The papers' equation is
+    a minimax game; as in their algorithms, encoder and generator have the form that does not saturate.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: keras.Model,
+        generator: keras.Model,
+        joint_discriminator: keras.Model,
+        seed: int = 0,
+        ema: float | None = None,
+    ):
+        """`encoder` has `posterior(x)`; `joint_discriminator` gives logits [B] of a list of data and codes."""
+        super().__init__(
+            networks={"encoder": encoder, "generator": generator, "joint_discriminator": joint_discriminator},
+            players={"autoencoder": ("encoder", "generator"), "joint_discriminator": ("joint_discriminator",)},
+            seed=seed,
+            ema=ema,
+        )
+
+    def phases(self) -> list[Phase]:
+        return [Phase("game", self._game_losses, before=partial(power_iteration, self.joint_discriminator))]
+
+    def _game_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        z = self.prior_codes(x, key)
+        data = self.joint_discriminator([x, self.posterior_codes(x, key)], training=True)
+        model = self.joint_discriminator([self.decode(z), z], training=True)
+        real, fake = adversarial.cross_entropy_real, adversarial.cross_entropy_fake
+        return {
+            "autoencoder": {"data": fake(data), "model": real(model)},
+            "joint_discriminator": {"data": real(data), "model": fake(model)},
+        }, {}

@@ -1,0 +1,46 @@
+"""Tiny networks of which the tests of the systems are made, and what they compute, in plain NumPy."""
+
+from functools import partial
+
+import gin
+import numpy as np
+
+from bms_tf.core.keras import keras
+from bms_tf.networks.layers import wrap
+from bms_tf.networks.mlp import mlp
+
+B, D, Z = 5, 3, 2
+X = np.random.default_rng(1).normal(size=(B, D)).astype(np.float32)
+
+
+def networks(wrapper=wrap, normalization=None, **roles):
+    """`role` by the name of its network: each with one hidden layer of 4."""
+    keras.utils.set_random_seed(3)
+    gin.parse_config([f"shapes.data_shape = ({D},)", f"shapes.code_size = {Z}"])
+    network = partial(mlp, hidden=(4,), activation="tanh", gain=2.0, wrapper=wrapper, normalization=normalization)
+    return {name: role(network=network) for name, role in roles.items()}
+
+
+def hidden(weights, inputs):
+    first, b, _, _ = weights
+    return np.tanh(2.0 * inputs @ first + b)
+
+
+def forward(weights, inputs):
+    *_, second, c = weights
+    return hidden(weights, inputs) @ second + c
+
+
+def logit(weights, *inputs):
+    """[..., B]; of several inputs side by side."""
+    return forward(weights, np.concatenate(inputs, axis=-1))[..., 0]
+
+
+def probability(weights, *inputs):
+    return 1 / (1 + np.exp(-logit(weights, *inputs)))
+
+
+def gaussian(weights, x):
+    """Mean and standard deviation of q(z|x)."""
+    mean, log_stddev = np.split(forward(weights, x), 2, axis=-1)
+    return mean, np.exp(log_stddev)
