@@ -48,3 +48,4 @@ def test_an_installed_package_finds_its_recipes_from_another_directory(wheel, tm
     said = python("-m", "bms_tf.train", "--gin_file=gin/ring.gin", "--dry_run", cwd=elsewhere, env=environment)
     assert "one step:" in said
     assert list(elsewhere.iterdir()) == [], "a dry run writes nothing"
+    assert "gin/systems/bms_vae_gan.gin " in python("-m", "bms_tf.train", "--list", cwd=elsewhere, env=environment)

@@ -97,7 +97,7 @@ class BMSVAEGAN(System):
 
     @property
     def batch_coupled(self) -> bool:
-        return super().batch_coupled or self.prior_term is divergences.empirical_kl
+        return super().batch_coupled or getattr(self.prior_term, "batch_coupled", False)
 
     def phases(self) -> list[Phase]:
         phases = [Phase("autoencoder", self._autoencoder_losses)]

@@ -29,6 +29,8 @@ TINY = (
     "train.steps_per_execution = 1",
 )
 STEPS = 4  # ahead of a checkpoint, and as many behind it
+# So that the second half has another phase than the first.
+PRETRAINED = {name: [f"VEEGAN.pretraining = {STEPS}"] for name in SYSTEMS if "veegan" in name}
 
 
 # Not Adam: its first updates have the full rate for any gradient, also for the rounding error of one that is zero, as
@@ -53,7 +55,7 @@ def start(build):
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(System, "_losses_and_gradients", counted)
-            run = build(file, *TINY, *params)
+            run = build(file, *TINY, *PRETRAINED.get(file, ()), *params)
         run.traced = traced
         return run
 
@@ -155,7 +157,8 @@ def test_a_saved_model_answers_as_the_system_does(trained, tmp_path):
     traced = signatures(system)
     save(system, traced, str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path))
-    assert set(loaded.signatures) == set(traced) >= set(system.offers)
+    assert set(loaded.signatures) == set(traced)
+    assert set(system.offers) - set(traced) <= {"posterior"}, "whose signature is of Gaussians alone"
     inputs = {
         "z": tf.random.stateless_normal([5, system.code_size], [2, 0]),
         "x": tf.random.stateless_normal([5, *system.data_shape], [2, 1]),

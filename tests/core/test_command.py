@@ -58,6 +58,20 @@ def test_help_of_every_command_answers_at_once(name):
     assert min(seconds) < 2
 
 
+def test_the_list_of_what_is_shipped_needs_no_tensorflow(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('the list needs no TensorFlow')")
+    (tmp_path / "list.py").write_text("import runpy\nrunpy.run_module('bms_tf.train', run_name='__main__')")
+    before = os.times().children_user
+    ended = start(str(tmp_path / "list.py"), "--list")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert os.times().children_user - before < 2, "seconds, of this process alone"
+    listed = [line.split(maxsplit=1) for line in ended.stdout.splitlines() if line]
+    files = {p.relative_to(ROOT).as_posix(): p.read_text().splitlines()[0] for p in (ROOT / "gin").rglob("*.gin")}
+    assert {name: f"# {line}" for name, line in listed} == files
+    folders = list(dict.fromkeys(name.rpartition("/")[0] for name, _ in listed))
+    assert folders[0] == "gin" and {"gin/data", "gin/modifiers", "gin/systems"} <= set(folders), "recipes come first"
+
+
 @pytest.mark.parametrize(
     ("body", "line"),
     [
