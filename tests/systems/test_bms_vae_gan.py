@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import gin
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -261,6 +262,7 @@ def test_power_iteration_is_the_hook_of_the_discriminators_phase():
         ({}, False),
         ({"prior_term": analytic_kl, "code_discriminator": False}, False),
         ({"prior_term": empirical_kl, "code_discriminator": False}, True),
+        ({"prior_term": gin.get_configurable("empirical_kl"), "code_discriminator": False}, True),
         ({"normalization": batch_normalization}, True),
     ],
 )
