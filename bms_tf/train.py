@@ -4,18 +4,17 @@ import os
 
 from absl import flags
 
-from bms_tf.core import command
+from bms_tf.core import command, recipe_flags
+from bms_tf.core.recipe_flags import ALLOW_IMPORT, GIN_FILE, GIN_PARAM
 
 EXAMPLE = "python -m bms_tf.train --gin_file=gin/ring.gin --run_dir=runs/ring"
 
-GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "A recipe; later ones override earlier ones.")
-GIN_PARAM = flags.DEFINE_multi_string("gin_param", [], "One more setting, such as 'BMSVAEGAN.T = 30'.")
+flags.adopt_module_key_flags(recipe_flags)
 RUN_DIR = flags.DEFINE_string("run_dir", None, "The run's folder; an existing one is resumed. Default: runs/RECIPE.")
 SEED = flags.DEFINE_integer("seed", None, "Sets train.seed.", lower_bound=0)
 SEEDS = flags.DEFINE_list("seeds", [], "Several seeds, one run each in RUN_DIR/seed_N; prints mean and deviation.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Build, print the networks, take one step, write nothing.")
 LIST = flags.DEFINE_bool("list", False, "Print every recipe, data set, modifier and system that is shipped.")
-ALLOW_IMPORT = flags.DEFINE_multi_string("allow_import", [], "A module of your own that gin files may import.")
 
 
 def main(_):
@@ -46,13 +45,11 @@ def run(run_dir, params):
     from bms_tf.core import config, startup
 
     startup.import_tensorflow()
-    from bms_tf.core.keras import keras
-    from bms_tf.core.training import Run
+    from bms_tf.core.training import new_run
 
     config.load(GIN_FILE.value, [*GIN_PARAM.value, *params], ALLOW_IMPORT.value)
-    keras.backend.clear_session()
+    job = new_run()
     with config.one_line_errors():
-        job = Run()
         if DRY_RUN.value:
             print(job.describe())
             return None

@@ -99,6 +99,15 @@ def clear() -> None:
     gin.clear_config()
 
 
+def forget(package: str) -> None:
+    """Drops the bindings of everything that is defined in `package`, and the imports of its modules."""
+    for scope, selector in list(gin_config._CONFIG):
+        if selector != MACRO and f"{gin_config._REGISTRY[selector].wrapped.__module__}.".startswith(f"{package}."):
+            del gin_config._CONFIG[scope, selector]
+    ours = [s for s in gin_config._IMPORTS if f"{s.module}.".startswith(f"{package}.")]
+    gin_config._IMPORTS.difference_update(ours)
+
+
 def as_text() -> str:
     """Every binding, in an order that depends only on the bindings. It can be loaded again as a gin file."""
     return _plain_imports(gin.config_str(max_line_length=120))
@@ -310,11 +319,12 @@ def _configurable(selector: str, place: str) -> gin_config.Configurable:
     if found:
         raise ConfigError(f"{place}: {selector!r} is ambiguous: {', '.join(sorted(found))}")
     names = [known.split(".")[-1] for known, _ in registry.items() if not known.startswith("gin.")]
-    hint = _nearest(selector.split(".")[-1], names) or " (is its module imported?)"
+    hint = nearest(selector.split(".")[-1], names) or " (is its module imported?)"
     raise ConfigError(f"{place}: no configurable {selector!r}{hint}")
 
 
-def _nearest(name: str, names: Collection[str]) -> str:
+def nearest(name: str, names: Collection[str]) -> str:
+    """The end of an error's line: the one of `names` that `name` may have meant, if there is one."""
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -337,7 +347,7 @@ def _check(binding: Binding, macros: dict[str, Any]) -> None:
         if reference.name in macros:
             raise ConfigError(f"{place}: the macro {reference} needs its own value")
         if not constants:
-            raise ConfigError(f"{place}: the macro {reference} is not defined{_nearest(reference.name, macros)}")
+            raise ConfigError(f"{place}: the macro {reference} is not defined{nearest(reference.name, macros)}")
         if constants[0] is gin.REQUIRED:
             raise ConfigError(f"{place}: {name} must be set by a later file or --gin_param")
         return constants[0]
@@ -351,7 +361,7 @@ def _check(binding: Binding, macros: dict[str, Any]) -> None:
     hidden = configurable.denylist or ()
     allowed = [p for p in parameters if p not in hidden and p in (configurable.allowlist or parameters)]
     if binding.arg not in allowed and not any(p.startswith("**") for p in allowed):
-        hint = _nearest(binding.arg, allowed) or f"; it has {', '.join(allowed) or 'none'}"
+        hint = nearest(binding.arg, allowed) or f"; it has {', '.join(allowed) or 'none'}"
         raise ConfigError(f"{place}: {configurable.name} has no parameter {binding.arg!r}{hint}")
     annotation = parameters.get(binding.arg, Any)
     if not annotations.fits(resolved, annotation):
@@ -365,4 +375,4 @@ def _check_macros_are_used(bindings: Sequence[Binding]) -> None:
         _replace(binding.value, lambda reference: used.add(reference.name) or reference)
     for b in bindings:
         if b.selector == MACRO and b.scope not in used and b.place.startswith(PARAM):
-            raise ConfigError(f"{b.place}: nothing refers to %{b.scope}{_nearest(b.scope, used)}")
+            raise ConfigError(f"{b.place}: nothing refers to %{b.scope}{nearest(b.scope, used)}")

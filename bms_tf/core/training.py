@@ -183,9 +183,9 @@ class Run:
         if start:
             print(f"resuming at step {start} of {self.steps}")
         if start < self.steps:
-            _write(settings, text)
-            _write(os.path.join(run_dir, "operative.gin"), config.operative_text())
-            _write(os.path.join(run_dir, "data.json"), json.dumps(self.data_hashes(), indent=1) + "\n")
+            write_whole(settings, text)
+            write_whole(os.path.join(run_dir, "operative.gin"), config.operative_text())
+            write_whole(os.path.join(run_dir, "data.json"), json.dumps(self.data_hashes(), indent=1) + "\n")
             record = callbacks.Record(run_dir)
             pictures = os.path.join(run_dir, "pictures")
             often = {"every": self.evaluate_every, "last": self.steps}
@@ -203,9 +203,9 @@ class Run:
                         callbacks.Save(checkpoints, every=self.checkpoint_every, last=self.steps),
                     ],
                 )
-            _write(os.path.join(run_dir, "operative.gin"), config.operative_text())  # now with what training used
+            write_whole(os.path.join(run_dir, "operative.gin"), config.operative_text())  # now with what training used
         scores = {"samples": self.scores(self.draw_samples()), "data": self.real_scores()}
-        _write(os.path.join(run_dir, "scores.json"), json.dumps(scores, indent=1) + "\n")
+        write_whole(os.path.join(run_dir, "scores.json"), json.dumps(scores, indent=1) + "\n")
         return scores
 
     def _fit(self, *, start: int, steps: int, epoch: int, callbacks: Sequence[keras.callbacks.Callback] = ()):
@@ -224,7 +224,14 @@ class Run:
         return history.history
 
 
-def _write(path: str, text: str):
+def new_run() -> Run:
+    """The run that gin now describes, with nothing left of an earlier one in this process."""
+    keras.backend.clear_session()
+    with config.one_line_errors():
+        return Run()
+
+
+def write_whole(path: str, text: str):
     """All of the file or none of it."""
     with open(path + ".new", "w") as file:
         file.write(text)

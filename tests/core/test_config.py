@@ -308,3 +308,10 @@ def test_a_fault_of_the_program_is_left_as_it_is():
         assert not isinstance(caught.value, config.ConfigError)
     with pytest.raises(config.ConfigError, match="^faulty: .*Permission denied"):
         call(lambda: faulty(PermissionError(13, "Permission denied")))
+
+
+def test_what_a_package_defines_can_be_forgotten():
+    config.load([], ["import bms_tf.pictures", "import pipelines.ring", "density.bins = 3", "a/ring.std = 0.5"])
+    config.forget("bms_tf.pictures")
+    assert "import pipelines.ring" in config.as_text() and "a/ring.std = 0.5" in config.as_text()
+    assert "pictures" not in config.as_text() and "density" not in config.as_text()

@@ -1,0 +1,7 @@
+"""The flags of every command that reads gin files, which are defined once in a process."""
+
+from absl import flags
+
+GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "A recipe; later ones override earlier ones.")
+GIN_PARAM = flags.DEFINE_multi_string("gin_param", [], "One more setting, such as 'BMSVAEGAN.T = 30'.")
+ALLOW_IMPORT = flags.DEFINE_multi_string("allow_import", [], "A module of your own that gin files may import.")
