@@ -1,6 +1,7 @@
 """What both conformance tests need to build any system on the ring."""
 
 import pytest
+from PIL import Image
 
 from bms_tf.core import config, training
 
@@ -15,3 +16,16 @@ def build():
             return training.Run()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def stored(tmp_path_factory):
+    """`stored(pipelines)`: the parameters that show the pipelines of these names their data on disk."""
+    pictures = tmp_path_factory.mktemp("pictures")
+    for level in range(8):
+        Image.new("RGB", (40, 36), (level, 2 * level, 3 * level)).save(pictures / f"{level}.png")
+
+    def parameters(pipelines: set[str]) -> list[str]:
+        return [f"image_folder.folder = '{pictures}'"] if "image_folder" in pipelines else []
+
+    return parameters

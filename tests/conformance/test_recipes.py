@@ -24,6 +24,19 @@ ON_RING = files("gin/systems", "gin/modifiers", "gin/data")  # each is put on to
 SMALL_BATCH = "train.batch_size = 4"  # the only thing that is not the recipe's own
 
 
+def with_includes(name):
+    yield name
+    for included in re.findall(r"^include '(.+)'", (ROOT / name).read_text(), re.MULTILINE):
+        beside = (Path(name).parent / included).as_posix()
+        yield from with_includes(beside if beside in FILES else f"gin/{included}")
+
+
+def pipelines(name):
+    """The input pipelines that a gin file names, with its includes."""
+    texts = "".join((ROOT / used).read_text() for used in with_includes(name))
+    return set(re.findall(r"^import pipelines\.(\w+)$", texts, re.MULTILINE))
+
+
 def check_dry_run(run):
     text = run.describe()
     for name in run.system.networks:
@@ -39,17 +52,17 @@ def check_dry_run(run):
 @pytest.mark.parametrize(
     "name", [n if n == "gin/ring.gin" else pytest.param(n, marks=pytest.mark.slow) for n in HEADLINE]
 )
-def test_a_recipe_takes_a_dry_run(name):
-    config.load([name], [SMALL_BATCH])
+def test_a_recipe_takes_a_dry_run(name, stored):
+    config.load([name], [SMALL_BATCH, *stored(pipelines(name))])
     check_dry_run(training.Run())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ON_RING)
-def test_a_part_takes_a_dry_run_on_top_of_the_ring_recipe(build, name):
+def test_a_part_takes_a_dry_run_on_top_of_the_ring_recipe(build, stored, name):
     if "addons" in name:
         pytest.importorskip("tensorflow_addons")
-    check_dry_run(build(name, SMALL_BATCH))
+    check_dry_run(build(name, SMALL_BATCH, *stored(pipelines(name))))
 
 
 @pytest.mark.parametrize("name", HEADLINE)
@@ -58,13 +71,6 @@ def test_a_recipe_opens_with_its_command(name):
 
 
 # Nothing is left out.
-
-
-def with_includes(name):
-    yield name
-    for included in re.findall(r"^include '(.+)'", (ROOT / name).read_text(), re.MULTILINE):
-        beside = (Path(name).parent / included).as_posix()
-        yield from with_includes(beside if beside in FILES else f"gin/{included}")
 
 
 def test_every_gin_file_is_tested():

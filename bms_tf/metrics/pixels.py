@@ -1,0 +1,36 @@
+"""A Frechet distance in coarse pixels: for any pictures, without a network. It sees colors and layout, no detail."""
+
+import gin
+import numpy as np
+
+from bms_tf.metrics.energy import finite_rows
+from bms_tf.metrics.frechet import frechet_distance
+
+
+@gin.configurable
+def pixel_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, side: int = 8) -> dict[str, float]:
+    """`frechet_pixel_distance` between images averaged over a grid of side x side cells; not FID.
+
+    Args:
+        samples, reference: [N, H, W, C] and [M, H, W, C] in [-1, 1]. Samples that are not finite are left out.
+        seed: not used: nothing here is random.
+        side: cells along each edge.
+
+    Returns:
+        The distance, in squared units of the pixels; NaN with fewer than two finite samples.
+
+    Raises:
+        ValueError: if `side` does not divide H and W.
+    """
+    images = finite_rows(samples)
+    if len(images) < 2:
+        return {"frechet_pixel_distance": float("nan")}
+    return {"frechet_pixel_distance": frechet_distance(_cells(images, side), _cells(np.asarray(reference), side))}
+
+
+def _cells(images: np.ndarray, side: int) -> np.ndarray:
+    count, height, width, channels = images.shape
+    if side < 1 or height % side or width % side:
+        raise ValueError(f"pixel_scores.side is {side}; it must divide images of {height} x {width}")
+    cells = images.reshape(count, side, height // side, side, width // side, channels)
+    return cells.mean(axis=(2, 4), dtype=np.float64).reshape(count, -1)

@@ -1,0 +1,205 @@
+"""A folder of the user's own pictures: PNG and JPEG of any sizes, in sub-folders or not."""
+
+import functools
+import hashlib
+import json
+import logging
+import os
+import pathlib
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, NamedTuple
+
+import gin
+import tensorflow as tf
+from PIL import Image
+from tqdm import tqdm
+
+from pipelines.addressing import check_request
+from pipelines.pictures import centered, check_shape, maybe_flipped, scaled
+from pipelines.records import InMemory, batches
+
+SPLITS = ("train", "train_once", "validation", "test")
+SUFFIXES = (".png", ".jpg", ".jpeg")
+# What Pillow calls the pictures that are not plain 8-bit RGB.
+CONVERTED = {"1": "black and white", "L": "gray", "LA": "gray with alpha", "P": "palette", "RGBA": "RGBA"}
+CONVERTED |= {"CMYK": "CMYK", "I;16": "16-bit", "I": "16-bit"}
+
+
+class Picture(NamedTuple):
+    """What indexing found out about a file; `fault` is empty for a picture that can be read."""
+
+    stamp: str  # size and time of the file, to see whether it changed
+    fault: str
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    transparent: bool = False
+
+
+def _look(path: str, stamp: str) -> Picture:
+    """Decodes the whole picture: a truncated one has a good header."""
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            image.load()
+            return Picture(stamp, "", image.width, image.height, image.mode, image.has_transparency_data)
+    except Exception as error:  # Pillow's decoders raise many kinds
+        return Picture(stamp, " ".join(str(error).split()) or type(error).__name__)
+
+
+@functools.cache
+def index(folder: str) -> dict[str, Picture]:
+    """Every picture under `folder` by its relative name, each looked at once and then remembered in the user's cache.
+
+    Raises ValueError if there is no such folder or no picture in it.
+    """
+    if not os.path.isdir(folder):
+        raise ValueError(f"image_folder.folder is {folder!r}, which is no folder")
+    stamps = {}
+    for root, _, files in os.walk(folder, followlinks=True):
+        for file in files:
+            if file.lower().endswith(SUFFIXES) and not file.startswith("."):
+                path = os.path.join(root, file)
+                status = os.stat(path)
+                stamps[os.path.relpath(path, folder)] = f"{status.st_size} {status.st_mtime_ns}"
+    if not stamps:
+        raise ValueError(f"{folder} and its sub-folders hold no picture ({', '.join(SUFFIXES)})")
+    key = hashlib.sha1(os.path.realpath(folder).encode()).hexdigest()
+    root = os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "bms_tf")
+    cache = pathlib.Path(root).expanduser() / f"pictures_{key}.json"
+    try:
+        known = {name: Picture(*values) for name, values in json.loads(cache.read_text()).items()}
+    except (OSError, ValueError, TypeError):  # none, or a damaged one
+        known = {}
+    found = {name: known[name] for name, stamp in stamps.items() if name in known and known[name].stamp == stamp}
+    new = sorted(stamps.keys() - found.keys())
+    if new:
+        with ThreadPoolExecutor() as pool:  # Pillow decodes outside Python's lock
+            looked = pool.map(lambda name: _look(os.path.join(folder, name), stamps[name]), new)
+            found |= zip(new, tqdm(looked, total=len(new), desc=f"looking at {folder}", disable=len(new) < 1000))
+        _write(json.dumps(found), cache)
+    return dict(sorted(found.items()))
+
+
+def _write(text: str, path: pathlib.Path) -> None:
+    """All of the file or none of it. A cache that cannot be written costs only time."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            file.write(text)
+        os.replace(file.name, path)
+    except OSError as error:
+        logging.warning("%s cannot be written (%s): the pictures are looked at anew each time", path, error)
+
+
+@functools.cache  # so that it is said once
+def _usable(folder: str, crop: int | None, unreadable: str) -> dict[str, Picture]:
+    """The pictures to train on. Raises ValueError for what is wrong with them, and says what is done to them."""
+    found = index(folder)
+    faulty = {name: picture.fault for name, picture in found.items() if picture.fault}
+    good = {name: picture for name, picture in found.items() if not picture.fault}
+    if faulty:
+        first = next(iter(faulty))
+        text = (
+            f"{len(faulty)} of {len(found)} pictures in {folder} cannot be read, the first: {first} ({faulty[first]})"
+        )
+        if unreadable == "error" or not good:
+            raise ValueError(text)
+        logging.warning("%s; left out", text)
+    small = [name for name, picture in good.items() if crop and min(picture.width, picture.height) < crop]
+    if small:
+        first, picture = small[0], good[small[0]]
+        raise ValueError(
+            f"{len(small)} of {len(found)} pictures in {folder} are smaller than image_folder.crop = {crop}, "
+            f"the first: {first} ({picture.width} x {picture.height})"
+        )
+    kinds = Counter(CONVERTED.get(picture.mode, picture.mode) for picture in good.values() if picture.mode != "RGB")
+    if kinds:
+        logging.warning(
+            "of %d pictures in %s these are converted: %s (alpha over white)",
+            len(good),
+            folder,
+            ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())),
+        )
+    return good
+
+
+@gin.configurable
+def image_folder(
+    split: str,
+    start_step: int,
+    examples_per_step: int,
+    seed: int,
+    input_context: tf.distribute.InputContext | None = None,
+    *,
+    folder: str = gin.REQUIRED,
+    shape: Sequence[int] = gin.REQUIRED,
+    crop: int | None = None,
+    flip: bool = False,
+    held_out: float = 0.05,
+    unreadable: Literal["leave_out", "error"] = "leave_out",
+) -> tf.data.Dataset:
+    """The central square of every picture, resized. Orientation tags of cameras are not followed.
+
+    Args:
+        split: "train" is endless, each epoch in another order; "train_once", "validation" and "test" are one ordered
+            pass, given to every worker whole. Which picture is where depends on the names of all, and on nothing else.
+        start_step, examples_per_step, input_context: see `addressing.shares`.
+        seed: with the epoch, the key of the order and of flips.
+        folder: with pictures in it or in its sub-folders, which are not told apart.
+        shape: (H, H, C), C = 3, or 1 for gray.
+        crop: side of the square, in pixels of the picture; None takes the largest that it has.
+        flip: mirror half of the training pictures left to right.
+        held_out: the share of the pictures in validation, and that in test, each at least one picture.
+        unreadable: what to do about corrupt, truncated and empty files. They are found by decoding each picture once,
+            which is remembered in the user's cache.
+
+    Returns:
+        float32 [share, H, H, C] in [-1, 1].
+
+    Raises:
+        ValueError: for a folder without pictures, pictures under the size of the crop, unreadable ones if they are not
+            to be left out, and for values out of range.
+    """
+    check_request(split, start_step, examples_per_step, allowed=SPLITS)
+    check_shape(shape, "image_folder.shape", channels=(1, 3))
+    if crop is not None and crop < 1:
+        raise ValueError(f"image_folder.crop is {crop}; it must be at least 1, or None")
+    if not 0 < held_out < 0.5:
+        raise ValueError(f"image_folder.held_out is {held_out}; it must lie in (0, 0.5)")
+    pictures = _usable(folder, crop, unreadable)
+    count = max(1, round(held_out * len(pictures)))
+    if len(pictures) < 3:
+        raise ValueError(f"{folder} has {len(pictures)} picture(s); training, validation and test need one each")
+    # By the hash of the name: one more picture moves hardly any other to another split.
+    names = sorted(pictures, key=lambda name: hashlib.sha1(name.encode()).digest())
+    parts = {"test": names[:count], "validation": names[count : 2 * count]}
+    names = parts.get(split, names[2 * count :])
+    records = InMemory(
+        {
+            "path": tf.constant([os.path.join(folder, name) for name in names]),
+            "transparent": tf.constant([pictures[name].transparent for name in names]),
+        }
+    )
+
+    def decode(record: dict, key: tf.Tensor) -> tf.Tensor:
+        data = tf.io.read_file(record["path"])
+        image = tf.cond(record["transparent"], lambda: _over_white(data), lambda: _rgb(data))
+        image = centered(image, crop)
+        if shape[-1] == 1:
+            image = tf.image.rgb_to_grayscale(image)
+        return maybe_flipped(scaled(image, shape), key, flip and split == "train")
+
+    return batches(records, decode, split, start_step, examples_per_step, seed, input_context)
+
+
+def _rgb(data: tf.Tensor) -> tf.Tensor:
+    return tf.io.decode_image(data, channels=3, expand_animations=False)
+
+
+def _over_white(data: tf.Tensor) -> tf.Tensor:
+    """A transparent PNG, uint8 [H, W, 3], as it looks on white paper."""
+    color, alpha = tf.split(tf.cast(tf.io.decode_png(data, channels=4), tf.float32), [3, 1], axis=-1)
+    return tf.cast(tf.round(255.0 + (color - 255.0) * alpha / 255.0), tf.uint8)

@@ -1,0 +1,210 @@
+"""A folder of pictures: every kind of file that comes out of a user's disk, and the splits."""
+
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines import image_folder as module
+from pipelines.image_folder import image_folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    module.index.cache_clear()
+    module._usable.cache_clear()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Forty gray PNG files of 4 x 4 in two sub-folders, each of its own level."""
+    for level in range(40):
+        path = tmp_path / "pictures" / ("a" if level % 2 else "b/c") / f"{level:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4), level).save(path)
+    return tmp_path / "pictures"
+
+
+def read(folder, split="train_once", shape=(4, 4, 1), **options):
+    """Every picture of a finite split, in 0..255."""
+    batches = image_folder(split, 0, 100, 0, folder=str(folder), shape=shape, **options).as_numpy_iterator()
+    return (np.concatenate(list(batches)) + 1) * 127.5
+
+
+def levels(pictures):
+    return sorted(pictures[:, 0, 0, 0].round().astype(int).tolist())
+
+
+def one(tmp_path, image, name="x.png", shape=(2, 2, 3), **options):
+    """What becomes of `image`, saved three times: once for each split."""
+    for copy in range(3):
+        path = tmp_path / "one" / f"{copy}{name}"
+        path.parent.mkdir(exist_ok=True)
+        image.save(path, quality=100)
+    return read(tmp_path / "one", shape=shape, **options)[0]
+
+
+def test_the_splits_are_every_picture_once_and_stay_when_one_is_added(folder):
+    parts = {split: levels(read(folder, split)) for split in ("train_once", "validation", "test")}
+    # 5 % of 40 are 2.
+    assert [len(part) for part in parts.values()] == [36, 2, 2]
+    assert sorted(sum(parts.values(), [])) == list(range(40))
+    Image.new("L", (4, 4), 99).save(folder / "new.png")
+    module.index.cache_clear()
+    module._usable.cache_clear()
+    for split, part in parts.items():  # the hash of one name can push one picture over an edge
+        assert len(set(levels(read(folder, split))) ^ set(part)) <= 2, split
+
+
+def test_training_goes_on_at_any_step_and_every_epoch_has_every_picture(folder):
+    def steps(start, count):
+        dataset = image_folder("train", start, 12, 3, folder=str(folder), shape=(4, 4, 1))
+        return list(dataset.take(count).as_numpy_iterator())
+
+    six = steps(0, 6)  # 36 training pictures: two epochs
+    assert levels((np.concatenate(six[:3]) + 1) * 127.5) == levels((np.concatenate(six[3:]) + 1) * 127.5)
+    assert levels((np.concatenate(six[:3]) + 1) * 127.5) == levels(read(folder))
+    assert not np.array_equal(np.concatenate(six[:3]), np.concatenate(six[3:]))
+    np.testing.assert_array_equal(steps(4, 2), six[4:])
+
+
+def test_flips_are_of_the_place_in_the_order_and_of_training_alone(tmp_path):
+    image = Image.fromarray(np.uint8([[0, 255], [0, 255]]))
+    one(tmp_path, image)
+    options = {"folder": str(tmp_path / "one"), "shape": (2, 2, 1), "flip": True}
+    seen = np.concatenate(list(image_folder("train", 0, 64, 3, **options).take(2).as_numpy_iterator()))[:, 0, 0, 0]
+    assert set(seen) == {-1, 1}
+    assert 40 < np.sum(seen > 0) < 88  # binomial, 64 +- 5.7 of 128
+    again = next(image_folder("train", 1, 64, 3, **options).as_numpy_iterator())[:, 0, 0, 0]
+    np.testing.assert_array_equal(again, seen[64:])
+    assert not np.array_equal(seen[:64], seen[64:])
+    np.testing.assert_array_equal(read(tmp_path / "one", shape=(2, 2, 1), flip=True)[0, ..., 0], [[0, 255], [0, 255]])
+
+
+def test_the_central_square_is_resized(tmp_path):
+    # 6 wide and 4 high: columns 1 to 4 are the square. Halved by the triangle filter of width 4 at the output's centers
+    # 1 and 3 (in pixels 1..4, whose own centers are 0.5, 1.5, ...): weights 3/8, 3/8, 1/8 left of the edge, where the
+    # fourth, 1/8, falls outside: (3, 3, 1) / 7.
+    row = np.float64([0, 70, 140, 210, 28, 0])
+    image = Image.fromarray(np.uint8(np.tile(row, (4, 1))))
+    expected = [(3 * 70 + 3 * 140 + 210) / 7, (140 + 3 * 210 + 3 * 28) / 7]
+    np.testing.assert_allclose(one(tmp_path, image, shape=(2, 2, 1))[0, :, 0], expected, atol=1e-3)
+    # A crop of 2 takes columns 2 and 3 as they are.
+    np.testing.assert_allclose(one(tmp_path, image, shape=(2, 2, 1), crop=2)[0, :, 0], [140, 210], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "expected", "tolerance"),
+    [
+        (Image.new("RGB", (2, 2), (10, 20, 30)), "x.png", (10, 20, 30), 1e-3),
+        (Image.new("L", (2, 2), 77), "x.png", (77, 77, 77), 1e-3),
+        # 16 bits: the upper eight are kept. 0x4D80 = 19840 becomes 0x4D = 77.
+        (Image.fromarray(np.full((2, 2), 19840, np.uint16)), "x.png", (77, 77, 77), 1),
+        # Alpha 51 / 255 = 1/5 over white: 255 - (255 - 5) / 5 = 205, 255 - 155 / 5 = 224, 255 - 55 / 5 = 244.
+        (Image.new("RGBA", (2, 2), (5, 100, 200, 51)), "x.png", (205, 224, 244), 1e-3),
+        (Image.new("LA", (2, 2), (5, 51)), "x.png", (205, 205, 205), 1e-3),
+        (Image.new("RGB", (2, 2), (10, 20, 30)).quantize(4), "x.png", (10, 20, 30), 1e-3),
+        (Image.new("1", (2, 2), 1), "x.png", (255, 255, 255), 1e-3),
+        # JPEG rounds. CMYK inks are subtracted from white, black from what is left: 255 - 55 = 200 and so on.
+        (Image.new("L", (16, 16), 77), "x.jpg", (77, 77, 77), 2),
+        (Image.new("CMYK", (16, 16), (55, 155, 255, 0)), "x.JPEG", (200, 100, 0), 4),
+    ],
+    ids=["rgb", "gray", "16_bit", "rgba", "gray_alpha", "palette", "bilevel", "gray_jpeg", "cmyk"],
+)
+def test_every_kind_becomes_rgb(tmp_path, image, name, expected, tolerance):
+    found = one(tmp_path, image, name)
+    np.testing.assert_allclose(found, np.broadcast_to(expected, (2, 2, 3)), atol=tolerance)
+
+
+def test_conversions_are_said_once(tmp_path, caplog):
+    for mode, number in {"L": 1, "RGBA": 2, "RGB": 3}.items():
+        for copy in range(number):
+            Image.new(mode, (4, 4)).save(tmp_path / f"{mode}{copy}.png")
+    with caplog.at_level(logging.WARNING):
+        for split in ("train", "test"):
+            image_folder(split, 0, 2, 0, folder=str(tmp_path), shape=(4, 4, 3))
+    assert [r.getMessage() for r in caplog.records] == [
+        f"of 6 pictures in {tmp_path} these are converted: 2 RGBA, 1 gray (alpha over white)"
+    ]
+
+
+@pytest.fixture
+def damaged(folder):
+    """The same with three files that are no pictures."""
+    whole = (folder / "a/01.png").read_bytes()
+    (folder / "a/01.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "a/03.png").write_bytes(b"")
+    (folder / "a/05.png").write_bytes(b"no picture")
+    return folder
+
+
+def test_what_cannot_be_read_is_left_out_and_counted(damaged, caplog):
+    pictures = [read(damaged, split) for split in ("train_once", "validation", "test")]
+    assert sorted(sum(map(levels, pictures), [])) == [level for level in range(40) if level not in (1, 3, 5)]
+    (message,) = {r.getMessage() for r in caplog.records if "cannot be read" in r.getMessage()}
+    assert message.startswith(f"3 of 40 pictures in {damaged} cannot be read, the first: a/01.png (")
+    with pytest.raises(ValueError, match=r"3 of 40 pictures in .* cannot be read, the first: a/01.png \("):
+        read(damaged, unreadable="error")
+
+
+def test_a_picture_is_looked_at_once(damaged, monkeypatch):
+    looked = []
+    original = module._look
+    monkeypatch.setattr(module, "_look", lambda path, stamp: looked.append(path) or original(path, stamp))
+    first = module.index(str(damaged))
+    assert len(looked) == 40
+    Image.new("L", (4, 4), 1).save(damaged / "a/01.png")  # mended
+    module.index.cache_clear()
+    again = module.index(str(damaged))
+    assert looked[40:] == [str(damaged / "a/01.png")]
+    assert first["a/01.png"].fault and not again["a/01.png"].fault
+    assert {n: p for n, p in first.items() if n != "a/01.png"} == {n: p for n, p in again.items() if n != "a/01.png"}
+
+
+def test_a_cache_that_is_damaged_or_cannot_be_written_costs_only_time(folder, tmp_path, monkeypatch, caplog):
+    module.index(str(folder))
+    (cache,) = (tmp_path / "cache/bms_tf").iterdir()  # and no temporary file beside it
+    cache.write_text("[1")
+    module.index.cache_clear()
+    assert len(module.index(str(folder))) == 40
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    module.index.cache_clear()
+    assert len(module.index(str(folder))) == 40
+    assert "cannot be written" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crop": 5}, r"40 of 40 pictures in .* are smaller than image_folder.crop = 5, the first: a/01.png \(4 x 4\)"),
+        ({"crop": 0}, "image_folder.crop is 0"),
+        ({"held_out": 0.5}, "image_folder.held_out is 0.5"),
+        ({"shape": (4, 6, 3)}, r"image_folder.shape is \(4, 6, 3\); it must be \(H, H, C\)"),
+        ({"shape": (4, 4, 2)}, "C = 1 or 3"),
+        ({"split": "valid"}, "split='valid'.*validation"),
+    ],
+)
+def test_what_is_out_of_range_is_one_line(folder, options, message):
+    with pytest.raises(ValueError, match=message):
+        read(folder, **options)
+
+
+def test_folders_without_pictures(tmp_path):
+    with pytest.raises(ValueError, match="nowhere', which is no folder"):
+        read(tmp_path / "nowhere")
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "._hidden.png").touch()
+    with pytest.raises(ValueError, match=r"sub-folders hold no picture \(.png, .jpg, .jpeg\)"):
+        read(tmp_path)
+    (tmp_path / "empty.png").touch()
+    module.index.cache_clear()
+    with pytest.raises(ValueError, match="1 of 1 pictures in .* cannot be read, the first: empty.png"):
+        read(tmp_path)
+    for number in range(2):
+        Image.new("L", (4, 4)).save(tmp_path / f"{number}.png")
+    module.index.cache_clear()
+    with pytest.raises(ValueError, match="has 2 picture"):
+        read(tmp_path)
