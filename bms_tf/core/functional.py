@@ -59,6 +59,18 @@ def power_iteration(network: keras.layers.Layer):
 
 def with_features(network: keras.Model, x: tf.Tensor, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """`network(x)`, and its features [B, F], both of one pass: what its last layer with weights is given."""
-    *_, head = (layer for layer in network.layers if layer.trainable_weights)
-    outputs, features = keras.Model(network.inputs, [network.output, head.input])(x, training=training)
+    outputs, features = _with_features(network)(x, training=training)
     return outputs, tf.reshape(features, [-1, math.prod(features.shape[1:])])
+
+
+def _with_features(network: keras.Model) -> keras.Model:
+    *_, head = (layer for layer in network.layers if layer.trainable_weights)
+    features = head.get_input_at(-1)
+    if isinstance(head, keras.Model):
+        _, features = _with_features(head)(features)
+    return keras.Model(network.inputs, [network.output, features])
+
+
+def couples_examples(network: keras.layers.Layer) -> bool:
+    """Whether an example's output depends on the others in its batch also when the network is not trained."""
+    return any(getattr(layer, "couples_examples", False) for layer in network._flatten_layers())

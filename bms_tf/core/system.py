@@ -48,15 +48,16 @@ class System(keras.Model):
         self,
         *,
         networks: Mapping[str, keras.Model],
-        players: Mapping[str, Sequence[str]],
+        players: Mapping[str, Sequence[str]] | None = None,
         seed: int = 0,
         ema: float | None = None,
         visible: object = None,
     ):
         """`networks`: by the attribute name they get, built, one of them "generator"; `players`: the names of the
-        networks each player trains; `seed`: of all noise; `ema`: decay of the moving average of the generator's
-        weights that `generate` then uses (None: the weights themselves); `visible`: p(x|z) as a function of the
-        generator's output, of a system that has a likelihood (None: that output is the data).
+        networks each player trains (None: each network is a player of its own); `seed`: of all noise; `ema`: decay of
+        the moving average of the generator's weights that `generate` then uses (None: the weights themselves);
+        `visible`: p(x|z) as a function of the generator's output, of a system that has a likelihood (None: that output
+        is the data).
 
         Raises ValueError unless every network belongs to exactly one player, and for a generator with a visible
         distribution in a system without a likelihood.
@@ -64,6 +65,7 @@ class System(keras.Model):
         super().__init__()
         if ema is not None and not 0 < ema < 1:
             raise ValueError(f"ema is {ema}; it must lie in (0, 1), or be None for no moving average")
+        players = {name: (name,) for name in networks} if players is None else players
         owned = sorted(name for names in players.values() for name in names)
         if owned != sorted(networks):
             raise ValueError(f"every network must belong to one player: networks {sorted(networks)}, players' {owned}")
@@ -106,6 +108,8 @@ class System(keras.Model):
     @property
     def batch_coupled(self) -> bool:
         """Whether an example's loss depends on the others in its replica's batch."""
+        if any(map(functional.couples_examples, self.networks.values())):
+            return True
         layers = [layer for network in self.networks.values() for layer in network._flatten_layers()]
         return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
 
@@ -135,7 +139,9 @@ class System(keras.Model):
             names += ("draw",)
         if "encoder" in self.networks:
             names += ("posterior", "encode", "reconstruct")
-        return names + (("discriminate", "features") if "discriminator" in self.networks else ())
+        if "discriminator" in self.networks and not functional.couples_examples(self.discriminator):
+            names += ("discriminate", "features")
+        return names
 
     def generate(self, z: tf.Tensor) -> tf.Tensor:
         """Data [B, ...] from codes [B, Z], with the averaged weights where there is an EMA: the mean of p(x|z)."""
@@ -175,9 +181,9 @@ class System(keras.Model):
         """x_hat = G(encode(x)), of the shape of x."""
         return self.generate(self.encode(x))
 
-    def discriminate(self, x: tf.Tensor) -> tf.Tensor:
+    def discriminate(self, x: tf.Tensor, *, training: bool = False) -> tf.Tensor:
         """The discriminator's logits [B] of data [B, ...], high for real data."""
-        return self.discriminator(x, training=False)
+        return self.discriminator(x, training=training)
 
     def features(self, x: tf.Tensor) -> tf.Tensor:
         """The discriminator's features [B, F] of data [B, ...]: what its last layer with weights is given."""
@@ -200,6 +206,26 @@ class System(keras.Model):
     def decode(self, z: tf.Tensor) -> tf.Tensor:
         """G(z), [B, ...], by the generator as it is trained: the mean of p(x|z)."""
         return self._mean(self.generator(z, training=True))
+
+    def alternating(self, discriminator_losses: Callable, generator_losses: Callable, repeats: int = 1) -> list[Phase]:
+        """The phases of a game of two: `repeats` updates of the discriminator, then one of the generator."""
+        refine = partial(functional.power_iteration, self.discriminator)
+        return [
+            Phase("discriminator", discriminator_losses, repeats=repeats, before=refine),
+            Phase("generator", generator_losses),
+        ]
+
+    def told_apart(self, terms: Callable[[tf.Tensor, tf.Tensor], Mapping[str, tf.Tensor]]) -> Callable:
+        """The discriminator's losses as `terms` of its logits [B] of data and of samples."""
+
+        def losses(x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+            return {"discriminator": terms(self.discriminate(x, training=True), self.sample_logits(x, key))}, {}
+
+        return losses
+
+    def sample_logits(self, x: tf.Tensor, key: Key) -> tf.Tensor:
+        """The logits [B] of `prior_samples`, by the discriminator as it is trained."""
+        return self.discriminate(self.prior_samples(x, key), training=True)
 
     def compile(
         self,

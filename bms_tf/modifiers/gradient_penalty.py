@@ -16,8 +16,8 @@ from bms_tf.objectives import penalties
 def gradient_penalty(system: System, phase: Phase, *, weight: float = gin.REQUIRED) -> Phase:
     """`phase` with the term discriminator/gradient_penalty, `weight` times eq. 3, wherever the discriminator acts.
 
-    The fakes are samples G(z), z ~ p(z). Raises ValueError for a system without a discriminator of data alone, and for
-    a weight that is not positive.
+    The fakes are samples G(z), z ~ p(z). Raises ValueError for a weight that is not positive, and for a system without
+    a discriminator of single examples of data.
     """
     if "discriminate" not in system.offers:
         raise ValueError(f"gradient_penalty needs a discriminator; the networks are {sorted(system.networks)}")
@@ -30,7 +30,7 @@ def gradient_penalty(system: System, phase: Phase, *, weight: float = gin.REQUIR
             return losses, aux
         with frozen_statistics(system.generator, system.discriminator):
             penalty = penalties.gradient_penalty(
-                partial(system.discriminator, training=True),
+                partial(system.discriminate, training=True),
                 x,
                 system.prior_samples(x, key),
                 key.uniform("interpolation", (x.shape[0],)),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import gin
 
 from bms_tf.core.keras import keras
+from bms_tf.networks.packing import packed
 from bms_tf.networks.posteriors import DeterministicEncoder, GaussianEncoder, NoiseFedEncoder
 
 # A network factory takes `input_shape` and `output_shape`, both without the batch; () as output means logits [B]. One
@@ -38,10 +39,25 @@ def generator(*, network: Factory, visible: Callable | None = None) -> keras.Mod
 
 
 @gin.configurable
-def discriminator(*, network: Factory) -> keras.Model:
-    """D_I: data [B, ...] to logits [B]."""
+def discriminator(*, network: Factory, packing: int = 1) -> keras.Model:
+    """D_I: data [B, ...] to logits [B], each of a pack of `packing` examples."""
     data, _ = shapes()
-    return network(input_shape=data, output_shape=())
+    return packed(network, packing, input_shape=data, output_shape=())
+
+
+@gin.configurable
+def embedding_discriminator(*, network: Factory, size: int = gin.REQUIRED) -> keras.Model:
+    """D of Mixture Density GAN: data [B, ...] to embeddings [B, size]."""
+    data, _ = shapes()
+    return network(input_shape=data, output_shape=(size,))
+
+
+@gin.configurable
+def autoencoding_discriminator(*, encoder: Factory, decoder: Factory) -> keras.Model:
+    """D of BEGAN: data [B, ...] to data [B, ...], by way of a code."""
+    data, code = shapes()
+    halves = encoder(input_shape=data, output_shape=code), decoder(input_shape=code, output_shape=data)
+    return keras.Sequential([keras.Input(data), *halves])
 
 
 @gin.configurable

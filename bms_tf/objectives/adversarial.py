@@ -23,6 +23,16 @@ def cross_entropy_fake(logits: tf.Tensor) -> tf.Tensor:
     return tf.nn.softplus(logits)
 
 
+def cross_entropy(real: tf.Tensor, sample: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The terms "real" and "sample", [B] each, of a classifier's logits [B] of data and of samples."""
+    return {"real": cross_entropy_real(real), "sample": cross_entropy_fake(sample)}
+
+
+def hinge(real: tf.Tensor, sample: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The terms "real" and "sample", [B] each, of the hinge loss of logits [B] of data and of samples."""
+    return {"real": hinge_real(real), "sample": hinge_fake(sample)}
+
+
 class Hinge:
     """The hinge loss with margins `a` for real and `b` for generated data."""
 

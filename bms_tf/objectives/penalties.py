@@ -1,5 +1,6 @@
 """Penalties on the gradient of a critic with respect to its input."""
 
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -33,3 +34,31 @@ def gradient_penalty(critic: Critic, x: tf.Tensor, x_gen: tf.Tensor, epsilon: tf
     squares = tf.reduce_sum(gradients**2, axis=list(range(1, x.shape.rank)))
     # Where all of a critic's ReLUs are off, the root's own slope would be infinite.
     return (tf.sqrt(tf.maximum(squares, 1e-12)) - 1.0) ** 2
+
+
+def sobolev_norm(x: tf.Tensor, *, s: float, p: float, c: float = 5.0) -> tf.Tensor:
+    """||x|| in W^{s,p}, [B], of images [B, H, W, C], and the l2 norm of vectors [B, D] (Adler and Lunz 2018).
+
+    That is the l^p norm of F^-1[(1 + c |xi|^2)^(s/2) F x], F the Fourier transform over space, with frequencies xi that
+    are 1 where they are highest. `c`: the squared size of the image in units of length; 5 in the authors' code.
+    """
+    if x.shape.rank == 2:
+        return _lp_norm(x, 2.0)
+    x = tf.transpose(x, [0, 3, 1, 2])  # the transform is one of the last two axes
+    horizontal, vertical = (_frequencies(size) for size in (x.shape[3], x.shape[2]))
+    weights = (1.0 + c * (vertical[:, None] ** 2 + horizontal**2)) ** (s / 2)
+    spectrum = tf.signal.fft2d(tf.cast(x, tf.complex64)) * tf.cast(weights, tf.complex64)
+    filtered = tf.math.real(tf.signal.ifft2d(spectrum))
+    return _lp_norm(tf.reshape(filtered, [-1, math.prod(x.shape[1:])]), p)
+
+
+def _frequencies(size: int) -> tf.Tensor:
+    index = tf.range(size)
+    return tf.cast(tf.minimum(index, size - index), tf.float32) / (size // 2)
+
+
+def _lp_norm(x: tf.Tensor, p: float) -> tf.Tensor:
+    """(sum |x|^p)^(1/p), [B], of [B, D], for powers of any size: the largest entry is taken out before and put back."""
+    largest = tf.maximum(tf.stop_gradient(tf.reduce_max(tf.abs(x), axis=-1)), 1e-12)
+    powers = tf.reduce_sum(tf.abs(x / largest[:, None]) ** p, axis=-1)
+    return largest * tf.maximum(powers, 1e-12) ** (1 / p)

@@ -112,3 +112,14 @@ def test_features_of_a_convolutional_head_are_flat():
     network = keras.Sequential([keras.Input((2, 2, 3)), keras.layers.Conv2D(1, 2), keras.layers.Reshape(())])
     x = tf.reshape(tf.range(24.0), [2, 2, 2, 3])
     np.testing.assert_array_equal(with_features(network, x, training=False)[1], tf.reshape(x, [2, 12]))
+
+
+def test_features_of_a_network_in_a_network():
+    # The head is the last layer of the inner network, behind 2 (3 x + 3 y).
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False), keras.layers.Dense(2)])
+    inner.layers[0].set_weights([np.array([[2.0], [2.0]])])
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Rescaling(3.0), inner])
+    x = tf.constant([[1.0, 2.0], [0.5, 0.0]])
+    outputs, features = with_features(network, x, training=False)
+    np.testing.assert_allclose(features, [[18], [3]])
+    np.testing.assert_allclose(outputs, network(x), rtol=1e-6)

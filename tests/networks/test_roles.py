@@ -1,5 +1,7 @@
 """Every role hands its network factory the shapes of its part in the game."""
 
+from functools import partial
+
 import gin
 import pytest
 import tensorflow as tf
@@ -19,6 +21,9 @@ def shapes():
     [
         (roles.generator, (5,), (4, 3, 2)),
         (roles.discriminator, (4, 3, 2), ()),
+        (partial(roles.discriminator, packing=2), (4, 3, 2), ()),
+        (partial(roles.embedding_discriminator, size=7), (4, 3, 2), (7,)),
+        (lambda network: roles.autoencoding_discriminator(encoder=network, decoder=network), (4, 3, 2), (4, 3, 2)),
         (roles.code_discriminator, (5,), ()),
         (roles.gaussian_encoder, (4, 3, 2), (10,)),  # a mean and a log deviation for each of 5
         (roles.deterministic_encoder, (4, 3, 2), (5,)),

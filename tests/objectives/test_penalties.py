@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bms_tf.objectives.penalties import gradient_penalty, input_gradients, interpolated
+from bms_tf.objectives.penalties import gradient_penalty, input_gradients, interpolated, sobolev_norm
 
 X = tf.constant([[1.0, 2.0], [3.0, 4.0]])
 X_GEN = tf.constant([[5.0, 6.0], [-1.0, 0.0]])
@@ -69,3 +69,44 @@ def test_against_tfgan():
         )
 
     np.testing.assert_allclose(gradient_penalty(critic, X, X, EPSILON), theirs(), rtol=1e-5)
+
+
+IMAGES = np.random.default_rng(0).normal(size=(3, 4, 6, 2)).astype(np.float32)
+
+
+def test_without_smoothness_the_sobolev_norm_is_the_lp_norm():
+    for p in (1.5, 2.0, 10.0):
+        expected = (np.abs(IMAGES.astype(float)) ** p).sum(axis=(1, 2, 3)) ** (1 / p)
+        np.testing.assert_allclose(sobolev_norm(tf.constant(IMAGES), s=0.0, p=p), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_sobolev_norm_of_one_frequency(jit_compile):
+    # cos(2 pi w / 6) along a width of 6 has the frequency 1 of at most 3, and so the weight (1 + 5 / 9)^(s / 2).
+    wave = np.cos(2 * np.pi * np.arange(6) / 6)[None, None, :, None] * np.ones([2, 4, 1, 1])
+    norm = tf.function(lambda x: sobolev_norm(x, s=-1.5, p=2.0), jit_compile=jit_compile)
+    expected = (14 / 9) ** -0.75 * np.sqrt((wave**2).sum(axis=(1, 2, 3)))
+    np.testing.assert_allclose(norm(tf.constant(wave, tf.float32)), expected, rtol=1e-5)
+
+
+def test_the_dual_norm_bounds_the_inner_product():
+    # Hoelder: |<x, y>| <= ||x||_{s,p} ||y||_{-s,q}.
+    x, y = tf.constant(IMAGES), tf.constant(IMAGES[::-1] ** 2)
+    inner = np.abs((x.numpy() * y.numpy()).sum(axis=(1, 2, 3)))
+    assert (inner <= sobolev_norm(x, s=1.0, p=4.0) * sobolev_norm(y, s=-1.0, p=4 / 3)).numpy().all()
+
+
+def test_vectors_have_the_l2_norm():
+    np.testing.assert_allclose(sobolev_norm(tf.constant([[3.0, -4.0]]), s=1.0, p=10.0), [5])
+
+
+@pytest.mark.parametrize("x", [np.zeros([1, 4, 4, 1]), 1e-8 * np.ones([1, 4, 4, 1])])
+def test_norms_of_almost_nothing(x):
+    # The l^10 norm would have underflowed: (1e-8)^10. It is 1e-8 * 16^(1/10), and its slope in each entry 16^(-9/10).
+    x = tf.constant(x, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        norm = sobolev_norm(x, s=0.0, p=10.0)
+    slope = tape.gradient(norm, x)
+    assert float(norm) == pytest.approx(float(tf.reduce_max(x)) * 16**0.1, rel=1e-4)
+    np.testing.assert_allclose(slope, tf.cast(x > 0, tf.float32) * 16**-0.9, rtol=1e-4)

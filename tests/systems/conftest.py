@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,23 @@ def linear():
         return model
 
     return network
+
+
+@pytest.fixture
+def pair(linear):
+    """A generator, z a + b, of two numbers from one; a discriminator, v . x + c; both in NumPy as well; two points."""
+
+    def g(w, draws, batch=2):
+        a, b = w["generator"]
+        return draws.normal("prior", (batch, 1)) @ a + b
+
+    def d(w, x):
+        v, c = w["discriminator"]
+        return (x @ v + c)[:, 0]
+
+    generator, discriminator = linear([[0.5, -1.0]], [0.2, 0.1]), linear([[0.7], [-0.4]], [0.3], logits=True)
+    networks = {"generator": generator, "discriminator": discriminator}
+    return SimpleNamespace(networks=networks, g=g, d=d, x=np.array([[1.0, 0.5], [-0.6, 2.0]]))
 
 
 class Draws:

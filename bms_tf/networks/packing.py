@@ -1,0 +1,43 @@
+"""Packing (PacGAN, Lin et al. 2018): a discriminator that is shown several examples at once."""
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from bms_tf.core.keras import keras
+
+
+class Pack(keras.layers.Layer):
+    """Puts each example [..., C] and the `size` - 1 behind it into one, [..., size * C]; behind the last is the first.
+
+    The paper cuts a batch into B / size packs. These B packs overlap, so that logits stay [B] and any batch can be
+    packed; each is still of independent examples, and every loss has the same expectation (ours).
+    """
+
+    couples_examples = True
+
+    def __init__(self, size: int, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, inputs):
+        return tf.concat([tf.roll(inputs, -i, axis=0) for i in range(self.size)], axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size}
+
+
+def packed(
+    network: Callable[..., keras.Model], size: int, *, input_shape: Sequence[int], output_shape: Sequence[int]
+) -> keras.Model:
+    """What `network` makes for packs of `size` examples, behind `Pack`; for 1 it is that network alone.
+
+    Raises ValueError for a size below 1.
+    """
+    if size < 1:
+        raise ValueError(f"packing is {size}; it must be at least 1")
+    if size == 1:
+        return network(input_shape=input_shape, output_shape=output_shape)
+    *sides, channels = input_shape
+    pack_network = network(input_shape=(*sides, size * channels), output_shape=output_shape)
+    return keras.Sequential([keras.Input(tuple(input_shape)), Pack(size), pack_network])

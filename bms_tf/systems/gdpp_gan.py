@@ -1,0 +1,60 @@
+"""GDPP-GAN: learning diverse generations using determinantal point processes (Elfeki et al. 2019)."""
+
+import gin
+import tensorflow as tf
+
+from bms_tf.core.functional import with_features
+from bms_tf.core.keras import keras
+from bms_tf.core.random import Key
+from bms_tf.core.system import Aux, Losses, Phase, System
+from bms_tf.objectives import adversarial, determinantal
+
+
+@gin.configurable
+class GDPPGAN(System):
+    """A GAN whose generator also matches the spectrum of a batch of data in the discriminator's features.
+
+    | term | loss | source |
+    | --- | --- | --- |
+    | discriminator/real, /sample | -log D(x), -log(1 - D(G(z))) | that of a GAN |
+    | generator/sample | -log D(G(z)) | that of a GAN |
+    | generator/magnitude | weight * (eigenvalues of data - of samples)^2 | L_m |
+    | generator/structure | -cosines of their eigenvectors, weighed by the data's eigenvalues | L_s |
+
+    Taken from the authors' code (M-Elfeki/GDPP): features of length 1, the mean over eigenvalues, and the weight of
+    1e-4. Deviations: the cosines have no sign (see objectives/determinantal.py), and the generator's loss is not
+    halved, which Adam would not see.
+    """
+
+    def __init__(
+        self,
+        *,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        magnitude_weight: float = 1e-4,
+        seed: int = 0,
+        ema: float | None = None,
+    ):
+        """`discriminator` gives logits [B]. Raises ValueError for a negative weight."""
+        if magnitude_weight < 0:
+            raise ValueError(f"GDPPGAN.magnitude_weight is {magnitude_weight}; it must not be negative")
+        super().__init__(networks={"generator": generator, "discriminator": discriminator}, seed=seed, ema=ema)
+        self.magnitude_weight = magnitude_weight
+
+    @property
+    def batch_coupled(self) -> bool:
+        return True  # a kernel is one of all examples of a batch
+
+    def phases(self) -> list[Phase]:
+        return self.alternating(self.told_apart(adversarial.cross_entropy), self._generator_losses)
+
+    def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        _, real = with_features(self.discriminator, x, training=True)
+        logits, sample = with_features(self.discriminator, self.prior_samples(x, key), training=True)
+        magnitude, structure = determinantal.diversity(real, sample)
+        losses = {
+            "sample": adversarial.cross_entropy_real(logits),
+            "magnitude": self.magnitude_weight * magnitude,
+            "structure": structure,
+        }
+        return {"generator": losses}, {}

@@ -1,0 +1,55 @@
+"""MD-GAN: mixture density generative adversarial networks (Eghbal-zadeh, Zellinger, Widmer 2019)."""
+
+import gin
+import tensorflow as tf
+
+from bms_tf.core.keras import keras
+from bms_tf.core.random import Key
+from bms_tf.core.system import Aux, Losses, Phase, System
+from bms_tf.objectives import adversarial, simplex
+
+
+@gin.configurable
+class MDGAN(System):
+    """The discriminator D embeds into d dimensions, where d + 1 Gaussians sit on the corners of a simplex.
+
+    lk(e) is the density of this mixture, with equal weights and covariances variance * I, the corners at distance 1
+    from 0; lambda is its largest value.
+
+    | term | loss | source |
+    | --- | --- | --- |
+    | discriminator/real | -log[lk(D(x)) / lambda] | log lk(D(x)), maximized |
+    | discriminator/sample | -log[1 - lk(D(G(z))) / lambda] | log(lambda - lk(D(G(z)))), maximized |
+    | generator/sample | log[1 - lk(D(G(z))) / lambda] | the same, minimized |
+
+    So it is the saturating game of a classifier whose probability of data is lk / lambda, and `discriminate` gives that
+    classifier's logit. Deviations: log lambda, which has no gradient, is taken out of each term; lambda is found by
+    fixed-point iteration (the authors' code, eghbalz/mdgan, trains a small network for it). The variance and d = 9 of
+    that code put the mixture's one peak into the middle of the simplex; a smaller variance has one on each corner.
+    """
+
+    def __init__(
+        self,
+        *,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        variance: float = 0.25,
+        seed: int = 0,
+        ema: float | None = None,
+    ):
+        """`discriminator` gives embeddings [B, d]; `variance`: of each Gaussian in each dimension. Raises ValueError
+        unless it is positive.
+        """
+        if not variance > 0:
+            raise ValueError(f"MDGAN.variance is {variance}; it must be positive")
+        super().__init__(networks={"generator": generator, "discriminator": discriminator}, seed=seed, ema=ema)
+        self.mixture = simplex.SimplexMixture(discriminator.output_shape[-1], variance)
+
+    def discriminate(self, x: tf.Tensor, *, training: bool = False) -> tf.Tensor:
+        return self.mixture.logit(self.discriminator(x, training=training))
+
+    def phases(self) -> list[Phase]:
+        return self.alternating(self.told_apart(adversarial.cross_entropy), self._generator_losses)
+
+    def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        return {"generator": {"sample": -adversarial.cross_entropy_fake(self.sample_logits(x, key))}}, {}

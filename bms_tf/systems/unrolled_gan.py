@@ -1,0 +1,72 @@
+"""Unrolled GAN: unrolled generative adversarial networks (Metz, Poole, Pfau, Sohl-Dickstein 2017)."""
+
+import gin
+import tensorflow as tf
+
+from bms_tf.core.functional import frozen_statistics, substituted
+from bms_tf.core.keras import keras
+from bms_tf.core.random import Key
+from bms_tf.core.system import Aux, Losses, Phase, System
+from bms_tf.objectives import adversarial
+
+
+@gin.configurable
+class UnrolledGAN(System):
+    """The generator is played against the discriminator that K further updates would make of it.
+
+    With f(D, G) = E[-log D(x)] + E[-log(1 - D(G(z)))], D_0 = D and D_{k+1} = D_k - rate * grad_D f(D_k, G):
+
+    | term | loss | source |
+    | --- | --- | --- |
+    | discriminator/real, /sample | -log D(x), -log(1 - D(G(z))) | section 2.1; D itself moves by one update |
+    | generator/sample | -log D_K(G(z)), with the gradient through D_K's dependence on G | sections 2.2 and 2.3 |
+
+    From the authors' code: the generator's loss is the non-saturating one, and all K updates see one batch. Deviation:
+    the unrolled updates are gradient descent, as the text writes them (that code unrolls Adam).
+    """
+
+    def __init__(
+        self,
+        *,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        K: int = gin.REQUIRED,
+        rate: float = gin.REQUIRED,
+        seed: int = 0,
+        ema: float | None = None,
+    ):
+        """`discriminator` gives logits [B]; `K` updates are unrolled, each at `rate`. Raises ValueError for a value out
+        of range.
+        """
+        if K < 0:
+            raise ValueError(f"UnrolledGAN.K is {K}; it must not be negative")
+        if not rate > 0:
+            raise ValueError(f"UnrolledGAN.rate is {rate}; it must be positive")
+        super().__init__(networks={"generator": generator, "discriminator": discriminator}, seed=seed, ema=ema)
+        self.K, self.rate = K, rate
+
+    @property
+    def batch_coupled(self) -> bool:
+        return True  # each unrolled update takes the mean over the batch
+
+    def phases(self) -> list[Phase]:
+        return self.alternating(self.told_apart(adversarial.cross_entropy), self._generator_losses)
+
+    def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        x_gen = self.prior_samples(x, key)
+        with frozen_statistics(self.discriminator), substituted(self.discriminator, self._unrolled(x, x_gen)):
+            logits = self.discriminator(x_gen, training=True)
+        return {"generator": {"sample": adversarial.cross_entropy_real(logits)}}, {}
+
+    def _unrolled(self, x: tf.Tensor, x_gen: tf.Tensor) -> dict[int, tf.Tensor]:
+        """The weights of D_K, by the ids of D's variables."""
+        weights = {id(v): tf.convert_to_tensor(v) for v in self.discriminator.trainable_variables}
+        for _ in range(self.K):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(weights)
+                with substituted(self.discriminator, weights):
+                    real, sample = self.discriminator(x, training=True), self.discriminator(x_gen, training=True)
+                f = tf.add_n(list(map(tf.reduce_mean, adversarial.cross_entropy(real, sample).values())))
+            slopes = tape.gradient(f, weights)
+            weights = {name: weights[name] - self.rate * slopes[name] for name in weights}
+        return weights
