@@ -1,11 +1,13 @@
 """Encoders: networks that give a posterior q(z|x), from which codes are drawn by reparameterization."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
 
 from bms_tf.core.keras import keras
+from bms_tf.networks.flows import real_nvp
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,23 @@ class PointMass:
     def sample(self, noise: tf.Tensor) -> tf.Tensor:
         """`mean`, repeated to the shape of `noise` [..., B, Z]."""
         return tf.broadcast_to(self.mean, tf.shape(noise))
+
+
+@dataclass(frozen=True)
+class Flow:
+    """q(z|x) of z = f(u), where u ~ `base`, a diagonal Gaussian, and f is a bijector of TensorFlow Probability."""
+
+    base: DiagonalGaussian
+    bijector: object
+
+    def sample(self, noise: tf.Tensor) -> tf.Tensor:
+        """Codes [..., B, Z] from standard normal noise [..., B, Z]."""
+        return self.bijector.forward(self.base.sample(noise))
+
+    def log_prob(self, z: tf.Tensor) -> tf.Tensor:
+        """log q(z|x), [..., B], of codes [..., B, Z]."""
+        volume = self.bijector.inverse_log_det_jacobian(z, event_ndims=1)
+        return self.base.log_prob(self.bijector.inverse(z)) + volume
 
 
 @dataclass(frozen=True)
@@ -77,6 +96,31 @@ class DeterministicEncoder(Encoder):
 
     def posterior(self, x: tf.Tensor, *, training: bool = True) -> PointMass:
         return PointMass(self(x, training=training))
+
+
+class SphericalEncoder(Encoder):
+    """The network's output [B, Z], brought to length 1, is the code."""
+
+    def posterior(self, x: tf.Tensor, *, training: bool = True) -> PointMass:
+        return PointMass(tf.math.l2_normalize(self(x, training=training), axis=-1))
+
+
+class RealNVPEncoder(GaussianEncoder):
+    """The diagonal Gaussian of the network's output [B, 2 Z], behind a flow that is the same for every x.
+
+    `couplings`: the networks of the flow's layers, see `flows.real_nvp`.
+    """
+
+    def __init__(
+        self, network: keras.Model, *, couplings: Sequence[keras.Model], code_size: int, data_shape: tuple[int, ...]
+    ):
+        super().__init__(network, code_size=code_size, data_shape=data_shape)
+        self._auto_track_sub_layers = True  # a Sequential has the weights of its own stack alone
+        self.couplings = list(couplings)
+        self.flow = real_nvp(self.couplings, code_size)
+
+    def posterior(self, x: tf.Tensor, *, training: bool = True) -> Flow:
+        return Flow(super().posterior(x, training=training), self.flow)
 
 
 class NoiseFedEncoder(Encoder):

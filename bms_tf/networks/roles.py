@@ -11,7 +11,13 @@ import gin
 
 from bms_tf.core.keras import keras
 from bms_tf.networks.packing import packed
-from bms_tf.networks.posteriors import DeterministicEncoder, GaussianEncoder, NoiseFedEncoder
+from bms_tf.networks.posteriors import (
+    DeterministicEncoder,
+    GaussianEncoder,
+    NoiseFedEncoder,
+    RealNVPEncoder,
+    SphericalEncoder,
+)
 
 # A network factory takes `input_shape` and `output_shape`, both without the batch; () as output means logits [B]. One
 # that can be a generator also takes `output_activation`.
@@ -88,6 +94,25 @@ def deterministic_encoder(*, network: Factory) -> DeterministicEncoder:
     """q(z|x), a point."""
     data, (size,) = shapes()
     return DeterministicEncoder(network(input_shape=data, output_shape=(size,)), code_size=size, data_shape=data)
+
+
+@gin.configurable
+def spherical_encoder(*, network: Factory) -> SphericalEncoder:
+    """q(z|x), a point on the unit sphere."""
+    data, (size,) = shapes()
+    return SphericalEncoder(network(input_shape=data, output_shape=(size,)), code_size=size, data_shape=data)
+
+
+@gin.configurable
+def real_nvp_encoder(*, network: Factory, coupling: Factory, layers: int = 4) -> RealNVPEncoder:
+    """q(z|x), a diagonal Gaussian behind a RealNVP of `layers` coupling networks, from half of a code to the other."""
+    data, (size,) = shapes()
+    if layers < 1:
+        raise ValueError(f"real_nvp_encoder.layers is {layers}; it must be at least 1")
+    kept = size // 2
+    couplings = [coupling(input_shape=(kept,), output_shape=(2 * (size - kept),)) for _ in range(layers)]
+    network = network(input_shape=data, output_shape=(2 * size,))
+    return RealNVPEncoder(network, couplings=couplings, code_size=size, data_shape=data)
 
 
 @gin.configurable

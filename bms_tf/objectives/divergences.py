@@ -1,4 +1,7 @@
-"""Estimates of KL[q(z|x) || p(z)] for a standard normal prior p(z), to be minimized."""
+"""Divergences of codes from a standard normal prior p(z), to be minimized: estimates of KL[q(z|x) || p(z)], and MMD."""
+
+import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -23,6 +26,16 @@ def analytic_kl(posterior, z: tf.Tensor) -> tf.Tensor:
     return 0.5 * tf.reduce_sum(tf.exp(2 * log_stddev) + mean**2 - 1 - 2 * log_stddev, axis=-1)
 
 
+def monte_carlo_kl(posterior, z: tf.Tensor) -> tf.Tensor:
+    """log q(z|x) - log N(z; 0, I), [B], at one code z ~ q(z|x) for each x, [B, Z] (Kingma and Welling 2014, eq. 6).
+
+    Raises ValueError for a posterior without a density.
+    """
+    if not hasattr(posterior, "log_prob"):
+        raise ValueError(f"the Monte Carlo KL needs a density; the encoder gives a {type(posterior).__name__}")
+    return posterior.log_prob(z) + 0.5 * tf.reduce_sum(z**2 + math.log(2 * math.pi), axis=-1)
+
+
 def empirical_kl(posterior, z: tf.Tensor) -> tf.Tensor:
     """KL from N(0, I) of the normal with the batch's mean and variance per dimension, over Z; a scalar for z [B, Z].
 
@@ -33,4 +46,29 @@ def empirical_kl(posterior, z: tf.Tensor) -> tf.Tensor:
     return 0.5 * tf.reduce_mean(variance + mean**2 - 1 - tf.math.log(variance))
 
 
-empirical_kl.batch_coupled = True  # an attribute, since the function that gin hands over is another one
+def mmd(codes: tf.Tensor, prior: tf.Tensor, scales: Sequence[float] = (0.1, 0.2, 0.5, 1, 2, 5, 10)) -> tf.Tensor:
+    """Unbiased estimate of the squared maximum mean discrepancy of two batches of codes [B, Z], a scalar.
+
+    Tolstikhin et al. 2018, algorithm 2, a U-statistic: it may be negative, and is 0 on average for two batches of the
+    same codes' distribution. The kernel is the sum over `scales` of C / (C + ||a - b||^2) with C = scale * 2 Z, which
+    at scale 1 is the expected squared distance of two codes of the prior; the scales are those of the authors' code.
+    Raises ValueError for fewer than two codes.
+    """
+    number, size = codes.shape
+    if number < 2:
+        raise ValueError(f"MMD compares pairs of codes; the batch has {number}")
+
+    def kernel(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+        distance = tf.reduce_sum(tf.math.squared_difference(a[:, None], b), axis=-1)
+        return tf.add_n([scale * 2 * size / (scale * 2 * size + distance) for scale in scales])
+
+    def within(a: tf.Tensor) -> tf.Tensor:
+        """The mean over pairs of two different codes."""
+        return (tf.reduce_sum(kernel(a, a)) - number * len(scales)) / (number * (number - 1))  # k(a, a) = 1 each
+
+    return within(codes) + within(prior) - 2 * tf.reduce_mean(kernel(codes, prior))
+
+
+# Attributes, since the functions that gin hands over are others.
+empirical_kl.batch_coupled = True
+mmd.batch_coupled = True

@@ -8,7 +8,13 @@ import tensorflow as tf
 
 from bms_tf.networks import roles
 from bms_tf.networks.mlp import mlp
-from bms_tf.networks.posteriors import DeterministicEncoder, GaussianEncoder, NoiseFedEncoder
+from bms_tf.networks.posteriors import (
+    DeterministicEncoder,
+    GaussianEncoder,
+    NoiseFedEncoder,
+    RealNVPEncoder,
+    SphericalEncoder,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +33,8 @@ def shapes():
         (roles.code_discriminator, (5,), ()),
         (roles.gaussian_encoder, (4, 3, 2), (10,)),  # a mean and a log deviation for each of 5
         (roles.deterministic_encoder, (4, 3, 2), (5,)),
+        (roles.spherical_encoder, (4, 3, 2), (5,)),
+        (partial(roles.real_nvp_encoder, coupling=mlp), (4, 3, 2), (10,)),
         (roles.noise_fed_encoder, (29,), (5,)),  # 4 * 3 * 2 numbers of data and 5 of noise
     ],
 )
@@ -51,6 +59,8 @@ def test_the_joint_discriminator_sees_data_and_code():
     [
         (roles.gaussian_encoder, GaussianEncoder),
         (roles.deterministic_encoder, DeterministicEncoder),
+        (roles.spherical_encoder, SphericalEncoder),
+        (partial(roles.real_nvp_encoder, coupling=mlp), RealNVPEncoder),
         (roles.noise_fed_encoder, NoiseFedEncoder),
     ],
 )
@@ -65,3 +75,22 @@ def test_encoders(role, kind):
 def test_sizes_must_be_positive(data_shape, code_size):
     with pytest.raises(ValueError, match="every size must be positive"):
         roles.shapes(data_shape=data_shape, code_size=code_size)
+
+
+def test_a_generator_with_a_visible_distribution_is_sized_by_it():
+    class Pairs:
+        def __init__(self, data_shape):
+            self.output_shape = (*data_shape[:-1], 2 * data_shape[-1])
+
+    network = roles.generator(network=partial(mlp, output_activation="tanh"), visible=Pairs)
+    assert network.output_shape[1:] == (4, 3, 4)
+    assert isinstance(network.visible, Pairs)
+    assert network.layers[-2].activation(3.0) == 3  # linear, whatever the recipe says of the output
+
+
+def test_real_nvp_needs_a_layer_and_two_dimensions():
+    with pytest.raises(ValueError, match="layers is 0; it must be at least 1"):
+        roles.real_nvp_encoder(network=mlp, coupling=mlp, layers=0)
+    gin.bind_parameter("shapes.code_size", 1)
+    with pytest.raises(ValueError, match="codes of at least 2 dimensions; the code size is 1"):
+        roles.real_nvp_encoder(network=mlp, coupling=mlp)

@@ -1,5 +1,6 @@
 """Estimates of the KL against closed forms."""
 
+import itertools
 import math
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from bms_tf.networks.posteriors import DiagonalGaussian, PointMass
-from bms_tf.objectives.divergences import analytic_kl, density_ratio_kl, empirical_kl
+from bms_tf.objectives.divergences import analytic_kl, density_ratio_kl, empirical_kl, mmd, monte_carlo_kl
 
 
 def test_density_ratio_of_the_best_code_discriminator_is_the_kl():
@@ -55,3 +56,52 @@ def test_empirical_kl_against_eq_18():
     m, s, n = z.mean(axis=0), z.std(axis=0), 5
     expected = (-n / 2 + np.sum((s**2 + m**2) / 2 - np.log(s))) / n
     assert float(empirical_kl(None, tf.constant(z))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_monte_carlo_kl_is_the_analytic_one_on_average():
+    # log q - log p of two Gaussians is a quadratic in z: three nodes of Gauss and Hermite give its mean exactly.
+    posterior = DiagonalGaussian(tf.constant([[0.7]]), tf.constant([[math.log(0.5)]]))
+    nodes, weights = np.polynomial.hermite_e.hermegauss(3)
+    values = [monte_carlo_kl(posterior, posterior.sample(tf.constant([[n]], tf.float32)))[0] for n in nodes]
+    assert np.sum(values * weights) / weights.sum() == pytest.approx(float(analytic_kl(posterior, None)[0]), rel=1e-5)
+
+
+def test_monte_carlo_kl_needs_a_density():
+    with pytest.raises(ValueError, match="needs a density.*PointMass"):
+        monte_carlo_kl(PointMass(tf.zeros([2, 2])), tf.zeros([2, 2]))
+
+
+def test_mmd_by_hand():
+    # Z = 1 and scale 1: k = 2 / (2 + d^2). Within {0, 2} and {1, 3}: 1/3 each, at distance 2. Across: distances 1, 3, 1
+    # and 1, (3 * 2/3 + 2/11) / 4 = 6/11. So 2/3 - 12/11 = -14/33.
+    codes, prior = tf.constant([[0.0], [2.0]]), tf.constant([[1.0], [3.0]])
+    assert float(mmd(codes, prior, scales=(1.0,))) == pytest.approx(-14 / 33)
+    # Scale 2 in two dimensions, where two more are equal everywhere: k = 8 / (8 + d^2).
+    codes, prior = (tf.concat([z, tf.ones([2, 1])], axis=1) for z in (codes, prior))
+    expected = 2 * 8 / 12 - 2 * (3 * 8 / 9 + 8 / 17) / 4
+    assert float(mmd(codes, prior, scales=(2.0,))) == pytest.approx(expected)
+    assert float(mmd(codes, prior, scales=(2.0, 2.0))) == pytest.approx(2 * expected)
+
+
+def test_mmd_is_zero_on_codes_of_the_same_distribution():
+    # All 20 ways to part the same six codes into two sets of three: unbiased, so that the average is exactly 0.
+    pool = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
+    halves = [(list(half), [i for i in range(6) if i not in half]) for half in itertools.combinations(range(6), 3)]
+    values = [float(mmd(tf.constant(pool[a]), tf.constant(pool[b]))) for a, b in halves]
+    assert np.mean(values) == pytest.approx(0, abs=1e-5) and np.max(np.abs(values)) > 0.1
+    # Against itself a set has the pairs of each code with itself on one side only, k = 1 each: without them it would be
+    # 0. With the mean k of the other pairs, k_2, it is 2 k_2 - 2 (n (n - 1) k_2 + n) / n^2 = -2 (1 - k_2) / n.
+    z = pool[:3]
+    k_2 = np.mean([4 / (4 + np.sum((z[i] - z[j]) ** 2)) for i in range(3) for j in range(3) if i != j])
+    assert float(mmd(tf.constant(z), tf.constant(z), scales=(1,))) == pytest.approx(-2 * (1 - k_2) / 3, rel=1e-4)
+
+
+def test_mmd_grows_with_the_distance():
+    z = np.random.default_rng(0).normal(size=(2, 50, 2)).astype(np.float32)
+    values = [float(mmd(tf.constant(z[0] + shift), tf.constant(z[1]))) for shift in (0, 1, 3)]
+    assert values[0] < 0.2 < values[1] < values[2]
+
+
+def test_mmd_needs_pairs():
+    with pytest.raises(ValueError, match="compares pairs of codes; the batch has 1"):
+        mmd(tf.zeros([1, 2]), tf.zeros([1, 2]))

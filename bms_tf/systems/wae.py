@@ -1,0 +1,86 @@
+"""WAE: Wasserstein auto-encoders (Tolstikhin, Bousquet, Gelly, Schölkopf 2018)."""
+
+from collections.abc import Callable
+from functools import partial
+
+import gin
+import tensorflow as tf
+
+from bms_tf.core.functional import power_iteration
+from bms_tf.core.keras import keras
+from bms_tf.core.random import Key
+from bms_tf.core.system import Aux, Losses, Phase, System
+from bms_tf.objectives import adversarial
+
+
+@gin.configurable
+class WAE(System):
+    """Minimizes E ||x - G(z_hat)||_2^2 + lambda D_Z(q(z), p(z)) over encoder and generator (eq. 4).
+
+    | term | loss | source |
+    | --- | --- | --- |
+    | autoencoder/cost | ||x - G(z_hat)||_2^2, summed over all dimensions, z_hat ~ q(z|x) | algorithms 1 and 2 |
+    | autoencoder/penalty, WAE-GAN | -lambda log C(z_hat) | algorithm 1 |
+    | code_discriminator/prior, /posterior | -lambda log C(z), -lambda log(1 - C(z_hat)) | algorithm 1 |
+    | autoencoder/penalty, WAE-MMD | lambda MMD(z, z_hat) | algorithm 2 |
+
+    C is the probability that a code came from the prior. The papers' encoder is deterministic, but any will do
+    (remark 1). Not taken over from the public code: its factor of 0.05 on the cost, which belongs to lambda, and the
+    encoder's pretraining.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: keras.Model,
+        generator: keras.Model,
+        code_discriminator: keras.Model | None = None,
+        penalty: Callable | None = None,
+        lambda_: float = gin.REQUIRED,
+        seed: int = 0,
+        ema: float | None = None,
+    ):
+        """`encoder` has `posterior(x)`; `code_discriminator`, logits [B], makes it WAE-GAN, and `penalty(codes, prior)`
+        of two batches [B, Z] WAE-MMD. Raises ValueError for both or neither, and for a negative `lambda_`.
+        """
+        if lambda_ < 0:
+            raise ValueError(f"WAE.lambda_ is {lambda_}; it must not be negative")
+        if (code_discriminator is None) == (penalty is None):
+            raise ValueError("WAE needs either a code_discriminator or a penalty, and not both")
+        networks, players = {"encoder": encoder, "generator": generator}, {"autoencoder": ("encoder", "generator")}
+        if penalty is None:
+            networks["code_discriminator"], players["code_discriminator"] = code_discriminator, ("code_discriminator",)
+        super().__init__(networks=networks, players=players, seed=seed, ema=ema)
+        self.penalty, self.lambda_ = penalty, lambda_
+
+    @property
+    def batch_coupled(self) -> bool:
+        return super().batch_coupled or getattr(self.penalty, "batch_coupled", False)
+
+    def phases(self) -> list[Phase]:
+        phases = [Phase("autoencoder", self._autoencoder_losses)]
+        if self.penalty is not None:
+            return phases
+        refine = partial(power_iteration, self.code_discriminator)
+        return [Phase("code_discriminator", self._code_discriminator_losses, before=refine), *phases]
+
+    def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        prior = self.code_discriminator(self.prior_codes(x, key), training=True)
+        posterior = self.code_discriminator(self.posterior_codes(x, key), training=True)
+        losses = {
+            "prior": self.lambda_ * adversarial.cross_entropy_real(prior),
+            "posterior": self.lambda_ * adversarial.cross_entropy_fake(posterior),
+        }
+        return {"code_discriminator": losses}, {}
+
+    def _autoencoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        z_hat = self.posterior_codes(x, key)
+        if self.penalty is None:
+            penalty = adversarial.cross_entropy_real(self.code_discriminator(z_hat, training=True))
+        else:
+            penalty = self.penalty(z_hat, self.prior_codes(x, key))
+        losses = {
+            "cost": tf.reduce_sum(tf.square(x - self.decode(z_hat)), axis=list(range(1, x.shape.rank))),
+            "penalty": self.lambda_ * penalty,
+        }
+        return {"autoencoder": losses}, {}
