@@ -7,23 +7,12 @@
 Runs that are in benchmarks/results/ already are not run again. `--jobs` runs share the cores.
 """
 
-import concurrent.futures
 import itertools
 import json
-import pathlib
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
 
-from absl import app, flags
+import runs
+from absl import app
 
-flags.DEFINE_integer("jobs", 1, "How many runs at a time.", lower_bound=1)
-FLAGS = flags.FLAGS
-
-ROOT = pathlib.Path(__file__).parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 TUNING_STEPS = 10_000
 # What is swept, for T = 1 and T = 10 alike. The ring has no spectral normalization, whose bound is too weak for modes
 # as narrow as its own; on the grid the bound is the discriminator's input gain.
@@ -44,45 +33,6 @@ REPORTED = [
     ("grid", {}),
     ("grid", {"BMSVAEGAN.T": 1, "BMSVAEGAN.lambda_": 0.1}),
 ]
-SHOWN = ["modes", "hq_percent", "mode_kl", "std_ratio_median", "energy_distance"]
-
-
-def train(recipe, seed, params, run_dir):
-    """The scores and seconds of one run of the command."""
-    command = [sys.executable, "-m", "bms_tf.train", f"--gin_file=gin/{recipe}.gin", f"--seed={seed}"]
-    command += [f"--run_dir={run_dir}", *(f"--gin_param={name} = {value}" for name, value in params.items())]
-    begun = time.monotonic()
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    row = {"recipe": recipe, "seed": seed, "params": params, "seconds": round(time.monotonic() - begun)}
-    if result.returncode:
-        return {**row, "error": result.stderr.strip().splitlines()[-1]}
-    return {**row, **json.loads((pathlib.Path(run_dir) / "scores.json").read_text())}
-
-
-def run_all(name, jobs):
-    """Runs those of `jobs`, (recipe, seed, params), that `results/<name>.jsonl` lacks, and appends them to it."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.jsonl"
-    done = {key(row["recipe"], row["seed"], row["params"]) for row in read(path)}
-    left = [job for job in jobs if key(*job) not in done]
-    print(f"{len(left)} of {len(jobs)} runs are left")
-    with concurrent.futures.ThreadPoolExecutor(FLAGS.jobs) as pool, tempfile.TemporaryDirectory() as scratch:
-        futures = [pool.submit(train, *job, f"{scratch}/{i}") for i, job in enumerate(left)]
-        for future in concurrent.futures.as_completed(futures):
-            row = future.result()
-            with open(path, "a") as file:
-                file.write(json.dumps(row) + "\n")
-            scores = row.get("samples", {})
-            shown = row.get("error") or ", ".join(f"{score} {scores[score]:.4g}" for score in SHOWN)
-            print(row["recipe"], row["seed"], row["params"], f"{row['seconds']} s:", shown, flush=True)
-
-
-def key(recipe, seed, params):
-    return recipe, seed, tuple(sorted(params.items()))
-
-
-def read(path):
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def space(recipe):
@@ -92,19 +42,10 @@ def space(recipe):
         yield {"BMSVAEGAN.T": many, **dict(zip(names, values))}
 
 
-def table(name, rows, columns):
-    """A Markdown table; each row is (cells, runs of `scores.json`)."""
-    print(f"\n{name}\n\n| {' | '.join(columns)} | seeds | {' | '.join(SHOWN)} | seconds a run |")
-    print("|" + " --- |" * (len(columns) + len(SHOWN) + 2))
-    for cells, runs in rows:
-        shown = []
-        for score in SHOWN:
-            values = [run["samples"][score] for run in runs]
-            deviation = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
-            shown.append(f"{statistics.fmean(values):.4g}{deviation}")
-        seeds = ", ".join(str(run["seed"]) for run in runs)
-        seconds = round(statistics.fmean(run["seconds"] for run in runs))
-        print(f"| {' | '.join(map(str, cells))} | {seeds} | {' | '.join(shown)} | {seconds} |")
+def run_all(name, jobs):
+    """`jobs`: (recipe, seed, params)."""
+    jobs = [{"recipe": recipe, "seed": seed, "params": params} for recipe, seed, params in jobs]
+    runs.run_all(name, jobs, lambda job: [f"gin/{job['recipe']}.gin"])
 
 
 def main(argv):
@@ -114,22 +55,21 @@ def main(argv):
         short = {"train.generator_updates": TUNING_STEPS, "linear_decay.horizon": TUNING_STEPS}
         run_all("tuning_2d", [(r, 100, {**short, **p}) for r in ("ring", "grid") for p in space(r)])
     elif what == "run":
-        jobs = [(recipe, seed, params) for seed in (0, 1, 2) for recipe, params in REPORTED]
-        run_all("scores_2d", jobs)
+        run_all("scores_2d", [(recipe, seed, params) for seed in (0, 1, 2) for recipe, params in REPORTED])
     elif what == "table":
-        tuning = [row for row in read(RESULTS / "tuning_2d.jsonl") if "samples" in row]
+        tuning = [row for row in runs.read("tuning_2d") if "samples" in row]
         for recipe, (swept, _) in SPACE.items():
             names = ("BMSVAEGAN.T", *swept)
             rows = [(tuple(r["params"][name] for name in names), [r]) for r in tuning if r["recipe"] == recipe]
-            table(f"Tuning, {recipe}: seed 100, {TUNING_STEPS} generator updates", rows, names)
-        final = [row for row in read(RESULTS / "scores_2d.jsonl") if "samples" in row]
+            runs.table(f"Tuning, {recipe}: seed 100, {TUNING_STEPS} generator updates", rows, names)
+        final = [row for row in runs.read("scores_2d") if "samples" in row]
         groups = {}
         for row in final:
             groups.setdefault((row["recipe"], json.dumps(row["params"])), []).append(row)
-        table("Scores", [(group, runs) for group, runs in groups.items()], ("recipe", "changed"))
+        runs.table("Scores", [(group, seeds) for group, seeds in groups.items()], ("recipe", "changed"))
         for recipe in sorted({row["recipe"] for row in final}):
             real = next(row for row in final if row["recipe"] == recipe)
-            table(f"Real data, {recipe}", [((recipe,), [{**real, "samples": real["data"]}])], ("data",))
+            runs.table(f"Real data, {recipe}", [((recipe,), [{**real, "samples": real["data"]}])], ("data",))
     else:
         raise app.UsageError("say tune, run or table")
 

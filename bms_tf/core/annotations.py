@@ -34,6 +34,8 @@ def fits(value: Any, annotation: Any) -> bool:
 
     What cannot be judged (type variables, protocols, unknown generics) fits.
     """
+    if annotation is Any:
+        return True
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, a) for a in args)
@@ -52,7 +54,7 @@ def fits(value: Any, annotation: Any) -> bool:
     kind = origin or annotation
     if kind is collections.abc.Callable:
         return callable(value)
-    if not isinstance(kind, type) or kind is typing.Any:
+    if not isinstance(kind, type):
         return True
     try:
         if not isinstance(value, kind):

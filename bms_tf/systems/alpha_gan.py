@@ -66,8 +66,7 @@ class AlphaGAN(System):
         networks = {"encoder": encoder, "generator": generator, "discriminator": discriminator}
         if prior_term is None:
             networks["code_discriminator"] = code_discriminator
-        players = {name: (name,) for name in networks}
-        super().__init__(networks=networks, players=players, seed=seed, ema=ema, visible=visible.of(generator))
+        super().__init__(networks=networks, seed=seed, ema=ema, visible=visible.of(generator))
         self.encoder_lambda, self.generator_lambda = encoder_lambda, generator_lambda
         self.autoencoder_updates, self.samples, self.prior_term = autoencoder_updates, samples, prior_term
 

@@ -44,7 +44,7 @@ class VAEGAN(System):
         if gamma < 0:
             raise ValueError(f"VAEGAN.gamma is {gamma}; it must not be negative")
         networks = {"encoder": encoder, "generator": generator, "discriminator": discriminator}
-        super().__init__(networks=networks, players={name: (name,) for name in networks}, seed=seed, ema=ema)
+        super().__init__(networks=networks, seed=seed, ema=ema)
         self.gamma = gamma
 
     def phases(self) -> list[Phase]:

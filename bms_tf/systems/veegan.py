@@ -56,7 +56,7 @@ class VEEGAN(System):
         if code_lambda == data_lambda == 0:
             raise ValueError("VEEGAN.code_lambda and data_lambda are 0; one must be positive, or nothing trains F")
         networks = {"encoder": encoder, "generator": generator, "joint_discriminator": joint_discriminator}
-        super().__init__(networks=networks, players={name: (name,) for name in networks}, seed=seed, ema=ema)
+        super().__init__(networks=networks, seed=seed, ema=ema)
         self.code_lambda, self.data_lambda, self.pretraining = code_lambda, data_lambda, pretraining
         self.code_likelihood = code_likelihood
 

@@ -208,6 +208,7 @@ def test_a_value_of_another_type_is_refused(folder, binding, allowed):
         "make = @tiny",
         "make = None",
         "free = {'a': [@tiny]}",
+        "free = @tiny()",
     ],
 )
 def test_a_value_of_the_right_type_is_taken(folder, binding):

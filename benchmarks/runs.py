@@ -1,0 +1,78 @@
+"""Runs of the training command whose scores are kept as JSON lines in results/, and Markdown tables of them."""
+
+import concurrent.futures
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from absl import flags
+
+flags.DEFINE_integer("jobs", 1, "How many runs at a time.", lower_bound=1)
+FLAGS = flags.FLAGS
+
+ROOT = pathlib.Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+SHOWN = ["modes", "hq_percent", "mode_kl", "std_ratio_median", "energy_distance"]
+
+
+def train(job, files, run_dir):
+    """`job` with the scores, the seconds and the operative gin of one run of the command, or with its error."""
+    command = [sys.executable, "-m", "bms_tf.train", f"--seed={job['seed']}", f"--run_dir={run_dir}"]
+    command += [f"--gin_file={file}" for file in files]
+    command += [f"--gin_param={name} = {value}" for name, value in job["params"].items()]
+    begun = time.monotonic()
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    row = {**job, "seconds": round(time.monotonic() - begun)}
+    if result.returncode < 0:
+        raise ChildProcessError(f"signal {-result.returncode} ended {' '.join(command)}")
+    if result.returncode:
+        return {**row, "error": result.stderr.strip().splitlines()[-1]}
+    run_dir = pathlib.Path(run_dir)
+    scores = json.loads((run_dir / "scores.json").read_text())
+    return {**row, **scores, "operative": (run_dir / "operative.gin").read_text()}
+
+
+def run_all(name, jobs, files):
+    """Runs those of `jobs` that `results/<name>.jsonl` lacks, with the gin files `files(job)`, and appends them to it.
+
+    A job is a dictionary with `seed` and `params`; what else it holds tells it from others.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.jsonl"
+    done = read(name)
+    left = [job for job in jobs if not any(all(row.get(k) == v for k, v in job.items()) for row in done)]
+    print(f"{len(left)} of {len(jobs)} runs are left")
+    with concurrent.futures.ThreadPoolExecutor(FLAGS.jobs) as pool, tempfile.TemporaryDirectory() as scratch:
+        futures = [pool.submit(train, job, files(job), f"{scratch}/{i}") for i, job in enumerate(left)]
+        for future in concurrent.futures.as_completed(futures):
+            row = future.result()
+            with open(path, "a") as file:
+                file.write(json.dumps(row) + "\n")
+            scores = row.get("samples", {})
+            shown = row.get("error") or ", ".join(f"{score} {scores[score]:.4g}" for score in SHOWN)
+            print(*(row[name] for name in left[0]), f"{row['seconds']} s:", shown, flush=True)
+
+
+def read(name):
+    """The rows of `results/<name>.jsonl`."""
+    path = RESULTS / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def table(title, rows, columns):
+    """A Markdown table; each row is (cells, rows of the same setting with other seeds)."""
+    print(f"\n{title}\n\n| {' | '.join(columns)} | seeds | {' | '.join(SHOWN)} | seconds a run |")
+    print("|" + " --- |" * (len(columns) + len(SHOWN) + 2))
+    for cells, runs in rows:
+        shown = []
+        for score in SHOWN:
+            values = [run["samples"][score] for run in runs]
+            deviation = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
+            shown.append(f"{statistics.fmean(values):.4g}{deviation}")
+        seeds = ", ".join(str(run["seed"]) for run in runs)
+        seconds = round(statistics.fmean(run["seconds"] for run in runs))
+        print(f"| {' | '.join(map(str, cells))} | {seeds} | {' | '.join(shown)} | {seconds} |")
