@@ -15,6 +15,7 @@ OURS = {
     "bms_tf/systems": ("bms_tf.core", "bms_tf.objectives"),
     "bms_tf/modifiers": ("bms_tf.core", "bms_tf.objectives"),
     "bms_tf/metrics": (),
+    "bms_tf/tuning": ("bms_tf.core",),
     "pipelines": (),
 }
 # Modules that only some files may import: each of the last two in one place, because only the first stack has them.

@@ -10,6 +10,7 @@ import pytest
 import bms_tf.systems
 from bms_tf.core import config, training
 from bms_tf.core.system import System
+from bms_tf.tuning.search import Setting
 
 ROOT = Path(__file__).parents[2]
 FILES = {path.relative_to(ROOT).as_posix() for path in (ROOT / "gin").rglob("*.gin")}
@@ -21,6 +22,7 @@ def files(*folders):
 
 HEADLINE = files("gin")
 ON_RING = files("gin/systems", "gin/modifiers", "gin/data")  # each is put on top of the ring recipe
+SWEEPS = files("gin/sweeps")  # each is checked with every recipe that its commands name
 SMALL_BATCH = "train.batch_size = 4"  # the only thing that is not the recipe's own
 
 
@@ -70,12 +72,31 @@ def test_a_recipe_opens_with_its_command(name):
     assert f"#   python -m bms_tf.train --gin_file={name}\n" in (ROOT / name).read_text()
 
 
+def commands(name):
+    """The gin files of every command that a sweep opens with."""
+    found = re.findall(r"^#   python -m bms_tf\.tune (.+)$", (ROOT / name).read_text(), re.MULTILINE)
+    return [re.findall(r"--gin_file=(\S+)", command) for command in found]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "files", [pytest.param(gin_files, id=" ".join(gin_files)) for name in SWEEPS for gin_files in commands(name)]
+)
+def test_a_sweep_can_start(files, stored, tmp_path):
+    Setting(str(tmp_path), files, [SMALL_BATCH, *stored(pipelines(files[0]))], ()).check()
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_sweep_opens_with_its_commands(name):
+    assert commands(name) and all(name in gin_files for gin_files in commands(name))
+
+
 # Nothing is left out.
 
 
 def test_every_gin_file_is_tested():
     # A file in a new folder belongs to a list above, or to one of its own in another test of this folder.
-    assert FILES == {used for name in (*HEADLINE, *ON_RING) for used in with_includes(name)}
+    assert FILES == {used for name in (*HEADLINE, *ON_RING, *SWEEPS) for used in with_includes(name)}
 
 
 def test_every_system_has_a_gin_file():

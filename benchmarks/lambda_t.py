@@ -1,0 +1,76 @@
+"""The figures of a sweep of lambda by T: each score against lambda, a line for each T.
+
+    python benchmarks/lambda_t.py ring=runs/ring_lambda_t grid=runs/grid_lambda_t digits=runs/digits_lambda_t_digits
+
+Each folder is one of bms_tf.tune. The trials go to benchmarks/results/lambda_t_NAME.jsonl, the figure beside them,
+and a table is printed; a name alone does the same with the trials that are recorded there.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+from absl import app
+from matplotlib.figure import Figure
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+T, LAMBDA = "BMSVAEGAN.T", "BMSVAEGAN.lambda_"
+SHOWN = {
+    "modes": "modes",
+    "hq_percent": "HQ %",
+    "mode_kl": "mode KL",
+    "std_ratio_median": "std ratio",
+    "classes": "classes",
+    "class_kl": "class KL",
+    "frechet_classifier_distance": "Frechet distance",
+}
+
+
+def read(name, folder):
+    """The completed trials of a search, which are recorded first; without a folder the recorded ones."""
+    path = RESULTS / f"lambda_t_{name}.jsonl"
+    if folder:
+        lines = (pathlib.Path(folder) / "trials.jsonl").read_text().splitlines()
+        kept = [{k: row[k] for k in ("values", "status", "scores", "error")} for row in map(json.loads, lines)]
+        path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return [row for row in rows if row["status"] == "COMPLETED"]
+
+
+def table(name, rows, scores):
+    """A Markdown table."""
+    print(f"\n{name}: {len(rows)} trials\n\n| T | lambda | {' | '.join(scores.values())} |")
+    print("|" + " --- |" * (2 + len(scores)))
+    for row in sorted(rows, key=lambda row: (row["values"][T], row["values"][LAMBDA])):
+        cells = [f"{row['scores'][score]:.4g}" for score in scores]
+        print(f"| {row['values'][T]} | {row['values'][LAMBDA]:g} | {' | '.join(cells)} |")
+
+
+def figure(rows, scores):
+    """An axis for each score, from the few samples of T to the many in brighter colors."""
+    many = sorted({row["values"][T] for row in rows})
+    result = Figure(figsize=(3.4 * len(scores), 3.2), layout="constrained")
+    grid = result.subplots(1, len(scores), squeeze=False)[0]
+    for axes, (score, title) in zip(grid, scores.items()):
+        for t, shade in zip(many, np.linspace(0.1, 0.9, len(many))):
+            points = sorted((r["values"][LAMBDA], r["scores"][score]) for r in rows if r["values"][T] == t)
+            axes.plot(*zip(*points), "o-", markersize=3, color=(shade, 0.3, 1 - shade), label=f"T = {t}")
+        axes.set(xscale="log", xlabel="lambda", title=title)
+    grid[0].legend()
+    return result
+
+
+def main(argv):
+    """Draws what is named."""
+    if len(argv) < 2:
+        raise app.UsageError("name searches, as in ring=runs/ring_lambda_t")
+    for argument in argv[1:]:
+        name, _, folder = argument.partition("=")
+        rows = read(name, folder)
+        scores = {score: title for score, title in SHOWN.items() if all(score in row["scores"] for row in rows)}
+        table(name, rows, scores)
+        figure(rows, scores).savefig(RESULTS / f"lambda_t_{name}.png", dpi=110)
+
+
+if __name__ == "__main__":
+    app.run(main)

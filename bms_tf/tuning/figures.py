@@ -1,0 +1,67 @@
+"""Figures of a search. No pyplot, which keeps state and may want a display.
+
+`directions`: objective -> "min" or "max"; `rows`: the completed trials, as `trials.jsonl` has them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from bms_tf.tuning.space import short_names
+
+Row = dict
+
+
+def scores(names: Sequence[str], directions: Mapping[str, str], rows: Sequence[Row]) -> Figure:
+    """Every objective against every parameter of `names`; a trial is a dot."""
+    figure = Figure(figsize=(3.2 * len(names), 2.8 * len(directions)), layout="constrained")
+    grid = figure.subplots(len(directions), len(names), squeeze=False, sharex="col", sharey="row")
+    for column, (name, short) in zip(grid.T, short_names(names).items()):
+        active = [row for row in rows if name in row["values"]]
+        values = [row["values"][name] for row in active]
+        for axes, objective in zip(column, directions):
+            axes.scatter(values, [row["scores"][objective] for row in active], s=14, alpha=0.7)
+        axes.set_xlabel(short)
+        if values and is_wide(values):
+            axes.set_xscale("log")
+    for axes, (objective, direction) in zip(grid[:, 0], directions.items()):
+        axes.set_ylabel(f"{objective} ({direction})")
+    return figure
+
+
+def is_wide(values: Sequence) -> bool:
+    """Whether numbers want a logarithmic axis."""
+    return all(isinstance(v, (int, float)) for v in values) and min(values) > 0 and max(values) >= 10 * min(values)
+
+
+def pareto(directions: Mapping[str, str], rows: Sequence[Row], front: Sequence[Row]) -> Figure:
+    """The two objectives against each other, with the trials' names on the front."""
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    axes = figure.subplots()
+    x, y = directions
+    front = sorted(front, key=lambda row: row["scores"][x])
+    for kind, shown, options in (
+        (axes.scatter, rows, {"s": 14, "alpha": 0.5, "label": "trials"}),
+        (axes.plot, front, {"marker": "o", "color": "C1", "label": "Pareto front"}),
+    ):
+        kind([row["scores"][x] for row in shown], [row["scores"][y] for row in shown], **options)
+    for row in front:
+        axes.annotate(row["trial"], (row["scores"][x], row["scores"][y]), textcoords="offset points", xytext=(4, 4))
+    axes.set(xlabel=f"{x} ({directions[x]})", ylabel=f"{y} ({directions[y]})")
+    axes.legend()
+    return figure
+
+
+def fresh_seeds(objective: str, rows: Sequence[Row], runs: Sequence[Row]) -> Figure:
+    """The scores of `runs`, of the finalists on fresh seeds, beside the one that chose each of them."""
+    trials = list(dict.fromkeys(run["trial"] for run in runs))
+    chosen_by = {row["trial"]: row["score"] for row in rows}
+    scored = [run for run in runs if run["score"] is not None]
+    figure = Figure(figsize=(2 + 1.3 * len(trials), 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter([trials.index(run["trial"]) for run in scored], [run["score"] for run in scored], label="fresh seeds")
+    axes.scatter(range(len(trials)), [chosen_by[t] for t in trials], marker="_", s=400, color="C1", label="when tuned")
+    axes.set_xticks(range(len(trials)), [f"trial {trial}" for trial in trials])
+    axes.set(ylabel=objective, xlim=(-0.6, len(trials) - 0.4))
+    axes.legend()
+    return figure

@@ -1,0 +1,163 @@
+"""KerasTuner's oracles, as gin names them, made to survive a kill at any moment and to stop after some hours."""
+
+import functools
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+
+import gin
+from keras_tuner import HyperParameters, Objective
+from keras_tuner import oracles as keras_oracles
+from keras_tuner.engine.trial import Trial
+
+from bms_tf.core.training import write_whole
+
+Objectives = list[Objective]
+
+
+class Resumable:
+    """Mixed in before one of KerasTuner's oracles.
+
+    KerasTuner writes its files in place, counts a trial as running until the next one begins, and stops a search after
+    three failures in a row; here a file is whole or absent, a trial that has ended is never run again, and failures
+    are only recorded.
+    """
+
+    hours: float | None = None  # of search, all sittings together; a trial that has begun is finished
+    updates_per_epoch: int | None = None  # generator updates in what Hyperband calls an epoch
+    started: Callable[[Trial], None] = staticmethod(lambda trial: None)
+    ended: Callable[[Trial], None] = staticmethod(lambda trial: None)
+
+    def __init__(self, objective: Objectives, space: HyperParameters, seed: int, **options):
+        super().__init__(
+            objective=objective if len(objective) > 1 else objective[0],
+            hyperparameters=space,
+            seed=seed + 1,  # KerasTuner takes 0 for none
+            max_consecutive_failed_trials=None,
+            **options,
+        )
+        self.verbose = 0
+        self._earlier_seconds, self._begun = 0.0, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """The time searched, up to the last record of each earlier sitting."""
+        return self._earlier_seconds + time.monotonic() - self._begun
+
+    def populate_space(self, trial_id: str) -> dict:
+        if self.hours is not None and self.seconds >= 3600 * self.hours:
+            return {"status": "STOPPED", "values": None}
+        return super().populate_space(trial_id)
+
+    def create_trial(self, tuner_id: str) -> Trial:
+        trial = super().create_trial(tuner_id)
+        if trial.status == "RUNNING":
+            self.started(trial)
+        return trial
+
+    def end_trial(self, trial: Trial):
+        super().end_trial(trial)
+        self.ended(self.trials[trial.trial_id])
+
+    def get_state(self) -> dict:
+        return super().get_state() | {"seconds": self.seconds}
+
+    def set_state(self, state: dict):
+        super().set_state(state)
+        self._earlier_seconds, self._begun = state["seconds"], time.monotonic()
+
+    def save(self):
+        write_whole(self._get_oracle_fname(), json.dumps(self.get_state()))
+
+    def _save_trial(self, trial: Trial):
+        write_whole(os.path.join(self._get_trial_dir(trial.trial_id), "trial.json"), json.dumps(trial.get_state()))
+
+    def reload(self):
+        super().reload()
+        # A kill between the two files of a new trial leaves its own without a word in the oracle's: it has not begun.
+        self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
+        self._retry_queue = [trial_id for trial_id in reversed(self.start_order) if trial_id not in self.end_order]
+
+
+class RandomSearch(Resumable, keras_oracles.RandomSearchOracle):
+    """Random values, each combination once."""
+
+
+class Bayesian(Resumable, keras_oracles.BayesianOptimizationOracle):
+    """Values of the least upper confidence bound of a Gaussian process."""
+
+
+class Hyperband(Resumable, keras_oracles.HyperbandOracle):
+    """Many short trials, of which the better ones are trained further."""
+
+
+class Grid(Resumable, keras_oracles.GridSearchOracle):
+    """Every combination."""
+
+    def reload(self):
+        super().reload()
+        # KerasTuner keeps the order of the combinations in memory alone: a grid that is reloaded would end at once.
+        values = {trial_id: trial.hyperparameters.values for trial_id, trial in self.trials.items()}
+        in_order = functools.cmp_to_key(lambda a, b: self._compare(values[a], values[b]))
+        for trial_id in sorted(values, key=in_order):
+            self._ordered_ids.insert(trial_id)
+        self._populate_next = list(self.trials)
+
+
+@gin.configurable
+def random_search(objective: Objectives, space: HyperParameters, seed: int) -> Resumable:
+    """Random search (Bergstra and Bengio 2012): every parameter drawn on its own."""
+    return RandomSearch(objective, space, seed, max_trials=None)
+
+
+@gin.configurable
+def bayesian(
+    objective: Objectives,
+    space: HyperParameters,
+    seed: int,
+    *,
+    initial_trials: int | None = None,
+    exploration: float = 2.6,
+) -> Resumable:
+    """A Gaussian process's lower confidence bound (Srinivas et al. 2010), mean - `exploration` standard deviations.
+
+    `initial_trials` of random search come first; None: three for each parameter.
+    """
+    return Bayesian(objective, space, seed, max_trials=None, num_initial_points=initial_trials, beta=exploration)
+
+
+@gin.configurable
+def hyperband(
+    objective: Objectives,
+    space: HyperParameters,
+    seed: int,
+    *,
+    updates_per_epoch: int = gin.REQUIRED,
+    epochs: int = gin.REQUIRED,
+    factor: int = 3,
+) -> Resumable:
+    """Hyperband (Li et al. 2018): of each round the better 1 / `factor` are trained `factor` times as long.
+
+    The longest trials have `epochs` epochs of `updates_per_epoch` generator updates, whatever length the recipe has.
+    Raises ValueError for a value out of range.
+    """
+    for name, count, least in (
+        ("updates_per_epoch", updates_per_epoch, 1),
+        ("epochs", epochs, 1),
+        ("factor", factor, 2),
+    ):
+        if count < least:
+            raise ValueError(f"hyperband.{name} is {count}; it must be at least {least}")
+    oracle = Hyperband(objective, space, seed, max_epochs=epochs, factor=factor)
+    oracle.updates_per_epoch = updates_per_epoch
+    brackets = range(oracle._get_num_brackets())
+    oracle.max_trials = sum(oracle._get_size(b, r) for b in brackets for r in range(oracle._get_num_rounds(b)))
+    return oracle
+
+
+@gin.configurable
+def grid_search(objective: Objectives, space: HyperParameters, seed: int) -> Resumable:
+    """Every combination; an interval without a step counts as ten values."""
+    return Grid(objective, space, seed, max_trials=math.prod(len(list(p.values)) for p in space.space))

@@ -1,0 +1,166 @@
+"""What a search shows: a line per trial, and at its end a table, the winning gin file, plots and their JSON lines."""
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from keras_tuner.engine.trial import Trial
+
+from bms_tf.core.training import write_whole
+from bms_tf.tuning import figures, fresh
+from bms_tf.tuning.search import Setting
+from bms_tf.tuning.space import short_names, shown, swept
+
+Row = dict  # a line of a JSON lines file
+
+
+def attach(setting: Setting):
+    """From now on a line is printed when a trial begins and when it ends, and `trials.jsonl` is kept up to date."""
+    oracle = setting.search.oracle
+
+    def name(trial: Trial) -> str:
+        number = oracle.start_order.index(trial.trial_id) + 1
+        of = f" of {oracle.max_trials}" if oracle.max_trials else ""
+        return f"trial {trial.trial_id} ({number}{of}): {shown(swept(trial.hyperparameters.values))}"
+
+    def ended(trial: Trial):
+        rows = trial_rows(setting)
+        write_lines(setting, "trials.jsonl", rows)
+        row = next(row for row in rows if row["trial"] == trial.trial_id)
+        scores = ", ".join(f"{score} {row['scores'].get(score, math.nan):.4g}" for score in setting.search.directions)
+        what = f"failed: {row['error']}" if row["score"] is None else scores
+        best = next((f"; best {r['score']:.4g} (trial {r['trial']})" for r in ranked(setting, rows)), "")
+        print(f"{name(trial)}: {what}{best}; {time_left(setting)}", flush=True)
+
+    oracle.started = lambda trial: print(f"{name(trial)}: running", flush=True)
+    oracle.ended = ended
+
+
+def time_left(setting: Setting) -> str:
+    """An estimate: trials as long as those so far, or what is left of the hours."""
+    oracle = setting.search.oracle
+    left = []
+    if oracle.max_trials:
+        left.append(oracle.seconds / len(oracle.end_order) * (oracle.max_trials - len(oracle.end_order)))
+    if oracle.hours:
+        left.append(max(0.0, 3600 * oracle.hours - oracle.seconds))
+    minutes, seconds = divmod(round(min(left)), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
+
+
+def finish(setting: Setting, jobs: Sequence[fresh.Job]):
+    """Writes and prints the end of a search, of whose fresh runs `jobs` tell.
+
+    Raises ValueError if no trial has a score.
+    """
+    directions = setting.search.directions
+    rows = trial_rows(setting)
+    best = ranked(setting, rows)
+    runs = [{"trial": job.trial_id, "seed": job.seed} | outcome(setting, job.run_dir) for job in jobs]
+    print_table(setting, [*best, *(row for row in rows if row not in best)])
+    write_lines(setting, "trials.jsonl", rows)
+    if not best:
+        raise ValueError(f"no trial of {setting.folder} has a score; trials.jsonl has their errors")
+    drawn = {"scores": figures.scores(list(setting.search.space), directions, best)}
+    if len(directions) == 2:
+        front = pareto_front(directions, best)
+        write_lines(setting, "pareto.jsonl", front)
+        drawn["pareto"] = figures.pareto(directions, best, front)
+    if runs:
+        write_lines(setting, "fresh_seeds.jsonl", runs)
+        drawn["fresh_seeds"] = figures.fresh_seeds(setting.search.oracle.objective.name, best, runs)
+    for name, figure in drawn.items():
+        figure.savefig(os.path.join(setting.folder, f"{name}.png"), dpi=110)
+    write_winner(setting, best, runs)
+
+
+def write_winner(setting: Setting, best: Sequence[Row], runs: Sequence[Row]):
+    """`best.gin`: of the finalists the one with the best mean over the fresh seeds, or the first of `best`."""
+    search, means = setting.search, {}
+    for trial_id in dict.fromkeys(run["trial"] for run in runs):
+        scores = [run["score"] for run in runs if run["trial"] == trial_id]
+        if None not in scores:
+            means[trial_id], deviation = np.mean(scores), np.std(scores, ddof=len(scores) > 1)
+            print(f"trial {trial_id} on fresh seeds: {means[trial_id]:.4g} ± {deviation:.2g}")
+    if means:
+        winner = better(setting)(means, key=means.get)
+        why = f"mean score {means[winner]:.6g} over the seeds {', '.join(map(str, search.fresh_seeds))}"
+    else:
+        winner = best[0]["trial"]
+        why = f"score {best[0]['score']:.6g} on the seed of tuning, {search.seed}"
+    trial = search.oracle.trials[winner]
+    path = os.path.join(setting.folder, "best.gin")
+    command = f"python -m bms_tf.train --gin_file={path}"
+    head = f"trial {winner}: {shown(swept(trial.hyperparameters.values))}; {why}"
+    write_whole(
+        path, f"# The best of {len(search.oracle.trials)}, {head}.\n#   {command}\n{fresh.recipe(setting, trial)}"
+    )
+    print(f"the best is {head}\n{command}")
+
+
+def better(setting: Setting) -> Callable:
+    return max if setting.search.oracle.objective.direction == "max" else min
+
+
+# Rows.
+
+
+def outcome(setting: Setting, folder: str) -> Row:
+    """A run's scores ({} if it has none), what KerasTuner compares (None without it), and its error (or None)."""
+    scores, error = (read_if_there(os.path.join(folder, name)) for name in ("scores.json", "error.txt"))
+    scores = json.loads(scores)["samples"] if scores else {}
+    objective = setting.search.oracle.objective
+    score = setting.search.objective_of(scores)[objective.name] if scores and not error else None
+    return {"run_dir": os.path.relpath(folder, setting.folder), "scores": scores, "score": score, "error": error}
+
+
+def read_if_there(path: str) -> str | None:
+    if os.path.exists(path):
+        with open(path) as file:
+            return file.read().strip()
+    return None
+
+
+def trial_rows(setting: Setting) -> list[Row]:
+    """Every trial in the order of their starts."""
+    trials = (setting.search.oracle.trials[trial_id] for trial_id in setting.search.oracle.start_order)
+    return [
+        {"trial": trial.trial_id, "status": trial.status, "values": swept(trial.hyperparameters.values)}
+        | outcome(setting, setting.run_dir(trial.trial_id))
+        for trial in trials
+    ]
+
+
+def ranked(setting: Setting, rows: Sequence[Row]) -> list[Row]:
+    """The completed trials, the best first."""
+    completed = [row for row in rows if row["status"] == "COMPLETED"]
+    return sorted(completed, key=lambda row: row["score"], reverse=better(setting) is max)
+
+
+def pareto_front(directions: Mapping[str, str], rows: Sequence[Row]) -> list[Row]:
+    """Those that no other one is better than in one objective and as good as in the rest."""
+    signs = {name: 1 if direction == "min" else -1 for name, direction in directions.items()}
+    costs = np.array([[sign * row["scores"][name] for name, sign in signs.items()] for row in rows])
+    dominated = [np.any(np.all(costs <= cost, axis=1) & np.any(costs < cost, axis=1)) for cost in costs]
+    return [row for row, is_dominated in zip(rows, dominated) if not is_dominated]
+
+
+def write_lines(setting: Setting, name: str, rows: Sequence[Row]):
+    write_whole(os.path.join(setting.folder, name), "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def print_table(setting: Setting, rows: Sequence[Row]):
+    """A line per row: the trial, its values, and its objectives or its error."""
+    search = setting.search
+    names = short_names(search.space)
+    lines = [["trial", *names.values(), *search.directions]]
+    for row in rows:
+        values = [row["values"].get(name, "") for name in search.space]
+        scores = [row["scores"].get(name, "") for name in search.directions]
+        cells = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in (row["trial"], *values, *scores)]
+        lines.append(cells[: len(cells) - len(scores)] + [row["error"]] if row["error"] else cells)
+    widths = [max(len(line[i]) for line in lines if i < len(line) - 1 or not i) + 2 for i in range(len(lines[0]) - 1)]
+    for line in lines:
+        print("".join(cell.ljust(width) for cell, width in zip(line, [*widths, 0])))

@@ -1,0 +1,235 @@
+"""A search: what gin says of it, and its trials, each of which is an ordinary run folder."""
+
+import contextlib
+import fcntl
+import gc
+import math
+import os
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import gin
+from keras_tuner import Objective
+from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.trial import Trial
+
+from bms_tf.core import command, config, training
+from bms_tf.tuning import oracles
+from bms_tf.tuning.space import Choice, Code, Interval, bindings, declare
+
+# What may change between two sittings of one search.
+FREE = ("tune.trials", "tune.hours", "tune.finalists", "tune.fresh_seeds")
+
+
+@gin.configurable("tune", module="bms_tf")
+class Search:
+    """The space, the objectives and the oracle of a search.
+
+    The values of several objectives are added up with their signs, as KerasTuner does it, to one score.
+    """
+
+    def __init__(
+        self,
+        *,
+        space: dict[str, Choice | Interval] = gin.REQUIRED,
+        objectives: dict[str, Literal["min", "max"]] = gin.REQUIRED,
+        oracle: Callable[..., oracles.Resumable] = oracles.random_search,
+        trials: int | None = None,
+        hours: float | None = None,
+        seed: int = 100,
+        finalists: int = 3,
+        fresh_seeds: Sequence[int] = (101, 102, 103),
+    ):
+        """`space`: gin parameters by name; `objectives`: metrics with their directions; `trials`, `hours`: the budget;
+        `seed`: of every trial. The best `finalists` are run again with each of `fresh_seeds`.
+
+        Raises ValueError for a value out of range, and where nothing bounds the search.
+        """
+        if not space or not objectives:
+            raise ValueError("tune.space and tune.objectives must not be empty")
+        for name, value in {"trials": trials, "hours": hours}.items():
+            if value is not None and not value > 0:
+                raise ValueError(f"tune.{name} is {value}; it must be positive")
+        if seed < 0 or finalists < 0 or min(fresh_seeds, default=0) < 0:
+            raise ValueError("tune.seed, tune.finalists and tune.fresh_seeds must not be negative")
+        if seed in fresh_seeds or len(set(fresh_seeds)) < len(fresh_seeds):
+            raise ValueError(f"tune.fresh_seeds is {fresh_seeds}; each once, and without tune.seed = {seed}")
+        self.space, self.directions, self.seed = space, objectives, seed
+        self.finalists, self.fresh_seeds = finalists if fresh_seeds else 0, fresh_seeds
+        self.oracle = oracle([Objective(*item) for item in objectives.items()], declare(space), seed)
+        self.oracle.hours = hours
+        self.oracle.max_trials = min((n for n in (trials, self.oracle.max_trials) if n is not None), default=None)
+        if hours is None and self.oracle.max_trials is None:
+            raise ValueError("tune.trials or tune.hours must be set: nothing else bounds this search")
+
+    def bindings(self, values: dict[str, Code]) -> list[str]:
+        """A trial's values as gin bindings."""
+        epochs = values.get("tuner/epochs")
+        length = [f"train.generator_updates = {self.oracle.updates_per_epoch * epochs}"] if epochs else []
+        return [*bindings(values), *length]
+
+    def objective_of(self, scores: dict[str, float]) -> dict[str, float]:
+        """The objectives among a run's scores, and the one number that KerasTuner compares.
+
+        Raises ValueError where one is not finite.
+        """
+        values = {name: scores[name] for name in self.directions}
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise ValueError(f"{name} is {value}")
+        return values | {self.oracle.objective.name: self.oracle.objective.get_value(values)}
+
+
+class Setting:
+    """A search in its folder: the gin files that it was started with, and what lies where."""
+
+    def __init__(self, folder: str, files: Sequence[str], params: Sequence[str], allow_import: Sequence[str]):
+        """Reads the gin files. Raises ValueError for what is wrong with them, or with the search that they describe."""
+        self.folder, self.files, self.params, self.allow_import = folder, files, params, allow_import
+        config.load(files, params, allow_import)
+        self.text = config.as_text()
+        with config.one_line_errors():
+            self.search = Search()
+
+    def configure(self, params: Sequence[str]):
+        """Makes gin's configuration that of a run: the recipe with `params` on top, and nothing of the search."""
+        config.load(self.files, [*self.params, *params], self.allow_import)
+        config.forget("bms_tf.tuning")
+
+    def run_dir(self, trial_id: str) -> str:
+        return os.path.join(self.folder, "trials", trial_id)
+
+    def check(self):
+        """Raises ValueError for what would end every trial: a name, a type, an objective, a seed; trains nothing."""
+        search = self.search
+        for name, parameter in search.space.items():
+            for code in parameter.codes:
+                try:
+                    self.configure(bindings({name: code}))
+                except config.ConfigError as error:
+                    raise ValueError(f"tune.space: {str(error).removeprefix(config.PARAM + ' ')}") from error
+        epoch = {"tuner/epochs": 1} if search.oracle.updates_per_epoch else {}
+        values = search.oracle.get_space().values
+        self.configure(search.bindings(values | epoch))
+        run = training.new_run()
+        if run.seed in (search.seed, *search.fresh_seeds):
+            raise ValueError(
+                f"train.seed is {run.seed}, which is a seed of tuning (tune.seed, tune.fresh_seeds); what is tuned on "
+                "a seed cannot be reported on it"
+            )
+        with config.one_line_errors():
+            run.check_data()
+            found = run.real_scores()
+        for name in search.directions:
+            if name not in found:
+                hint = config.nearest(name, found)
+                raise ValueError(f"tune.objectives: no metric gives {name!r}{hint}; they give {', '.join(found)}")
+        unused = config.unused()
+        for name in values:
+            if name.rpartition(".")[0] in unused:
+                raise ValueError(f"tune.space: nothing reads {name}; is its scope right?")
+
+    def enter(self):
+        """Makes the folder, or finds this search in it.
+
+        Raises ValueError where it holds another one; before that, for a new one, for what `check` finds.
+        """
+        path = os.path.join(self.folder, "search.gin")
+        if not os.path.exists(path):
+            if os.path.exists(self.folder) and set(os.listdir(self.folder)) - {"lock"}:
+                raise ValueError(
+                    f"{self.folder} is not empty, and not the folder of a search; take another --search_dir"
+                )
+            self.check()
+            os.makedirs(self.folder, exist_ok=True)
+            training.write_whole(path, self.text)
+        with open(path) as file:
+            changes = config.difference(file.read(), self.text, ignore=FREE)
+        if changes:
+            raise ValueError(
+                f"{self.folder} holds a search with other settings ({'; '.join(changes)}); take another --search_dir"
+            )
+
+
+class Tuner(BaseTuner):
+    """KerasTuner's loop over trials, with the training of this library."""
+
+    def __init__(self, setting: Setting):
+        self.setting = setting
+        with contextlib.redirect_stdout(None):  # it prints that it reloads
+            super().__init__(setting.search.oracle, directory=setting.folder, project_name="oracle")
+        self.save()
+
+    def _get_tuner_fname(self) -> str:
+        # KerasTuner has one for each process, and begins anew where a search is continued by others.
+        return os.path.join(self.project_dir, "tuner.json")
+
+    def pre_create_trial(self):
+        if self._is_worker():
+            time.sleep(0.1)  # an oracle that waits for other trials is asked again at once
+
+    def run_trial(self, trial: Trial) -> dict[str, float]:
+        search, values = self.setting.search, trial.hyperparameters.values
+        folder = self.setting.run_dir(trial.trial_id)
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        with locked(folder + ".lock", wait=True):  # a worker whose chief was killed may still be at it
+            if "tuner/trial_id" in values:
+                _continue(self.setting.run_dir(values["tuner/trial_id"]), folder)
+            params = [*search.bindings(values), f"train.seed = {search.seed}"]
+            return train(search, partial(self.setting.configure, params), folder)
+
+
+def train(search: Search, configure: Callable[[], None], folder: str) -> dict[str, float]:
+    """Trains what gin holds after `configure()` in the run folder `folder`; returns the objectives.
+
+    What it says is kept in `log.txt` there; an error is kept in `error.txt` and raised.
+    """
+    os.makedirs(folder, exist_ok=True)
+    Path(folder, "error.txt").unlink(missing_ok=True)
+    with open(os.path.join(folder, "log.txt"), "a") as log:
+        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            try:
+                configure()
+                return search.objective_of(_scores(folder))
+            except Exception as error:
+                traceback.print_exc()
+                record_error(folder, command.one_line(error))
+                raise
+            finally:
+                gc.collect()  # a model and its functions hold each other; without this they pile up over the trials
+
+
+def _scores(folder: str) -> dict[str, float]:
+    run = training.new_run()
+    with config.one_line_errors():
+        return run.train(folder)["samples"]
+
+
+def record_error(folder: str, line: str):
+    """What ended the run in `folder`."""
+    os.makedirs(folder, exist_ok=True)
+    training.write_whole(os.path.join(folder, "error.txt"), line + "\n")
+
+
+def _continue(parent: str, folder: str):
+    """Makes `folder` a copy of the run `parent`, to be trained further."""
+    if not os.path.exists(folder):
+        shutil.rmtree(folder + ".new", ignore_errors=True)
+        shutil.copytree(parent, folder + ".new", ignore=shutil.ignore_patterns("scores.json", "log.txt"))
+        os.rename(folder + ".new", folder)
+
+
+@contextlib.contextmanager
+def locked(path: str, *, wait: bool = False) -> Iterator[None]:
+    """Holds the lock file `path`, which a dying process lets go. Where another has it, waits or raises ValueError."""
+    with open(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise ValueError(f"another process is searching in {os.path.dirname(path)}") from error
+        yield

@@ -1,0 +1,141 @@
+"""Many processes: KerasTuner's chief, which asks the oracle, and its workers, which train.
+
+A process is told which one it is by KerasTuner's variables KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and
+KERASTUNER_ORACLE_PORT; all of them see the same search folder.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent import futures
+
+import grpc
+import tensorflow as tf
+from keras_tuner.src import protos
+from keras_tuner.src.distribute import oracle_chief, oracle_client
+from keras_tuner.src.engine import conditions
+
+from bms_tf.tuning.search import Setting, Tuner, record_error
+
+ID, ADDRESS, PORT = VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+DEATHS = 3  # of workers in one trial, after which the trial has failed
+
+
+def role() -> str | None:
+    """ "chief", "worker", or None for a search in one process. Raises ValueError for half of the variables."""
+    missing = [name for name in VARIABLES if name not in os.environ]
+    if len(missing) == len(VARIABLES):
+        return None
+    if missing:
+        raise ValueError(f"of KerasTuner's variables {', '.join(VARIABLES)} these are not set: {', '.join(missing)}")
+    if not os.environ[PORT].isdecimal():
+        raise ValueError(f"{PORT} is {os.environ[PORT]!r}; it must be a number")
+    return "chief" if "chief" in os.environ[ID] else "worker"
+
+
+def become_chief(*, on_loopback: bool):
+    """Makes this process the chief, on a free port of this machine or where KerasTuner's variables say.
+
+    Raises ValueError where it cannot listen.
+    """
+    if on_loopback:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            os.environ.update({ID: "chief", ADDRESS: "127.0.0.1", PORT: str(free.getsockname()[1])})
+    try:
+        socket.create_server((os.environ[ADDRESS], int(os.environ[PORT]))).close()  # gRPC would share another's port
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"the chief cannot listen on {os.environ[ADDRESS]}:{os.environ[PORT]}: {error}") from error
+    tf.config.set_visible_devices([], "GPU")  # they are the workers'
+
+
+def work(setting: Setting, patience: float):
+    """Trains what the chief hands out. Raises ValueError where it does not answer for `patience` seconds."""
+    address = f"{os.environ[ADDRESS]}:{os.environ[PORT]}"
+    oracle_client.TIMEOUT = patience
+    try:
+        with grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(timeout=patience)
+        setting.enter()
+        Tuner(setting).search()
+    except (grpc.FutureTimeoutError, grpc.RpcError) as error:
+        raise ValueError(f"the chief at {address} did not answer within {patience:g} s") from error
+
+
+class Workers:
+    """`count` workers on this machine, a GPU each in turn, which are started again when they die."""
+
+    def __init__(self, count: int, flags: Sequence[str], folder: str):
+        """`flags`: of the command; what the workers say goes to `folder`."""
+        self.flags, self.folder, self.deaths = flags, folder, Counter()
+        os.makedirs(folder, exist_ok=True)
+        self.processes = {f"worker{index}": self._start(index) for index in range(count)}
+
+    def _start(self, index: int) -> subprocess.Popen:
+        with open(self._log(f"worker{index}"), "a") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "bms_tf.tune", *self.flags],
+                env=os.environ | {ID: f"worker{index}"} | gpu(index),
+                stdout=log,
+                stderr=log,
+            )
+
+    def _log(self, tuner_id: str) -> str:
+        return os.path.join(self.folder, f"{tuner_id}.log")
+
+    def revive(self, setting: Setting):
+        """Starts the dead anew; under the same name they get the trial that they were in.
+
+        A trial in which so many died has failed. Raises ValueError where they die without one.
+        """
+        oracle = setting.search.oracle
+        for index, (tuner_id, process) in enumerate(self.processes.items()):
+            if process.poll() in (None, 0):
+                continue
+            trial = oracle.ongoing_trials.get(tuner_id)
+            self.deaths[trial and trial.trial_id] += 1
+            if self.deaths[trial and trial.trial_id] == DEATHS:
+                if trial is None:
+                    with open(self._log(tuner_id)) as log:
+                        last = (log.read().strip().splitlines() or [f"exit code {process.returncode}"])[-1]
+                    raise ValueError(f"{tuner_id} ended {DEATHS} times before it had a trial: {last}")
+                record_error(
+                    setting.run_dir(trial.trial_id), f"{DEATHS} workers died in it, exit code {process.returncode}"
+                )
+                trial.status = "FAILED"
+                oracle.end_trial(trial)
+            self.processes[tuner_id] = self._start(index)
+
+    def stop(self):
+        for process in self.processes.values():
+            process.terminate()
+            process.wait()
+
+
+def gpu(index: int) -> dict[str, str]:
+    """The environment variable that gives the process with this index a GPU of its own, where there are any."""
+    count = len(tf.config.list_physical_devices("GPU"))
+    return {"CUDA_VISIBLE_DEVICES": str(index % count)} if count else {}
+
+
+def serve(setting: Setting, count: int, flags: Sequence[str]):
+    """Hands out trials, to `count` workers of this machine among others, until there are no more and all know."""
+    conditions.print = lambda *_: None  # KerasTuner prints a condition's first value whenever it is sent
+    oracle = setting.search.oracle
+    servicer = oracle_chief.OracleServicer(oracle)
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
+    protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
+    server.add_insecure_port(f"{os.environ[ADDRESS]}:{os.environ[PORT]}")
+    server.start()
+    workers = Workers(count, flags, os.path.join(setting.folder, "workers"))
+    try:
+        # As KerasTuner's start_server, which looks every 20 seconds and does not see workers die.
+        while not (servicer.stop_triggered and oracle_chief.exit_chief(oracle)):
+            time.sleep(0.5)
+            workers.revive(setting)
+    finally:
+        server.stop(grace=5).wait()
+        workers.stop()
