@@ -79,15 +79,16 @@ def lines(folder: Path) -> list[str]:
     return [re.sub(r', "seconds": [\d.]+', "", line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def kill(process: subprocess.Popen, folder: Path, *, step: int = 0, seconds: float):
-    """Kills the run so many seconds after the line of `step` is written, or after its start."""
+def kill(process: subprocess.Popen, folder: Path, *, step: int = 0, seconds: float, number: int = signal.SIGKILL):
+    """Sends the signal so many seconds after the line of `step` is written, or after the run's start."""
     deadline = time.monotonic() + 300
     while step and not any(json.loads(line)["step"] >= step for line in lines(folder)[-1:]):
         assert process.poll() is None and time.monotonic() < deadline, folder.with_suffix(".log").read_text()
         time.sleep(0.005)
     time.sleep(seconds)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL, "it had ended before"
+    process.send_signal(number)
+    ended = -signal.SIGKILL if number == signal.SIGKILL else 128 + number  # the others stop by themselves
+    assert process.wait(timeout=60) == ended, "it had ended before"
 
 
 def state(folder: Path) -> dict[str, np.ndarray]:
@@ -125,7 +126,10 @@ def test_ten_kills_leave_no_trace_in_the_result(tmp_path):
     half = list((killed / "checkpoints").glob("ckpt-*_temp/*"))
     assert half, "it did not die while a checkpoint was written"
     for step in steps[4:]:
-        kill(start(killed), killed, step=step, seconds=draw.uniform(0.0, 0.1))
+        kill(start(killed), killed, step=step, seconds=draw.uniform(0.0, 0.1), number=signal.SIGTERM)
+    stops = re.findall(r"stopped by SIGTERM at step (\d+)", killed.with_suffix(".log").read_text())
+    assert len(stops) == 3 and any(int(step) % 20 for step in stops), "none within an interval"
+    assert not list((killed / "checkpoints").glob("ckpt-*_temp")), "the half-written one is still there"
     shutil.copytree(killed, perturbed)
 
     finish(start(killed), killed)

@@ -2,6 +2,8 @@
 
 import glob
 import os
+import re
+import shutil
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -13,25 +15,51 @@ class Checkpoints:
     """The last few states of a system in `folder`: networks, optimizers, averages, singular vectors and step.
 
     TensorFlow writes the data under a temporary name and the index last, so that a crash while writing leaves the
-    checkpoint before it in place.
+    checkpoint before it in place; what else it leaves is deleted by the next `save`.
     """
 
     def __init__(self, system: System, folder: str, *, keep: int = 3):
         self.system = system
-        self.folder = folder
+        self.keep = keep
         self._checkpoint = tf.train.Checkpoint(model=system)
-        self._manager = tf.train.CheckpointManager(self._checkpoint, folder, max_to_keep=keep)
+        self.move_to(folder)
+
+    def move_to(self, folder: str):
+        """From now on, looks and writes in `folder`."""
+        self.folder = folder
+        self._manager = tf.train.CheckpointManager(self._checkpoint, folder, max_to_keep=self.keep)
 
     @property
     def newest(self) -> str | None:
         """The path of the newest checkpoint."""
         return next(iter(self._found()), None)
 
+    @property
+    def size(self) -> int:
+        """The most bytes that all checkpoints take: those that are kept, and one while it is written."""
+        variables = [v for v in tf.train.TrackableView(self._checkpoint).descendants() if isinstance(v, tf.Variable)]
+        return (self.keep + 1) * sum(v.shape.num_elements() * v.dtype.size for v in variables)
+
     def save(self) -> int:
-        """Writes the present state; returns its step."""
+        """Writes the present state; returns its step. Raises OSError where it cannot, with the ones before in place."""
         step = int(self.system.step.numpy())
-        self._manager.save(checkpoint_number=step)
+        try:
+            self._delete_leftovers()
+            self._manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            self._delete_leftovers()
+            last = f"the last good one: {self.newest or 'none'}"
+            raise OSError(f"the checkpoint of step {step} cannot be written ({_reason(error)}); {last}") from error
         return step
+
+    def _delete_leftovers(self):
+        """Deletes what writings that did not end have left: temporary folders, and data without an index."""
+        folder = glob.escape(self.folder)
+        for path in glob.glob(os.path.join(folder, "ckpt-*_temp")):
+            shutil.rmtree(path)
+        for path in glob.glob(os.path.join(folder, "ckpt-*.data-*")):
+            if not os.path.exists(path.rsplit(".", 1)[0] + ".index"):
+                os.remove(path)
 
     def restore(self, report: Callable[[str], None] = print) -> int:
         """Takes the newest state that can be read and returns its step, 0 if there is none.
@@ -45,8 +73,7 @@ class Checkpoints:
                 return int(self.system.step.numpy())
             # TensorFlow's IndexError is "Read less bytes than requested", of a data file that was cut off.
             except (tf.errors.OpError, AssertionError, IndexError, ValueError) as error:
-                line = str(error).strip().splitlines()[0]
-                report(f"checkpoint {path} is damaged ({line}); falling back to the one before")
+                report(f"checkpoint {path} is damaged ({_reason(error)}); falling back to the one before")
         if found:
             raise ValueError(
                 f"none of the {len(found)} checkpoints in {self.folder} can be read; delete it to start anew"
@@ -58,3 +85,8 @@ class Checkpoints:
         indices = glob.glob(os.path.join(glob.escape(self.folder), "ckpt-*.index"))
         paths = [index.removesuffix(".index") for index in indices]
         return sorted(paths, key=lambda path: int(path.rsplit("-", 1)[1]), reverse=True)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of TensorFlow's message, without the names of operations."""
+    return re.sub(r"\{\{.*?\}\} *| *\[Op:.*?\]", "", str(error).strip().splitlines()[0])

@@ -1,6 +1,10 @@
 """On what a run trains, as gin names it."""
 
+import contextlib
 import functools
+import json
+import os
+from collections.abc import Iterator
 
 import gin
 import tensorflow as tf
@@ -23,6 +27,61 @@ def mirrored(*, devices: int | None = None) -> tf.distribute.Strategy:
     if devices is not None and not 1 <= devices <= len(names):
         raise ValueError(f"mirrored.devices is {devices}; this machine has {len(names)} {kind} device(s)")
     return _mirrored(tuple(names[:devices]))
+
+
+@gin.configurable
+def multi_worker() -> tf.distribute.Strategy:
+    """One replica on each GPU of every machine in the environment variable TF_CONFIG, or on each one's CPU without.
+
+    The same command is started on every machine, with an `index` of its own; see TensorFlow's guide to multi-worker
+    training. Raises ValueError where TF_CONFIG names no workers or not this one.
+    """
+    text = os.environ.get("TF_CONFIG", "")
+    try:
+        settings = json.loads(text)
+        workers, task = settings["cluster"]["worker"], settings["task"]
+        known = task["type"] == "worker" and 0 <= task["index"] < len(workers)
+    except (ValueError, TypeError, KeyError):
+        known = False
+    if not known:
+        example = '{"cluster": {"worker": ["HOST1:2222", "HOST2:2222"]}, "task": {"type": "worker", "index": 0}}'
+        raise ValueError(f"TF_CONFIG is {text!r}; it must name all workers and which of them this is, as in {example}")
+    return _multi_worker()
+
+
+# Once in a process: it must be made before anything else that TensorFlow does.
+@functools.cache
+def _multi_worker() -> tf.distribute.Strategy:
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def several_workers() -> bool:
+    """Whether other processes take part in the training, under the strategy in whose scope it is asked."""
+    resolver = tf.distribute.get_strategy().cluster_resolver
+    return resolver is not None and len(resolver.cluster_spec().as_dict()) > 0
+
+
+def any_worker(flag: bool) -> bool:
+    """Whether `flag` holds on any worker. All of them must ask."""
+    if not several_workers():
+        return flag
+    strategy = tf.distribute.get_strategy()
+    flags = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(int(flag)))
+    return bool(strategy.reduce(tf.distribute.ReduceOp.SUM, flags, axis=None))
+
+
+@contextlib.contextmanager
+def noticing_lost_workers() -> Iterator[None]:
+    """Makes one line, an OSError, of what TensorFlow says in all other workers when one has ended."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        raise OSError("another worker has ended; start all of them again to go on from the last checkpoint") from error
+
+
+def fetching() -> tf.distribute.InputOptions:
+    """Batches are sent ahead to GPUs. CPUs have them, and TensorFlow would print a warning about the way there."""
+    return tf.distribute.InputOptions(experimental_fetch_to_device=bool(tf.config.list_logical_devices("GPU")))
 
 
 # Once in a process: a second strategy numbers its collective operations from the start again, and TensorFlow then takes

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import tensorflow as tf
 
 from bms_tf.core.keras import keras
+from bms_tf.core.precision import as_read, in_float32
 
 
 @contextlib.contextmanager
@@ -17,18 +18,18 @@ def substituted(network: keras.layers.Layer, tensors: Mapping[int, tf.Tensor]) -
     flow through the tensors.
     """
     replaced = [
-        (layer.__dict__, name, weight)
+        (layer, name, weight)
         for layer in network._flatten_layers()
         for name, weight in list(layer.__dict__.items())
         if id(weight) in tensors
     ]
-    for attributes, name, weight in replaced:
-        attributes[name] = tensors[id(weight)]
+    for layer, name, weight in replaced:
+        layer.__dict__[name] = as_read(tensors[id(weight)], weight, layer)
     try:
         yield
     finally:
-        for attributes, name, weight in replaced:
-            attributes[name] = weight
+        for layer, name, weight in replaced:
+            layer.__dict__[name] = weight
 
 
 @contextlib.contextmanager
@@ -59,7 +60,7 @@ def power_iteration(network: keras.layers.Layer):
 
 def with_features(network: keras.Model, x: tf.Tensor, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """`network(x)`, and its features [B, F], both of one pass: what its last layer with weights is given."""
-    outputs, features = _with_features(network)(x, training=training)
+    outputs, features = in_float32(_with_features(network)(x, training=training))
     return outputs, tf.reshape(features, [-1, math.prod(features.shape[1:])])
 
 

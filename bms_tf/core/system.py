@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from bms_tf.core import functional
 from bms_tf.core.keras import keras, require_same_keras
+from bms_tf.core.precision import returning_float32
 from bms_tf.core.random import Key, normal_rows
 
 # {player: {term: per-example [B] or scalar loss}}; a player minimizes the sum of the means of its terms.
@@ -74,12 +75,13 @@ class System(keras.Model):
         for name, network in networks.items():
             require_same_keras(network, name)
             network._name = name  # what summaries show
-            setattr(self, name, network)
+            setattr(self, name, returning_float32(network))
         self.networks = dict(networks)
         self.players = {player: tuple(names) for player, names in players.items()}
         self.seed = seed
         self.ema = ema
         self.visible = visible
+        self._initial_step = 0
         first = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
         self.step = tf.Variable(0, dtype=tf.int64, name="step", **first)
         self.first_bad_step = tf.Variable(-1, dtype=tf.int64, name="first_bad_step", **first)
@@ -234,12 +236,21 @@ class System(keras.Model):
         modifiers: Sequence[Callable[["System", Phase], Phase]] = (),
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
+        accumulate: int = 1,
     ):
         """`optimizers`: one per player; `modifiers`: each is given this system and every phase, and says what is
-        played in its place; `jit_compile`: XLA for losses and gradients, "auto" is on for a GPU alone.
+        played in its place; `jit_compile`: XLA for losses and gradients, "auto" is on for a GPU alone;
+        `accumulate`: into how many slices a phase's batch is cut, which go through it one after the other for one
+        update, as for the whole batch but for rounding.
 
-        Raises ValueError for a missing or unknown player, and where the networks do not fit each other.
+        Raises ValueError for a missing or unknown player, where the networks do not fit each other, and for
+        `accumulate` where an example's loss depends on the others in its batch.
         """
+        if accumulate > 1 and self.batch_coupled:
+            raise ValueError(
+                f"accumulate is {accumulate}; it must be 1 for this {type(self).__name__}, in which an example's loss "
+                "depends on its batch (batch normalization, or a distance of batches)"
+            )
         if set(optimizers) != set(self.players):
             raise ValueError(f"optimizers for {sorted(optimizers)} given; the players are {sorted(self.players)}")
         if jit_compile == "auto":
@@ -251,6 +262,7 @@ class System(keras.Model):
                 optimizer._learning_rate = _OfSteps(rate, self.step)
         # Keras itself wants one optimizer, and would otherwise make an RMSprop.
         super().compile(optimizer=next(iter(optimizers.values())), steps_per_execution=steps_per_execution)
+        self._slices = accumulate
         with self.distribute_strategy.scope():
             self._phases, self._active = tuple(self.phases()), ()
             for modifier in modifiers:
@@ -320,8 +332,26 @@ class System(keras.Model):
             phase.after(aux)
 
     def _losses_and_gradients(self, phase: Phase, x: tf.Tensor, seed: tf.Tensor, replica: tf.Tensor):
+        """The mean over the slices of x of what `_of_slice` gives. A slice has its rows of the whole batch's noise."""
+        n = self._slices
+        slices = tf.reshape(x, [n, -1, *self.data_shape])
+
+        def of_slice(i):
+            key = Key(seed, replica=replica * n + i, replicas=self.distribute_strategy.num_replicas_in_sync * n)
+            return self._of_slice(phase, slices[i], key)
+
+        total = of_slice(0)
+        if n > 1:
+            _, total = tf.while_loop(
+                lambda i, total: i < n,
+                lambda i, total: (i + 1, tf.nest.map_structure(tf.add, total, of_slice(i))),
+                (1, total),
+                parallel_iterations=1,  # so that one slice at a time is in memory
+            )
+        return tf.nest.map_structure(lambda value: value / n, total)
+
+    def _of_slice(self, phase: Phase, x: tf.Tensor, key: Key):
         """Each term's mean, and each player's gradients with respect to its own variables alone."""
-        key = Key(seed, replica=replica, replicas=self.distribute_strategy.num_replicas_in_sync)
         players = self._acting[phase.name]
         # Under a persistent tape a loop keeps what its gradient would need, also where none is taken.
         with tf.GradientTape(persistent=len(players) > 1, watch_accessed_variables=False) as tape:
@@ -358,16 +388,34 @@ class System(keras.Model):
         before, self._active = self._active, tuple(p for p in self._phases if p.active(int(self.step.numpy())))
         return super().make_train_function(force or before != self._active)
 
-    def fit(self, *args, callbacks: Sequence[keras.callbacks.Callback] = (), **kwargs):
-        return super().fit(*args, callbacks=[_SwitchPhases(), *callbacks], **kwargs)
+    def fit(self, *args, callbacks: Sequence[keras.callbacks.Callback] = (), initial_step: int = 0, **kwargs):
+        """As Keras's. `initial_step`: how many steps of the first epoch were taken before; their losses are in its
+        means."""
+        self._initial_step = initial_step
+        return super().fit(*args, callbacks=[_SwitchPhases(initial_step), *callbacks], **kwargs)
+
+    def _maybe_load_initial_counters_from_ckpt(self, steps_per_epoch, initial_epoch):
+        """Where Keras asks in which epoch and at which of its steps a training begins."""
+        return initial_epoch, self._initial_step
+
+    def reset_metrics(self):
+        """What Keras does at the beginning of an epoch; not of one that goes on."""
+        if not self._initial_step:
+            super().reset_metrics()
+        self._initial_step = 0
 
 
 class _SwitchPhases(keras.callbacks.Callback):
-    """Lets other phases act from the beginning of an epoch."""
+    """Lets other phases act from the beginning of an epoch, of which `done` steps were taken before."""
+
+    def __init__(self, done: int):
+        super().__init__()
+        self.done = done
 
     def on_epoch_begin(self, epoch, logs=None):
         now = int(self.model.step.numpy())
-        length = self.params["steps"]
+        length = self.params["steps"] and self.params["steps"] - self.done
+        self.done = 0
         for phase in self.model._phases:
             for edge in (phase.start, phase.stop):
                 if edge is not None and length and now < edge < now + length:

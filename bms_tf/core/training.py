@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Literal
@@ -14,9 +15,19 @@ import tensorflow as tf
 
 from bms_tf.core import callbacks, config
 from bms_tf.core.checkpoints import Checkpoints
-from bms_tf.core.devices import one_device
+from bms_tf.core.devices import fetching, noticing_lost_workers, one_device
 from bms_tf.core.keras import keras
+from bms_tf.core.precision import Precision, computing_in
 from bms_tf.core.system import Phase, System
+
+# What may differ when a run is resumed: its length, and on what it runs.
+MAY_CHANGE = (
+    "train.generator_updates",
+    "train.devices",
+    "mirrored.devices",
+    "train.accumulate",
+    "train.keep_checkpoints",
+)
 
 
 @gin.configurable("train", module="bms_tf")
@@ -34,6 +45,7 @@ class Run:
         modifiers: Sequence[Callable[[System, Phase], Phase]] = (),
         log_every: int = 500,
         evaluate_every: int = 5000,
+        evaluation_share: float = 1.0,
         checkpoint_every: int = 1000,
         keep_checkpoints: int = 3,
         metrics: Sequence[Callable] = (),
@@ -44,13 +56,16 @@ class Run:
         devices: Callable[[], tf.distribute.Strategy] = one_device,
         jit_compile: bool | Literal["auto"] = "auto",
         steps_per_execution: int = 1,
+        precision: Precision = "float32",
+        accumulate: int = 1,
     ):
         """`system(seed=...)`, and `optimizer()` once for each player in the gin scope of its name, are called under
         `devices()`; `modifiers` change the system's phases; `seed` is that of the initial weights, the data and all
-        noise.
+        noise; `precision` is what the networks compute in; `accumulate`: see `System.compile`.
 
-        `generator_updates`: the length of the run, as the papers count it; the `*_every`: steps; `samples`: how many
-        samples are scored, beside as many real examples of `real_split`. Raises ValueError for a value out of range.
+        `generator_updates`: the length of the run, as the papers count it; the `*_every`: steps; `evaluation_share`: of
+        the time, the most that scores may take on the way, and again pictures; `samples`: how many samples are scored,
+        beside as many real examples of `real_split`. Raises ValueError for a value out of range.
         """
         counts = {
             "generator_updates": generator_updates,
@@ -61,26 +76,37 @@ class Run:
             "keep_checkpoints": keep_checkpoints,
             "samples": samples,
             "steps_per_execution": steps_per_execution,
+            "accumulate": accumulate,
         }
         for name, count in counts.items():
             if count < 1:
                 raise ValueError(f"train.{name} is {count}; it must be at least 1")
         if not 0 <= seed < 2**31:
             raise ValueError(f"train.seed is {seed}; it must lie in [0, 2^31)")
+        if not 0 <= evaluation_share <= 1:
+            raise ValueError(f"train.evaluation_share is {evaluation_share}; it must lie in [0, 1]")
         self.strategy = devices()
+        replicas = self.strategy.num_replicas_in_sync
+        if batch_size % (replicas * accumulate):
+            parts = f"the {replicas} devices" + (f" times accumulate = {accumulate}" if accumulate > 1 else "")
+            raise ValueError(f"train.batch_size is {batch_size}; it must be a multiple of {parts}")
         keras.utils.set_random_seed(seed)
-        with self.strategy.scope():
+        with self.strategy.scope(), computing_in(precision):
             self.system = system(seed=seed)
             optimizers = {}
             for player in self.system.players:
                 with gin.config_scope(player):
                     optimizers[player] = optimizer()
             self.system.compile(
-                optimizers, modifiers=modifiers, jit_compile=jit_compile, steps_per_execution=steps_per_execution
+                optimizers,
+                modifiers=modifiers,
+                jit_compile=jit_compile,
+                steps_per_execution=steps_per_execution,
+                accumulate=accumulate,
             )
         self.data, self.seed = data, seed
         self.log_every, self.evaluate_every, self.checkpoint_every = log_every, evaluate_every, checkpoint_every
-        self.keep_checkpoints = keep_checkpoints
+        self.keep_checkpoints, self.evaluation_share = keep_checkpoints, evaluation_share
         self.metrics, self.pictures, self.samples = metrics, pictures, samples
         self.real_split = real_split
         self.examples_per_step = batch_size * self.system.batches_per_step
@@ -127,6 +153,10 @@ class Run:
         """Every metric of `samples`."""
         return {k: v for metric in self.metrics for k, v in metric(samples, self.reference, seed=self.seed).items()}
 
+    def sample_scores(self) -> dict[str, float]:
+        """Every metric of `draw_samples()`."""
+        return self.scores(self.draw_samples())
+
     def real_scores(self) -> dict[str, float]:
         """Every metric of as many examples of `real_split`: what a perfect generator would get."""
         examples = self.dataset(self.real_split, 0).unbatch().take(self.samples).batch(self.samples)
@@ -172,7 +202,7 @@ class Run:
         settings, text = os.path.join(run_dir, "config.gin"), config.as_text()
         if checkpoints.newest and os.path.exists(settings):  # before the first one there is nothing to lose
             with open(settings) as file:
-                changes = config.difference(file.read(), text, ignore=("train.generator_updates",))
+                changes = config.difference(file.read(), text, ignore=MAY_CHANGE)
             if changes:
                 raise ValueError(
                     f"{run_dir} holds a run with other settings ({'; '.join(changes)}); take another --run_dir"
@@ -182,40 +212,62 @@ class Run:
             raise ValueError(f"{run_dir} holds a run of {start} steps; train.generator_updates allows {self.steps}")
         if start:
             print(f"resuming at step {start} of {self.steps}")
-        if start < self.steps:
-            write_whole(settings, text)
-            write_whole(os.path.join(run_dir, "operative.gin"), config.operative_text())
-            write_whole(os.path.join(run_dir, "data.json"), json.dumps(self.data_hashes(), indent=1) + "\n")
-            record = callbacks.Record(run_dir)
-            pictures = os.path.join(run_dir, "pictures")
-            often = {"every": self.evaluate_every, "last": self.steps}
-            with contextlib.closing(callbacks.ProgressBar(self.steps)) as bar:
-                self._fit(
-                    start=start,
-                    steps=self.steps - start,
-                    epoch=self.log_every,
-                    callbacks=[
-                        bar,
-                        callbacks.StopOnNonFinite(checkpoints),
-                        callbacks.Evaluate(lambda: self.scores(self.draw_samples()), **often),
-                        record,
-                        callbacks.Draw(self.figures, pictures, record, **often),
-                        callbacks.Save(checkpoints, every=self.checkpoint_every, last=self.steps),
-                    ],
-                )
-            write_whole(os.path.join(run_dir, "operative.gin"), config.operative_text())  # now with what training used
-        scores = {"samples": self.scores(self.draw_samples()), "data": self.real_scores()}
-        write_whole(os.path.join(run_dir, "scores.json"), json.dumps(scores, indent=1) + "\n")
+        with contextlib.ExitStack() as stack:
+            folder = run_dir
+            if not self.strategy.extended.should_checkpoint:
+                # Reading the state may need all workers: each does all that the chief does, and all but it forget it.
+                folder = stack.enter_context(tempfile.TemporaryDirectory())
+                checkpoints.move_to(os.path.join(folder, "checkpoints"))
+            of_samples = self._train(start, folder, checkpoints) if start < self.steps else self.sample_scores()
+            scores = {"samples": of_samples, "data": self.real_scores()}
+            written = {column: callbacks.without_nan(values) for column, values in scores.items()}
+            write_whole(os.path.join(folder, "scores.json"), json.dumps(written, indent=1) + "\n")
         return scores
+
+    def _train(self, start: int, folder: str, checkpoints: Checkpoints) -> dict[str, float]:
+        """Trains from step `start` to the end and writes all of it into `folder`; returns the last scores."""
+        write_whole(os.path.join(folder, "config.gin"), config.as_text())
+        operative = os.path.join(folder, "operative.gin")
+        write_whole(operative, config.operative_text())
+        write_whole(os.path.join(folder, "data.json"), json.dumps(self.data_hashes(), indent=1) + "\n")
+        often = {"every": self.evaluate_every, "last": self.steps, "share": self.evaluation_share}
+        non_finite = callbacks.StopOnNonFinite(checkpoints)
+        evaluate = callbacks.Evaluate(self.sample_scores, **often)
+        record = callbacks.Record(folder)
+        with (
+            noticing_lost_workers(),
+            contextlib.closing(callbacks.ProgressBar(self.steps)) as bar,
+            contextlib.closing(callbacks.StopOnSignal(checkpoints, non_finite)) as stop,
+        ):
+            self._fit(
+                start=start,
+                steps=self.steps - start,
+                epoch=self.log_every,
+                callbacks=[
+                    bar,
+                    non_finite,
+                    callbacks.Estimate(checkpoints, total=self.steps),
+                    evaluate,
+                    record,
+                    callbacks.Draw(self.figures, os.path.join(folder, "pictures"), record, **often),
+                    callbacks.Save(checkpoints, every=self.checkpoint_every, last=self.steps),
+                    stop,
+                ],
+            )
+        write_whole(operative, config.operative_text())  # now with what training used
+        return evaluate.scores
 
     def _fit(self, *, start: int, steps: int, epoch: int, callbacks: Sequence[keras.callbacks.Callback] = ()):
         if self.strategy.num_replicas_in_sync > 1:
-            dataset = self.strategy.distribute_datasets_from_function(lambda c: self.dataset("train", start, c))
+            dataset = self.strategy.distribute_datasets_from_function(
+                lambda context: self.dataset("train", start, context), fetching()
+            )
         else:
             dataset = self.dataset("train", start)
         history = self.system.fit(
             dataset,
             initial_epoch=start // epoch,
+            initial_step=start % epoch,
             epochs=(start + steps) // epoch,
             steps_per_epoch=epoch,
             callbacks=callbacks,

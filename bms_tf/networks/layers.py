@@ -24,7 +24,8 @@ class SpectralNormalization(keras.layers.Wrapper):
     WARM_UP = 10
 
     def __init__(self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs):
-        super().__init__(layer, **kwargs)
+        # The estimate is made in float32, in whatever precision the layer computes.
+        super().__init__(layer, **{**kwargs, "dtype": "float32", "autocast": False})
         if not isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)):  # Conv2DTranspose is a Conv2D
             raise ValueError(f"cannot normalize a {type(layer).__name__}: allowed are Dense, Conv2D, Conv2DTranspose")
         if power_iterations < 1:
@@ -67,7 +68,7 @@ class SpectralNormalization(keras.layers.Wrapper):
     def call(self, inputs):
         # A layer reads its kernel from its attributes when it is called: put W / sigma in its place for this call.
         kernel = self.layer.__dict__["kernel"]
-        self.layer.__dict__["kernel"] = kernel / self.sigma()
+        self.layer.__dict__["kernel"] = tf.cast(kernel / self.sigma(), self.layer.compute_dtype)
         try:
             return self.layer(inputs)
         finally:

@@ -1,14 +1,28 @@
 """What happens at the boundary of a log interval."""
 
 import json
+import os
+import signal
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from matplotlib.figure import Figure
+from PIL import Image
 
-from bms_tf.core.callbacks import Draw, Evaluate, ProgressBar, Record, Save, StopOnNonFinite, read_complete_lines
+from bms_tf.core import callbacks
+from bms_tf.core.callbacks import (
+    Draw,
+    Estimate,
+    Evaluate,
+    ProgressBar,
+    Record,
+    Save,
+    StopOnNonFinite,
+    StopOnSignal,
+    read_complete_lines,
+)
 from bms_tf.core.training import Run
 
 
@@ -47,6 +61,12 @@ def test_record_writes_a_line_for_each_interval(model, tmp_path):
         for value in event.summary.value
     ]
     assert events == [(10, "artist/loss"), (20, "artist/loss")]
+
+
+def test_a_value_that_is_not_finite_is_null(model, tmp_path):
+    # NaN and Infinity are no JSON: other programs could not read the line.
+    run(Record(str(tmp_path)), model, [10], {"kl": np.nan, "distance": np.inf, "loss": 1.0})
+    assert [(row["kl"], row["distance"], row["loss"]) for row in rows(tmp_path)] == [(None, None, 1.0)]
 
 
 def test_record_drops_later_and_half_written_lines(model, tmp_path):
@@ -89,25 +109,43 @@ def test_a_run_calls_them_in_the_order_of_the_file(tmp_path):
     # after the line of its step, which would otherwise be lost by a crash between the two.
     passed = []
     fake = SimpleNamespace(
-        system=tf.Module(),
         steps=10,
-        check_data=lambda: None,
         _fit=lambda callbacks, **options: passed.extend(callbacks),
-        scores=lambda samples: {},
-        draw_samples=lambda: None,
-        real_scores=lambda: {},
+        sample_scores=lambda: {},
         figures=lambda: {},
+        evaluation_share=1.0,
         **dict.fromkeys(("log_every", "evaluate_every", "checkpoint_every", "keep_checkpoints"), 5),
     )
-    fake.system.step = tf.Variable(0, dtype=tf.int64)
-    Run.train(fake, str(tmp_path))
-    assert [type(callback) for callback in passed] == [ProgressBar, StopOnNonFinite, Evaluate, Record, Draw, Save]
+    with pytest.raises(AttributeError, match="scores"):  # which nothing has computed
+        Run._train(fake, 0, str(tmp_path), SimpleNamespace(folder=str(tmp_path)))
+    order = [ProgressBar, StopOnNonFinite, Estimate, Evaluate, Record, Draw, Save, StopOnSignal]
+    assert [type(callback) for callback in passed] == order
 
 
 def test_evaluate_adds_its_scores_every_so_often_and_at_the_end(model):
     seen = run(Evaluate(lambda: {"hq": 0.5}, every=20, last=50), model, [10, 20, 30, 40, 50], {"loss": 1.0})
     assert [logs.get("hq") for logs in seen] == [None, 0.5, None, 0.5, 0.5]
     assert all(logs["loss"] == 1.0 for logs in seen)
+
+
+def test_evaluation_keeps_to_its_share_of_the_time(model, monkeypatch):
+    # A clock of our own: an interval takes 1 s and each evaluation 2 s; the share is 0.3. At step 10 nothing is spent,
+    # and it is evaluated: 2 s of 3. At 20 those are 2 of 4, at 30 2 of 5, at 40 2 of 6: over 0.3. At 50 2 of 7 is not.
+    # At 60 4 s of 10, over it, and so at 70 and 80 (4 of 12); but 80 is the last.
+    now = [0.0]
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
+
+    class Clock(Evaluate):
+        def on_epoch_end(self, epoch, logs=None):
+            now[0] += 1
+            super().on_epoch_end(epoch, logs)
+
+    def evaluate():
+        now[0] += 2
+        return {"hq": 0.5}
+
+    seen = run(Clock(evaluate, every=10, last=80, share=0.3), model, range(10, 90, 10))
+    assert [step for step, logs in zip(range(10, 90, 10), seen) if logs] == [10, 50, 80]
 
 
 def test_save_every_so_often_and_at_the_end(model):
@@ -123,8 +161,92 @@ def test_draw_writes_files_and_events(model, tmp_path):
     draw = Draw(lambda: {"samples": figure}, str(tmp_path / "pictures"), record, every=20, last=50)
     run(draw, model, [10, 20, 50])
     names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
-    assert names == ["samples_0000020.png", "samples_0000050.png"]
-    assert tf.io.decode_png((tmp_path / "pictures" / names[0]).read_bytes()).shape[:2] == (40, 40)
+    assert names == ["samples.gif", "samples_0000020.png", "samples_0000050.png"]
+    assert tf.io.decode_png((tmp_path / "pictures" / names[1]).read_bytes()).shape[:2] == (40, 40)
+
+
+def test_the_animation_is_the_pictures_in_their_order(model, tmp_path):
+    shades = {10: "black", 20: "gray", 30: "white"}
+    for steps in ([10], [20, 30]):  # stopped and resumed
+        draw = Draw(
+            lambda: {"shade": Figure(figsize=(1, 1), dpi=10, facecolor=shades[int(model.step)])},
+            str(tmp_path),
+            Record(str(tmp_path)),
+            every=10,
+            last=30,
+        )
+        run(draw, model, steps)
+    with Image.open(tmp_path / "shade.gif") as movie:
+        seen = []
+        for frame in range(movie.n_frames):
+            movie.seek(frame)
+            seen.append(movie.convert("L").getpixel((5, 5)))
+    assert seen == pytest.approx([0, 128, 255], abs=3)  # matplotlib's gray is 0.5
+
+
+def test_the_animation_has_a_limit(model, tmp_path, monkeypatch):
+    # Five pictures and room for three: every second one, the first, third and fifth.
+    monkeypatch.setattr(Draw, "FRAMES", 3)
+    shade = iter(["0.0", "0.2", "0.4", "0.6", "0.8"])
+    draw = Draw(
+        lambda: {"shade": Figure(figsize=(1, 1), dpi=10, facecolor=next(shade))},
+        str(tmp_path),
+        Record(str(tmp_path)),
+        every=10,
+        last=50,
+    )
+    run(draw, model, [10, 20, 30, 40, 50])
+    with Image.open(tmp_path / "shade.gif") as movie:
+        assert movie.n_frames == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_at_the_next_step_and_ends_with_its_code(model, number, capsys):
+    saved, before = [], signal.getsignal(number)
+    checkpoints = SimpleNamespace(save=lambda: saved.append(int(model.step)) or saved[-1], newest=None)
+    non_finite = StopOnNonFinite(checkpoints)
+    stop = StopOnSignal(checkpoints, non_finite)
+    for callback in (non_finite, stop):
+        callback.set_model(model)
+    stop.set_params({"steps": 5})
+    stop.on_train_begin()
+    model.step.assign(12)
+    stop.on_train_batch_end(1)
+    os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before, "a second one is not held back"
+    model.step.assign(15)
+    stop.on_train_batch_end(4)  # the last one of its interval, whose line is not written yet
+    assert saved == []
+    model.step.assign(13)
+    with pytest.raises(SystemExit) as ended:
+        stop.on_train_batch_end(2)
+    assert (saved, ended.value.code) == ([13], 128 + number)
+    with pytest.raises(SystemExit):
+        stop.on_epoch_end(0)
+    said = f"stopped by {number.name} at step 13; the same command resumes there"
+    assert capsys.readouterr().out.splitlines() == [said] * 2
+    # Nothing that is not finite is saved.
+    model.bad_term = ("critic/real", 13)
+    with pytest.raises(ValueError, match="the loss critic/real is not finite at step 13"):
+        stop.on_epoch_end(0)
+
+
+def test_the_estimate(model, monkeypatch, capsys, tmp_path):
+    # The first batch ends at step 1 and 100 s, which is mostly tracing; the interval at step 10 and 118 s: 2 s a step.
+    # 90 steps are left: 180 s.
+    now = [0.0]
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(callbacks.shutil, "disk_usage", lambda folder: SimpleNamespace(free=2_000_000))
+    estimate = Estimate(SimpleNamespace(folder=str(tmp_path / "checkpoints"), size=12_300), total=100)
+    estimate.set_model(model)
+    for step, time in ((1, 100), (10, 118)):
+        model.step.assign(step)
+        now[0] = time
+        estimate.on_train_batch_end(step - 1)
+    for _ in range(2):  # once
+        estimate.on_epoch_end(0)
+    said = "90 more steps in about 03:00, without scores and pictures; checkpoints up to 12.3kB of 2.00MB free\n"
+    assert capsys.readouterr().out == said
 
 
 def test_progress_bar_goes_from_where_the_run_resumes_to_its_end(model, capsys):

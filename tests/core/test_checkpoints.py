@@ -2,6 +2,8 @@
 
 import gc
 import os
+import re
+import resource
 
 import numpy as np
 import pytest
@@ -158,4 +160,39 @@ def test_what_a_crash_while_writing_leaves_is_not_a_checkpoint(games, saved):
     folder, _ = saved
     (folder / "ckpt-12_temp").mkdir()
     (folder / f"ckpt-12{DATA}").write_bytes(b"half")
+    checkpoints = Checkpoints(games[1], str(folder))
+    assert checkpoints.restore(pytest.fail) == 11
+    # The next one clears it away.
+    checkpoints.save()
+    assert not [path.name for path in folder.iterdir() if "12" in path.name]
+    assert Checkpoints(games[0], str(folder)).restore(pytest.fail) == 11
+
+
+def test_a_full_disk_is_one_line_and_the_last_good_one_stays(games, saved):
+    # The system's own limit of a file's size stands for the full disk: writing fails in the same place.
+    folder, states = saved
+    checkpoints = Checkpoints(games[0], str(folder))
+    games[0].train(1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            checkpoints.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert re.fullmatch(
+        rf"the checkpoint of step 12 cannot be written \(.*File too large\); the last good one: {folder}/ckpt-11",
+        str(caught.value),
+    )
+    assert not list(folder.glob("ckpt-12*"))
     assert Checkpoints(games[1], str(folder)).restore(pytest.fail) == 11
+    assert_same(games[1].state(), states[11])
+
+
+def test_the_size_is_at_least_what_they_take(games, saved):
+    # Two are kept and a third is there while it is written; an index and the names come on top of the values.
+    folder, _ = saved
+    values = sum(value.nbytes for value in games[0].state().values())
+    size = Checkpoints(games[0], str(folder), keep=2).size
+    data = os.path.getsize(f"{folder}/ckpt-11{DATA}")
+    assert 3 * values <= size <= 3 * data

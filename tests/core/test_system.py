@@ -247,6 +247,18 @@ def test_a_phase_that_changes_inside_an_epoch_is_an_error():
         fit(game, [[1, 1]] * 4, epochs=2, steps_per_epoch=2)
 
 
+def test_a_training_goes_on_inside_an_epoch():
+    # Epochs of four steps. It stopped after x = 1, 2, 3, whose losses at a rate of 0 are 3, 6, 9; x = 6 gives 18. The
+    # first epoch's mean is 9, the second's, of one epoch more with x = 1, is 3. The critic acts until step 4.
+    game = compiled(phases_of(pull("critic", stop=4), pull("artist", start=4)), rates=(0.0, 0.0))
+    first = game.fit(tf.constant([[[1.0]], [[2.0]], [[3.0]]]), batch_size=1, shuffle=False, verbose=0)
+    assert first.history["critic/loss"] == [6.0]
+    rest = tf.data.Dataset.from_tensor_slices(np.float32([6, 1, 1, 1, 1])[:, None, None])
+    history = game.fit(rest, initial_step=3, steps_per_epoch=4, epochs=2, verbose=0).history
+    assert (history["critic/loss"], history["artist/loss"]) == ([9.0], [2.0])
+    assert int(game.step) == 8
+
+
 def test_before_comes_ahead_of_the_losses_and_after_gets_the_aux():
     # k counts up before, by 1; the loss k c x sees it; after adds the mean of x, 2: k = 1, 3, then 4, 6.
     k = tf.Variable(0.0)
@@ -331,13 +343,13 @@ def full(game):
     return [Phase("critic", critic, repeats=2), Phase("both", both, after=lambda aux: k.assign(tf.tanh(aux["score"])))]
 
 
-def train_full(strategy, dataset, jit_compile=False):
+def train_full(strategy, dataset, **options):
     """The last losses and the state after five steps."""
     with strategy.scope():
         rate = keras.optimizers.schedules.PolynomialDecay(0.1, 5)
         game = Game(full, ema=0.5)
         # Plain descent beside Adam, which does not see a gradient that is a constant times too large.
-        game.compile({"artist": keras.optimizers.Adam(rate), "critic": SGD(0.2)}, jit_compile=jit_compile)
+        game.compile({"artist": keras.optimizers.Adam(rate), "critic": SGD(0.2)}, **options)
     logs = game.fit(dataset, steps_per_epoch=5, verbose=0).history
     state = [*game.weights_now, game.k.numpy(), game.averages[0].numpy().item(), game.step.numpy()]
     return [values[0] for values in logs.values()] + state
@@ -352,16 +364,36 @@ def on_one_device():
 
 
 def test_xla_agrees(on_one_device):
-    compiled_by_xla = train_full(tf.distribute.get_strategy(), tf.data.Dataset.from_tensor_slices(X), True)
+    compiled_by_xla = train_full(tf.distribute.get_strategy(), tf.data.Dataset.from_tensor_slices(X), jit_compile=True)
     assert compiled_by_xla == pytest.approx(on_one_device, rel=1e-5, abs=1e-5)
 
 
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_two_devices_agree_with_one(on_one_device, jit_compile):
+def test_slices_of_a_batch_agree_with_all_of_it(on_one_device, jit_compile):
+    batches = tf.data.Dataset.from_tensor_slices(X)
+    sliced = train_full(tf.distribute.get_strategy(), batches, accumulate=4, jit_compile=jit_compile)
+    assert sliced == pytest.approx(on_one_device, rel=1e-6, abs=1e-6)
+
+
+def test_slices_on_two_devices_agree_with_all_on_one(on_one_device):
+    assert train_full(*two_devices(), accumulate=2) == pytest.approx(on_one_device, rel=1e-5, abs=1e-5)
+
+
+def test_a_batch_that_is_one_whole_is_not_cut():
+    game = Game(phases_of(pull("artist")), keras.layers.BatchNormalization())
+    with pytest.raises(ValueError, match="^accumulate is 2; it must be 1 for this Game, in which an example's loss"):
+        game.compile({"artist": SGD(), "critic": SGD()}, accumulate=2)
+
+
+def two_devices():
+    """A strategy, and X as it deals it out: elements 2 s and 2 s + 1 are the two halves of step s."""
     strategy = devices._mirrored(tuple(device.name for device in tf.config.list_logical_devices("CPU")))
     assert strategy.num_replicas_in_sync == 2
-    # Elements 2 s and 2 s + 1 are the two halves of step s.
-    halves = strategy.distribute_datasets_from_function(
-        lambda context: tf.data.Dataset.from_tensor_slices(X.reshape(10, 8, 1))
+    return strategy, strategy.distribute_datasets_from_function(
+        lambda context: tf.data.Dataset.from_tensor_slices(X.reshape(10, 8, 1)), devices.fetching()
     )
-    assert train_full(strategy, halves, jit_compile) == pytest.approx(on_one_device, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_two_devices_agree_with_one(on_one_device, jit_compile):
+    assert train_full(*two_devices(), jit_compile=jit_compile) == pytest.approx(on_one_device, rel=1e-5, abs=1e-5)

@@ -1,0 +1,88 @@
+"""Mixed precision: what is computed in bfloat16, and what stays in float32."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bms_tf.core.functional import substituted, with_features
+from bms_tf.core.keras import keras
+from bms_tf.core.precision import computing_in, returning_float32
+from bms_tf.networks.layers import SpectralNormalization
+
+layers = keras.layers
+
+
+def test_layers_made_inside_compute_in_bfloat16_with_float32_weights():
+    with computing_in("bfloat16"):
+        inside = layers.Dense(3)
+    outside = layers.Dense(3)
+    x = tf.ones([2, 4])
+    assert (inside(x).dtype, outside(x).dtype) == (tf.bfloat16, tf.float32)
+    assert {v.dtype for v in inside.variables} == {tf.float32}
+
+
+def test_a_network_returns_float32():
+    # 1 + 2^-7 is in bfloat16, 1 + 2^-9 is not: it has 8 bits. So the sum is rounded to 1.
+    with computing_in("bfloat16"):
+        network = keras.Sequential([keras.Input((2,)), layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    network = returning_float32(network)
+    x = tf.constant([[1.0, 2.0**-7], [1.0, 2.0**-9]])
+    for output in (network(x), tf.function(network)(x), with_features(network, x, training=False)[0]):
+        assert output.dtype == tf.float32
+        np.testing.assert_array_equal(output[:, 0], [1 + 2**-7, 1.0])
+    # And the gradient is in float32, as the weights are.
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(network(x))
+    assert tape.gradient(loss, network.trainable_variables)[0].dtype == tf.float32
+
+
+def test_spectral_normalization_estimates_sigma_in_float32():
+    # The kernel is diag(1 + 2^-9, 0.5), which bfloat16 would round to diag(1, 0.5); sigma is 1 + 2^-9.
+    with computing_in("bfloat16"):
+        layer = SpectralNormalization(layers.Dense(2, use_bias=False))
+        kernel = np.diag([1 + 2**-9, 0.5]).astype(np.float32)
+        layer.layer.kernel_initializer = keras.initializers.Constant(kernel)
+        output = layer(tf.eye(2))
+    for _ in range(10):
+        layer.power_iteration()
+    assert layer.u.dtype == layer.sigma().dtype == tf.float32
+    assert float(layer.sigma()) == pytest.approx(1 + 2**-9, rel=1e-6)
+    assert output.dtype == tf.bfloat16, "and the layer itself computes in bfloat16"
+    # In a traced call as well, where Keras casts the weights that a layer reads.
+    seen = []
+    original = layer.sigma
+    layer.sigma = lambda: seen.append(original()) or seen[-1]
+    tf.function(layer)(tf.eye(2))
+    assert seen[0].dtype == tf.float32
+
+
+@pytest.mark.parametrize("shape", [(64, 1), (16, 2, 2, 1)], ids=["dense", "images"])
+@pytest.mark.parametrize("synchronized", [False, True])
+def test_batch_statistics_are_in_float32(shape, synchronized):
+    # Half of the 64 values are 256, half 258: the mean is 257, which bfloat16 does not have (it goes by twos there).
+    # The variance is 1; Keras's fused kernel, for images on one device, keeps the unbiased 64 / 63.
+    x = np.full(64, 256.0, np.float32)
+    x[::2] = 258.0
+    with computing_in("bfloat16"):
+        layer = layers.BatchNormalization(momentum=0.0, synchronized=synchronized)
+    layer(tf.reshape(x, shape), training=True)
+    np.testing.assert_array_equal(layer.moving_mean, [257.0])
+    assert float(layer.moving_variance[0]) == pytest.approx(1.0, rel=1 / 60)
+
+
+def test_substituted_weights_are_read_as_the_layers_own():
+    # A dense layer reads bfloat16, batch normalization float32: with 2 w in the place of each weight w, the first
+    # doubles x, and then 2 * (2 x) + 2 (moving mean 0 and variance 1).
+    with computing_in("bfloat16"):
+        network = keras.Sequential(
+            [
+                keras.Input((1,)),
+                layers.Dense(1, use_bias=False, kernel_initializer="ones"),
+                layers.BatchNormalization(epsilon=0.0, beta_initializer="ones"),
+            ]
+        )
+    twice = {id(v): 2.0 * tf.convert_to_tensor(v) for v in network.trainable_variables}
+    with substituted(network, twice):
+        output = network(tf.constant([[3.0]]), training=False)
+    assert output.numpy().item() == 14.0
+    assert network(tf.constant([[3.0]]), training=False).numpy().item() == 4.0

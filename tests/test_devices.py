@@ -1,0 +1,101 @@
+"""Several processes: they train as one device does, and when one of them dies the run goes on, on what there is."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bms_tf.core import devices
+
+ROOT = Path(__file__).parents[1]
+PARAMS = {
+    "BMSVAEGAN.T": "2",
+    "code_size": "4",
+    "mlp.hidden": "(8,)",
+    "generator/mlp.hidden": "(8,)",
+    "adam.learning_rate": "1e-4",
+    "train.batch_size": "8",
+    "train.log_every": "10",
+    "train.checkpoint_every": "10",
+    "train.evaluate_every": "1000000",
+    "train.metrics": "[]",
+    "train.pictures": "[]",
+    "train.samples": "50",
+    "train.steps_per_execution": "1",
+}
+
+
+def start(folder: Path, updates: int, workers: list[str] | None = None, index: int = 0) -> subprocess.Popen:
+    """The command on one device, or as one of `workers`."""
+    params = PARAMS | {"train.generator_updates": str(updates)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    if workers:
+        params["train.devices"] = "@multi_worker"
+        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        environment["TF_CONFIG"] = json.dumps(task)
+    flags = ["--gin_file=gin/ring.gin", f"--run_dir={folder}", *(f"--gin_param={n} = {v}" for n, v in params.items())]
+    command = [sys.executable, "-m", "bms_tf.train", *flags]
+    log = open(folder.with_name(f"{folder.name}_{index}.log"), "w")
+    return subprocess.Popen(command, cwd=folder.parent, stdout=log, stderr=subprocess.STDOUT, env=environment)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def losses(folder: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_device_and_one_goes_on_when_the_other_dies(tmp_path):
+    run, alone = tmp_path / "run", tmp_path / "alone"
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    processes = [start(run, 100_000, workers, index) for index in range(2)]
+    try:
+        deadline = time.monotonic() + 300
+        while not (run / "checkpoints/ckpt-20.index").exists():
+            assert all(p.poll() is None for p in processes) and time.monotonic() < deadline
+            time.sleep(0.01)
+        processes[1].kill()
+        assert processes[0].wait(timeout=120) == 1  # noticed by its heartbeat, 10 s
+    finally:
+        for process in processes:
+            process.kill()
+    last = (tmp_path / "run_0.log").read_text().splitlines()[-1]
+    assert last == "error: another worker has ended; start all of them again to go on from the last checkpoint"
+
+    # On one device it goes on. All of it is as it had been on one device from the beginning, but for rounding.
+    newest = max(int(path.stem.split("-")[1]) for path in (run / "checkpoints").glob("*.index"))
+    for folder in (run, alone):
+        assert start(folder, newest + 20).wait(timeout=300) == 0
+    assert f"resuming at step {newest} of" in (tmp_path / "run_0.log").read_text()
+    pairs = list(zip(losses(run), losses(alone), strict=True))
+    assert len(pairs) == newest // 10 + 2
+    for together, one in pairs:
+        assert together == pytest.approx(one, rel=1e-4, abs=1e-5)
+
+
+WORKERS = '{"cluster": {"worker": ["a:1", "b:1"]}, '
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"cluster": {}}', WORKERS + '"task": 0}', WORKERS + '"task": {"type": "worker", "index": 2}}']
+)
+def test_without_its_variable_it_says_what_it_should_hold(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(ValueError) as caught:
+        devices.multi_worker()
+    assert str(caught.value).startswith(f"TF_CONFIG is {text!r}; it must name all workers and which of them this is")
