@@ -112,6 +112,7 @@ def test_a_run_calls_them_in_the_order_of_the_file(tmp_path):
         steps=10,
         _fit=lambda callbacks, **options: passed.extend(callbacks),
         sample_scores=lambda: {},
+        data_hashes=lambda: {},
         figures=lambda: {},
         evaluation_share=1.0,
         **dict.fromkeys(("log_every", "evaluate_every", "checkpoint_every", "keep_checkpoints"), 5),
