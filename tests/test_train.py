@@ -187,7 +187,7 @@ def copied(trained, here):
 @pytest.mark.slow
 def test_what_a_run_writes(trained):
     names = {name for name in contents(trained / "run") if not name.startswith("tensorboard")}
-    files = ["config.gin", "operative.gin", "metrics.jsonl", "scores.json"]
+    files = ["config.gin", "operative.gin", "data.json", "metrics.jsonl", "scores.json"]
     pictures = [f"pictures/density_{step:07d}.png" for step in (20, 40)]
     kept = [f"checkpoints/ckpt-{s}.{part}" for s in (20, 30, 40) for part in ("index", "data-00000-of-00001")]
     assert names == {*files, *pictures, "pictures/density.gif", "checkpoints/checkpoint", *kept}

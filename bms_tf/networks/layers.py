@@ -24,8 +24,8 @@ class SpectralNormalization(keras.layers.Wrapper):
     WARM_UP = 10
 
     def __init__(self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs):
-        # The estimate is made in float32, in whatever precision the layer computes.
-        super().__init__(layer, **{**kwargs, "dtype": "float32", "autocast": False})
+        # The estimate is made in the type of the kernel, in whatever precision the layer computes.
+        super().__init__(layer, **{"dtype": layer.variable_dtype, **kwargs, "autocast": False})
         if not isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)):  # Conv2DTranspose is a Conv2D
             raise ValueError(f"cannot normalize a {type(layer).__name__}: allowed are Dense, Conv2D, Conv2DTranspose")
         if power_iterations < 1:
