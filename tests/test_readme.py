@@ -19,7 +19,10 @@ README = ROOT / "README.md"
 def code(title):
     """The blocks of code in a section."""
     section = re.search(rf"## {title}\n(.*?)\n## ", README.read_text(encoding="utf-8"), re.DOTALL)[1]
-    return [textwrap.dedent(block).lstrip("\n") for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE)]
+    return [
+        textwrap.dedent(block).lstrip("\n")
+        for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", section, re.MULTILINE)
+    ]
 
 
 @pytest.mark.slow
