@@ -7,151 +7,148 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
-from bms_tf.networks.layers import batch_normalization, spectral_normalization, wrap
-from bms_tf.networks.mlp import mlp
-from bms_tf.networks.posteriors import GaussianEncoder
+from bms_tf.networks import roles
+from bms_tf.networks.layers import batch_normalization, spectral_normalization
 from bms_tf.objectives.adversarial import CrossEntropy, Hinge
 from bms_tf.objectives.best_of_many import LogMeanExp, Mean, naive
 from bms_tf.objectives.divergences import analytic_kl, empirical_kl
 from bms_tf.systems.bms_vae_gan import BMSVAEGAN
+from tests.systems import tiny
+from tests.systems.tiny import B, X, Z, forward, gaussian, logit, probability
 
-B, D, Z = 5, 3, 2
 LAMBDA, ALPHA, BETA = 0.7, 0.6, 1.3
-X = np.random.default_rng(1).normal(size=(B, D)).astype(np.float32)
+ROLES = {
+    "encoder": roles.gaussian_encoder,
+    "generator": roles.generator,
+    "discriminator": roles.discriminator,
+    "code_discriminator": roles.code_discriminator,
+}
 
 
-def build(discriminator=True, code_discriminator=True, normalization=None, wrapper=wrap, **options) -> BMSVAEGAN:
-    keras.utils.set_random_seed(3)
-    shape = {"hidden": (4,), "activation": "tanh", "gain": 2.0, "normalization": normalization}
-    return BMSVAEGAN(
-        encoder=GaussianEncoder(mlp(input_shape=(D,), output_shape=(2 * Z,), **shape), code_size=Z, data_shape=(D,)),
-        generator=mlp(input_shape=(Z,), output_shape=(D,), **shape),
-        discriminator=mlp(input_shape=(D,), output_shape=(), wrapper=wrapper, **shape) if discriminator else None,
-        code_discriminator=mlp(input_shape=(Z,), output_shape=(), **shape) if code_discriminator else None,
-        **{"T": 4, "lambda_": LAMBDA, "alpha": ALPHA, "beta": BETA, **options},
-    )
+def build(normalization=None, wrapper=tiny.wrap, **options) -> BMSVAEGAN:
+    networks = tiny.networks(wrapper=wrapper, normalization=normalization, **ROLES)
+    return BMSVAEGAN(**{**networks, "T": 4, "lambda_": LAMBDA, "alpha": ALPHA, "beta": BETA, **options})
 
 
-# The equations. `w` maps a network to its weights: of a hidden layer and of a linear one.
+# Reductions of scores s, [T, B]; the uniform u, [B], is for those that draw one of the T.
 
 
-def network(weights, inputs):
-    first, b, second, c = weights
-    return tf.tanh(2.0 * inputs @ first + b) @ second + c
+def log_mean_exp(s, u):
+    return np.log(np.mean(np.exp(s), axis=0))
 
 
-def posterior(w, x):
-    mean, log_stddev = tf.split(network(w["encoder"], x), 2, axis=-1)
-    return mean, log_stddev
+def drawn_uniformly(s, u):
+    """The score of the candidate that u chooses, of T with equal weights."""
+    return s[np.floor(u * len(s)).astype(int), np.arange(B)]
+
+
+def drawn_by_softmax():
+    """log mean exp, with the gradient of the one candidate at which the sum of softmax weights passes u."""
+    constant = {}  # what has no gradient, from the first call
+
+    def reduce(s, u):
+        if not constant:
+            below = np.cumsum(np.exp(s) / np.exp(s).sum(axis=0), axis=0) <= u
+            constant["index"] = below.sum(axis=0), np.arange(B)
+            constant["rest"] = log_mean_exp(s, u) - s[constant["index"]]
+        return s[constant["index"]] + constant["rest"]
+
+    return reduce
+
+
+REDUCTIONS = {
+    "max": lambda s, u: s.max(axis=0),
+    "min": lambda s, u: s.min(axis=0),
+    "mean": lambda s, u: s.mean(axis=0),
+    "lme": log_mean_exp,
+}
+
+
+# The equations. `w` maps a network to its weights.
 
 
 def codes(w, noise):
     """z = mean + stddev * noise, [T, B, Z]."""
-    mean, log_stddev = posterior(w, X)
-    return mean + tf.exp(log_stddev) * noise
-
-
-def logit(w, name, inputs):
-    return network(w[name], inputs)[..., 0]
-
-
-REDUCTIONS = {
-    "max": lambda s: tf.reduce_max(s, axis=0),
-    "min": lambda s: tf.reduce_min(s, axis=0),
-    "mean": lambda s: tf.reduce_mean(s, axis=0),
-    "lme": lambda s: tf.math.log(tf.reduce_mean(tf.exp(s), axis=0)),
-}
-
-
-def drawn_uniformly(u):
-    """The candidate that a uniform u chooses, of T with equal weights: its score, and its gradient."""
-
-    def reduce(s):
-        index = np.floor(u * s.shape[0]).astype(int)
-        return tf.stack([s[index[b], b] for b in range(B)])
-
-    return reduce
-
-
-def drawn_by_softmax(u):
-    """log mean exp, with the gradient of the one candidate at which the sum of softmax weights passes u."""
-
-    def reduce(s):
-        weights = np.exp(s) / np.exp(s).sum(axis=0)
-        index = [int(np.searchsorted(np.cumsum(weights[:, b]), u[b], side="right")) for b in range(B)]
-        chosen = tf.stack([s[index[b], b] for b in range(B)])
-        return chosen + tf.stop_gradient(REDUCTIONS["lme"](s) - chosen)
-
-    return reduce
+    mean, stddev = gaussian(w["encoder"], X)
+    return mean + stddev * noise
 
 
 def classifier_kl(w, z):
     """-log [D_L / (1 - D_L)]."""
-    d = tf.sigmoid(logit(w, "code_discriminator", z))
-    return -tf.math.log(d / (1 - d))
+    d = probability(w["code_discriminator"], z)
+    return -np.log(d / (1 - d))
 
 
 def gaussian_kl(w, z):
     """KL[N(m, s^2) || N(0, 1)] summed over dimensions."""
-    mean, log_stddev = posterior(w, X)
-    s = tf.exp(log_stddev)
-    return tf.reduce_sum((s**2 + mean**2 - 1) / 2 - tf.math.log(s), axis=-1)
+    mean, s = gaussian(w["encoder"], X)
+    return ((s**2 + mean**2 - 1) / 2 - np.log(s)).sum(axis=-1)
 
 
 def moments_kl(w, z):
     """The same with the moments of all codes, averaged over dimensions."""
-    m, s = tf.reduce_mean(z, axis=0), tf.math.reduce_std(z, axis=0)
-    return tf.reduce_mean((s**2 + m**2 - 1) / 2 - tf.math.log(s))
+    m, s = z.mean(axis=0), z.std(axis=0)
+    return np.mean((s**2 + m**2 - 1) / 2 - np.log(s))
 
 
-def autoencoder_terms(w, draw, c):
+def autoencoder(w, draws, c):
     """-L = -beta max_i log p(x|z_i) - alpha S + KL, and our -alpha log D_I of samples."""
-    z = codes(w, draw.posterior)
-    candidates = network(w["generator"], z)
-    seen = tf.reshape(z[: c.codes], [-1, Z])
+    z = codes(w, draws.normal("posterior", (B, Z), (c.T,)))
+    candidates = forward(w["generator"], z)
+    u = draws.uniform("choice", (B,), (2 if c.alpha else 1,))
     terms = {
-        "reconstruction": -BETA * c.best(-LAMBDA * tf.reduce_sum(tf.abs(X - candidates), axis=-1)),
-        "prior": c.kl(w, seen),
+        "reconstruction": -BETA * c.best(-LAMBDA * abs(X - candidates).sum(axis=-1), u[0]),
+        "prior": c.kl(w, z[: c.codes].reshape(-1, Z)),
     }
     if c.alpha:
-        terms["synthetic_likelihood"] = -c.alpha * c.least(logit(w, "discriminator", candidates))
-        terms["sample"] = -c.alpha * logit(w, "discriminator", network(w["generator"], draw.prior))
+        samples = forward(w["generator"], draws.normal("prior", (B, Z)))
+        terms["synthetic_likelihood"] = -c.alpha * c.least(logit(w["discriminator"], candidates), u[1])
+        terms["sample"] = -c.alpha * logit(w["discriminator"], samples)
     return terms
 
 
-def discriminator_terms(w, draw, c):
+def seen(w, draws, c):
+    """Codes for D_I and D_L."""
+    return codes(w, draws.normal("posterior", (B, Z), (c.codes,))).reshape(-1, Z)
+
+
+def discriminator(w, draws, c):
     """Algorithm 1, step 2; with reconstructions of z_1 as well, data weighs 2."""
-    real, sample = logit(w, "discriminator", X), logit(w, "discriminator", network(w["generator"], draw.prior))
-    terms = {"real": c.real(real), "sample": c.fake(sample)}
+    samples = forward(w["generator"], draws.normal("prior", (B, Z)))
+    terms = {"real": c.real(logit(w["discriminator"], X)), "sample": c.fake(logit(w["discriminator"], samples))}
     if c.both:
-        seen = tf.reshape(codes(w, draw.posterior)[: c.codes], [-1, Z])
         terms["real"] *= 2
-        terms["reconstruction"] = c.fake(logit(w, "discriminator", network(w["generator"], seen)))
+        terms["reconstruction"] = c.fake(logit(w["discriminator"], forward(w["generator"], seen(w, draws, c))))
     return terms
 
 
-def code_discriminator_terms(w, draw, c):
+def code_discriminator(w, draws, c):
     """Algorithm 1, step 3: D_L is the probability that a code came from the prior."""
-    seen = tf.reshape(codes(w, draw.posterior)[: c.codes], [-1, Z])
-    prior, encoded = (tf.sigmoid(logit(w, "code_discriminator", z)) for z in (draw.prior, seen))
-    return {"prior": -tf.math.log(prior), "posterior": -tf.math.log(1 - encoded)}
+    prior, encoded = (
+        probability(w["code_discriminator"], z) for z in (draws.normal("prior", (B, Z)), seen(w, draws, c))
+    )
+    return {"prior": -np.log(prior), "posterior": -np.log(1 - encoded)}
 
 
-PLAYERS = {
-    "autoencoder": (autoencoder_terms, ("encoder", "generator")),
-    "discriminator": (discriminator_terms, ("discriminator",)),
-    "code_discriminator": (code_discriminator_terms, ("code_discriminator",)),
-}
+PHASES = {"autoencoder": autoencoder, "discriminator": discriminator, "code_discriminator": code_discriminator}
 
 
 def hinge(a, b):
-    return {"real": lambda s: tf.maximum(0.0, a - s), "fake": lambda s: tf.maximum(0.0, b + s)}
+    return {"real": lambda s: np.maximum(0.0, a - s), "fake": lambda s: np.maximum(0.0, b + s)}
 
 
-ENTROPY = {"real": lambda s: -tf.math.log(tf.sigmoid(s)), "fake": lambda s: -tf.math.log(1 - tf.sigmoid(s))}
-DEFAULT = {"best": "max", "least": "min", "kl": classifier_kl, "both": True, "codes": 1, "alpha": ALPHA, **hinge(1, 1)}
+ENTROPY = {"real": lambda s: np.log(1 + np.exp(-s)), "fake": lambda s: np.log(1 + np.exp(s))}
+DEFAULT = {
+    "best": REDUCTIONS["max"],
+    "least": REDUCTIONS["min"],
+    "kl": classifier_kl,
+    "both": True,
+    "codes": 1,
+    "alpha": ALPHA,
+    **hinge(1, 1),
+}
+WITHOUT_D_L = {"prior_term": empirical_kl, "code_discriminator": None}
 
 # (what the system is built with, what that changes in the equations)
 FORMS = {
@@ -159,70 +156,83 @@ FORMS = {
     "naive": ({"gradient": naive}, {}),
     "chunks": ({"chunk": 2}, {}),
     "alpha": ({"T": 3, "chunk": 1, "alpha": 2.0}, {"alpha": 2.0}),
-    "mean": ({"synthetic_likelihood": Mean(), "gradient": naive}, {"least": "mean"}),
+    "mean": ({"synthetic_likelihood": Mean(), "gradient": naive}, {"least": REDUCTIONS["mean"]}),
     "lme": (
         {"reconstruction": LogMeanExp(), "synthetic_likelihood": LogMeanExp(), "gradient": naive},
-        {"best": "lme", "least": "lme"},
+        {"best": log_mean_exp, "least": log_mean_exp},
     ),
     "drawn mean": ({"synthetic_likelihood": Mean()}, {"least": drawn_uniformly}),
     "drawn lme": (
         {"reconstruction": LogMeanExp(), "synthetic_likelihood": LogMeanExp(), "chunk": 2},
-        {"best": drawn_by_softmax, "least": drawn_by_softmax},
+        {"best": drawn_by_softmax(), "least": drawn_by_softmax()},
     ),
-    "analytic": ({"prior_term": analytic_kl, "code_discriminator": False}, {"kl": gaussian_kl}),
-    "empirical": ({"prior_term": empirical_kl, "code_discriminator": False}, {"kl": moments_kl}),
-    "empirical, all codes": (
-        {"prior_term": empirical_kl, "code_discriminator": False, "all_codes": True},
-        {"kl": moments_kl, "codes": 4},
-    ),
+    "analytic": ({"prior_term": analytic_kl, "code_discriminator": None}, {"kl": gaussian_kl}),
+    "empirical": (WITHOUT_D_L, {"kl": moments_kl}),
+    "empirical, all codes": ({**WITHOUT_D_L, "all_codes": True}, {"kl": moments_kl, "codes": 4}),
     "margins": ({"discriminator_loss": Hinge(a=0.5, b=2.0)}, hinge(0.5, 2.0)),
     "cross-entropy": ({"discriminator_loss": CrossEntropy()}, ENTROPY),
     "samples": ({"fakes": "samples"}, {"both": False}),
     "all codes": ({"all_codes": True}, {"codes": 4}),
-    "BMS-VAE": ({"alpha": 0.0, "discriminator": False}, {"alpha": 0.0}),
-    "alpha-GAN + SN": ({"T": 1}, {}),
+    "BMS-VAE": ({"alpha": 0.0, "discriminator": None}, {"alpha": 0.0}),
     "joint alpha-GAN": ({"T": 1, "discriminator_loss": CrossEntropy()}, ENTROPY),
 }
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_term_and_every_players_gradient(form):
-    options, equations = FORMS[form]
+def test_every_term_and_every_players_gradient(check_step, form):
+    options, changed = FORMS[form]
     system = build(**options)
-    c = SimpleNamespace(**{**DEFAULT, **equations})
-    w = {name: [tf.constant(v.numpy()) for v in net.trainable_variables] for name, net in system.networks.items()}
-    phases = system.phases()
-    assert [phase.name for phase in phases] == list(system.players)
-    for index, phase in enumerate(phases):
-        key = Key(tf.constant([index, 7], tf.int64))
-        draws = system.T if phase.name == "autoencoder" else c.codes
-        draw = SimpleNamespace(
-            prior=key.normal("prior", (B, Z)), posterior=key.normal("posterior", (B, Z), draws=(draws,))
-        )
-        for term, u in zip(("best", "least"), key.uniform("choice", (B,), draws=(2 if c.alpha else 1,)).numpy()):
-            reduction = equations.get(term, DEFAULT[term])
-            setattr(c, term, REDUCTIONS[reduction] if isinstance(reduction, str) else reduction(u))
+    c = SimpleNamespace(**{**DEFAULT, "T": system.T, **changed})
 
-        with tf.GradientTape() as tape:
-            losses, aux = phase.losses(tf.constant(X), key)
-            means = {term: tf.reduce_mean(values) for term, values in losses[phase.name].items()}
-            total = sum(means.values())
-        gradients = tape.gradient(total, system.trainable(phase.name))
+    def equations(player):
+        return lambda w, draws: {player: PHASES[player](w, draws, c)}
 
-        terms, names = PLAYERS[phase.name]
-        own = [weight for name in names for weight in w[name]]
-        with tf.GradientTape() as tape:
-            tape.watch(own)
-            expected = {term: tf.reduce_mean(values) for term, values in terms(w, draw, c).items()}
-            total = sum(expected.values())
-        assert list(losses) == [phase.name] and aux == {}
-        assert {t: float(v) for t, v in means.items()} == pytest.approx(
-            {t: float(v) for t, v in expected.items()}, rel=1e-4
-        )
-        # Far from 0, so that a wrong sign is seen.
-        assert min(abs(float(value)) for value in expected.values()) > 0.01
-        for gradient, e in zip(gradients, tape.gradient(total, own)):
-            np.testing.assert_allclose(gradient, e, rtol=1e-4, atol=1e-5)
+    check_step(system, X, {player: equations(player) for player in system.players})
+
+
+def test_one_sample_and_spectral_normalization_are_alpha_gan_with_it(check_step):
+    """alpha-GAN's losses as they are printed (eq. 8 with samples), jointly for encoder and generator."""
+    system = build(wrapper=spectral_normalization, T=1, alpha=1.0, beta=1.0)
+    vectors = []
+    for layer in system.discriminator.layers:
+        if hasattr(layer, "u"):
+            u, kernel = layer.u.numpy().astype(float), layer.layer.kernel.numpy().astype(float)
+            v = u @ kernel.T
+            vectors.append((v / np.linalg.norm(v), u))
+
+    def D(w, x):  # W / (v' W u), whose u and v are constants
+        first, b, second, c = w["discriminator"]
+        (v, u), (v2, u2) = vectors
+        return logit([first / (v @ first @ u.T), b, second / (v2 @ second @ u2.T), c], x)
+
+    def data(w, draws):
+        mean, stddev = gaussian(w["encoder"], X)
+        z_hat, z = mean + stddev * draws.normal("posterior", (B, Z), (1,))[0], draws.normal("prior", (B, Z))
+        return z_hat, z, forward(w["generator"], z_hat), forward(w["generator"], z)
+
+    def autoencoder(w, draws):
+        z_hat, _, x_hat, x_gen = data(w, draws)
+        return {
+            "autoencoder": {
+                "reconstruction": LAMBDA * abs(X - x_hat).sum(axis=-1),
+                "synthetic_likelihood": -D(w, x_hat),
+                "sample": -D(w, x_gen),
+                "prior": -logit(w["code_discriminator"], z_hat),
+            }
+        }
+
+    def discriminator(w, draws):
+        _, _, x_hat, x_gen = data(w, draws)
+        fakes = {"reconstruction": np.maximum(0, 1 + D(w, x_hat)), "sample": np.maximum(0, 1 + D(w, x_gen))}
+        return {"discriminator": {"real": 2 * np.maximum(0, 1 - D(w, X)), **fakes}}
+
+    def code_discriminator(w, draws):
+        z_hat, z, _, _ = data(w, draws)
+        posterior, prior = (probability(w["code_discriminator"], code) for code in (z_hat, z))
+        return {"code_discriminator": {"posterior": -np.log(1 - posterior), "prior": -np.log(prior)}}
+
+    equations = {"autoencoder": autoencoder, "discriminator": discriminator, "code_discriminator": code_discriminator}
+    check_step(system, X, equations)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +240,7 @@ def test_every_term_and_every_players_gradient(form):
     [
         ({}, ["autoencoder", "discriminator", "code_discriminator"], 4),
         ({"alpha": 0.0}, ["autoencoder", "code_discriminator"], 3),  # a discriminator that is given is left out
-        ({"prior_term": analytic_kl, "code_discriminator": False}, ["autoencoder", "discriminator"], 3),
+        ({"prior_term": analytic_kl, "code_discriminator": None}, ["autoencoder", "discriminator"], 3),
     ],
 )
 def test_players(options, players, networks):
@@ -260,9 +270,9 @@ def test_power_iteration_is_the_hook_of_the_discriminators_phase():
     ("options", "coupled"),
     [
         ({}, False),
-        ({"prior_term": analytic_kl, "code_discriminator": False}, False),
-        ({"prior_term": empirical_kl, "code_discriminator": False}, True),
-        ({"prior_term": gin.get_configurable("empirical_kl"), "code_discriminator": False}, True),
+        ({"prior_term": analytic_kl, "code_discriminator": None}, False),
+        ({"prior_term": empirical_kl, "code_discriminator": None}, True),
+        ({"prior_term": gin.get_configurable("empirical_kl"), "code_discriminator": None}, True),
         ({"normalization": batch_normalization}, True),
     ],
 )
@@ -274,11 +284,11 @@ def test_inference():
     # The code of x at zero noise is the posterior's mean.
     system = build()
     w = {name: [v.numpy() for v in network.trainable_variables] for name, network in system.networks.items()}
-    mean, log_stddev = posterior(w, X)
+    mean, stddev = gaussian(w["encoder"], X)
     np.testing.assert_allclose(system.encode(X), mean, rtol=1e-5)
-    np.testing.assert_allclose(system.posterior(X).log_stddev, log_stddev, rtol=1e-5)
-    np.testing.assert_allclose(system.reconstruct(X), network(w["generator"], mean), rtol=1e-5)
-    np.testing.assert_allclose(system.discriminate(X), logit(w, "discriminator", X), rtol=1e-5)
+    np.testing.assert_allclose(system.posterior(X).log_stddev, np.log(stddev), rtol=1e-5)
+    np.testing.assert_allclose(system.reconstruct(X), forward(w["generator"], mean), rtol=1e-5)
+    np.testing.assert_allclose(system.discriminate(X), logit(w["discriminator"], X), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -291,9 +301,9 @@ def test_inference():
         ({"alpha": -0.5}, "alpha is -0.5; it must not be negative"),
         ({"beta": -2.0}, "beta is -2.0; it must not be negative"),
         ({"fakes": "reconstructions"}, "fakes is 'reconstructions'; allowed are"),
-        ({"code_discriminator": False}, "either a code_discriminator or another prior_term, and not both"),
+        ({"code_discriminator": None}, "either a code_discriminator or another prior_term, and not both"),
         ({"prior_term": analytic_kl}, "either a code_discriminator or another prior_term, and not both"),
-        ({"discriminator": False}, "alpha is 0.6 but there is no discriminator"),
+        ({"discriminator": None}, "alpha is 0.6 but there is no discriminator"),
     ],
 )
 def test_values_out_of_range(options, message):

@@ -14,11 +14,12 @@ X = np.random.default_rng(1).normal(size=(B, D)).astype(np.float32)
 
 
 def networks(wrapper=wrap, normalization=None, **roles):
-    """`role` by the name of its network: each with one hidden layer of 4."""
+    """`role` by the name of its network: each with one hidden layer of 4. `wrapper`: of the discriminator's layers."""
     keras.utils.set_random_seed(3)
     gin.parse_config([f"shapes.data_shape = ({D},)", f"shapes.code_size = {Z}"])
-    network = partial(mlp, hidden=(4,), activation="tanh", gain=2.0, wrapper=wrapper, normalization=normalization)
-    return {name: role(network=network) for name, role in roles.items()}
+    network = partial(mlp, hidden=(4,), activation="tanh", gain=2.0, normalization=normalization)
+    wrappers = {"discriminator": wrapper}
+    return {n: role(network=partial(network, wrapper=wrappers.get(n, wrap))) for n, role in roles.items()}
 
 
 def hidden(weights, inputs):
