@@ -1,11 +1,15 @@
 """One step of alpha-GAN, of its ablation, of VGH++ and of VGH against the equations."""
 
+import sys
+from functools import partial
+
 import numpy as np
 import pytest
 
 from bms_tf.networks import roles
 from bms_tf.networks.layers import spectral_normalization
 from bms_tf.objectives.divergences import empirical_kl
+from bms_tf.objectives.visible import Bernoulli
 from bms_tf.systems.alpha_gan import AlphaGAN
 from tests.systems import tiny
 from tests.systems.tiny import B, X, Z, forward, gaussian, probability
@@ -81,6 +85,13 @@ EQUATIONS = {
 
 def test_alpha_gan(check_step):
     check_step(build(), X, EQUATIONS)
+
+
+def test_a_visible_distribution(check_step, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "forward", tiny.mean_of_bits)  # used for the generator alone
+    monkeypatch.setattr(sys.modules[__name__], "l1", lambda x_hat: -tiny.log_p_of_bits(x_hat))
+    networks = tiny.networks(**{**ROLES, "generator": partial(roles.generator, visible=Bernoulli)})
+    check_step(AlphaGAN(**networks, encoder_lambda=0.7, generator_lambda=1.9), X, EQUATIONS)
 
 
 def test_the_empirical_kl(check_step):

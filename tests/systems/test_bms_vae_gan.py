@@ -1,5 +1,6 @@
 """One step of BMS-VAE-GAN in all its forms against the equations, written out here on plain arrays."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import gin
@@ -13,6 +14,7 @@ from bms_tf.networks.layers import batch_normalization, spectral_normalization
 from bms_tf.objectives.adversarial import CrossEntropy, Hinge
 from bms_tf.objectives.best_of_many import LogMeanExp, Mean, naive
 from bms_tf.objectives.divergences import analytic_kl, empirical_kl
+from bms_tf.objectives.visible import Bernoulli
 from bms_tf.systems.bms_vae_gan import BMSVAEGAN
 from tests.systems import tiny
 from tests.systems.tiny import B, X, Z, forward, gaussian, logit, probability
@@ -26,8 +28,9 @@ ROLES = {
 }
 
 
-def build(normalization=None, wrapper=tiny.wrap, **options) -> BMSVAEGAN:
-    networks = tiny.networks(wrapper=wrapper, normalization=normalization, **ROLES)
+def build(normalization=None, wrapper=tiny.wrap, visible=None, **options) -> BMSVAEGAN:
+    made = {**ROLES, "generator": partial(roles.generator, visible=visible)}
+    networks = tiny.networks(wrapper=wrapper, normalization=normalization, **made)
     return BMSVAEGAN(**{**networks, "T": 4, "lambda_": LAMBDA, "alpha": ALPHA, "beta": BETA, **options})
 
 
@@ -95,14 +98,14 @@ def moments_kl(w, z):
 def autoencoder(w, draws, c):
     """-L = -beta max_i log p(x|z_i) - alpha S + KL, and our -alpha log D_I of samples."""
     z = codes(w, draws.normal("posterior", (B, Z), (c.T,)))
-    candidates = forward(w["generator"], z)
+    candidates = c.decode(w["generator"], z)
     u = draws.uniform("choice", (B,), (2 if c.alpha else 1,))
     terms = {
-        "reconstruction": -BETA * c.best(-LAMBDA * abs(X - candidates).sum(axis=-1), u[0]),
+        "reconstruction": -BETA * c.best(LAMBDA * c.log_p(candidates), u[0]),
         "prior": c.kl(w, z[: c.codes].reshape(-1, Z)),
     }
     if c.alpha:
-        samples = forward(w["generator"], draws.normal("prior", (B, Z)))
+        samples = c.decode(w["generator"], draws.normal("prior", (B, Z)))
         terms["synthetic_likelihood"] = -c.alpha * c.least(logit(w["discriminator"], candidates), u[1])
         terms["sample"] = -c.alpha * logit(w["discriminator"], samples)
     return terms
@@ -115,11 +118,11 @@ def seen(w, draws, c):
 
 def discriminator(w, draws, c):
     """Algorithm 1, step 2; with reconstructions of z_1 as well, data weighs 2."""
-    samples = forward(w["generator"], draws.normal("prior", (B, Z)))
+    samples = c.decode(w["generator"], draws.normal("prior", (B, Z)))
     terms = {"real": c.real(logit(w["discriminator"], X)), "sample": c.fake(logit(w["discriminator"], samples))}
     if c.both:
         terms["real"] *= 2
-        terms["reconstruction"] = c.fake(logit(w["discriminator"], forward(w["generator"], seen(w, draws, c))))
+        terms["reconstruction"] = c.fake(logit(w["discriminator"], c.decode(w["generator"], seen(w, draws, c))))
     return terms
 
 
@@ -146,6 +149,8 @@ DEFAULT = {
     "both": True,
     "codes": 1,
     "alpha": ALPHA,
+    "decode": forward,
+    "log_p": lambda x_hat: -abs(X - x_hat).sum(axis=-1),
     **hinge(1, 1),
 }
 WITHOUT_D_L = {"prior_term": empirical_kl, "code_discriminator": None}
@@ -172,6 +177,7 @@ FORMS = {
     "margins": ({"discriminator_loss": Hinge(a=0.5, b=2.0)}, hinge(0.5, 2.0)),
     "cross-entropy": ({"discriminator_loss": CrossEntropy()}, ENTROPY),
     "samples": ({"fakes": "samples"}, {"both": False}),
+    "Bernoulli": ({"visible": Bernoulli, "chunk": 2}, {"decode": tiny.mean_of_bits, "log_p": tiny.log_p_of_bits}),
     "all codes": ({"all_codes": True}, {"codes": 4}),
     "BMS-VAE": ({"alpha": 0.0, "discriminator": None}, {"alpha": 0.0}),
     "joint alpha-GAN": ({"T": 1, "discriminator_loss": CrossEntropy()}, ENTROPY),

@@ -45,3 +45,15 @@ def gaussian(weights, x):
     """Mean and standard deviation of q(z|x)."""
     mean, log_stddev = np.split(forward(weights, x), 2, axis=-1)
     return mean, np.exp(log_stddev)
+
+
+# A Bernoulli visible distribution with the logit y: its mean in [-1, 1], 2 sigmoid(y) - 1 = tanh(y / 2), and what the
+# probability (1 + x_hat) / 2 of a mean x_hat then says of X.
+
+
+def mean_of_bits(weights, z):
+    return np.tanh(forward(weights, z) / 2)
+
+
+def log_p_of_bits(x_hat):
+    return ((1 + X) / 2 * np.log((1 + x_hat) / 2) + (1 - X) / 2 * np.log((1 - x_hat) / 2)).sum(axis=-1)
