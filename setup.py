@@ -64,6 +64,6 @@ setup(
     extras_require={
         "cuda": per_stack(["tensorflow[and-cuda]==2.15.1"], ["tensorflow[and-cuda]==2.21.*"]),
         "serving": per_stack(["tensorflow-serving-api==2.15.1"], ["tensorflow-serving-api>=2.18"]),
-        "test": ["pytest", "pytest-xdist", "ruff"],
+        "test": ["psutil", "pytest", "pytest-xdist", "ruff"],
     },
 )

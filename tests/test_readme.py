@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bms_tf.tuning.search import Setting
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
@@ -56,3 +58,10 @@ def test_a_system_of_ones_own_in_one_file_outside_the_package(tmp_path):
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     assert {"discriminator/real", "discriminator/sample", "generator/sample"} <= last.keys()
     assert last["step"] == 20
+
+
+def test_the_sweep_can_be_searched(tmp_path):
+    (tmp_path / "sweep.gin").write_text(code("Sweeps")[1])
+    search = Setting(str(tmp_path / "search"), ["gin/ring.gin", str(tmp_path / "sweep.gin")], [], ()).search
+    rate = search.space["adam.learning_rate"]
+    assert (rate.low, rate.high, rate.log, search.oracle.hours) == (1e-4, 1e-2, True, 6)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 from absl import flags
@@ -148,13 +149,14 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-def variables(tuner_id: str, port: int) -> dict[str, str]:
-    return dict(zip(VARIABLES, (tuner_id, "127.0.0.1", str(port))))
+def variables(tuner_id: str, port: int) -> list[tuple[str, str]]:
+    """KerasTuner's, for a chief or worker on this machine."""
+    return list(zip(VARIABLES, (tuner_id, "127.0.0.1", str(port))))
 
 
 def test_a_port_in_use(here, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        for item in variables("chief", server.getsockname()[1]).items():
+        for item in variables("chief", server.getsockname()[1]):
             monkeypatch.setenv(*item)
         line = refused()
     assert re.fullmatch(r"the chief cannot listen on 127\.0\.0\.1:\d+: .*[Aa]ddress already in use.*", line)
@@ -163,7 +165,7 @@ def test_a_port_in_use(here, monkeypatch):
 
 def test_a_worker_without_a_chief_gives_up(here, monkeypatch):
     port = free_port()
-    for item in variables("worker0", port).items():
+    for item in variables("worker0", port):
         monkeypatch.setenv(*item)
     begun = time.monotonic()
     assert refused("--chief_timeout=2") == f"the chief at 127.0.0.1:{port} did not answer within 2 s"
@@ -326,12 +328,20 @@ def test_hyperband_trains_a_trial_further_from_its_own_checkpoint(here):
 # Real processes.
 
 
-def start(*arguments: str, **environment: str) -> subprocess.Popen:
-    settings = params("rate/choice.values = (1e-3, 2e-3)", "train.generator_updates = 200", *arguments)
+def start(*settings: str, workers: int = 0) -> subprocess.Popen:
+    short = params("rate/choice.values = (1e-3, 2e-3)", "train.generator_updates = 200", *settings)
     with open("log", "a") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "bms_tf.tune", "--gin_file=tiny.gin", "--search_dir=search", *settings],
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            [
+                sys.executable,
+                "-m",
+                "bms_tf.tune",
+                "--gin_file=tiny.gin",
+                "--search_dir=search",
+                f"--workers={workers}",
+                *short,
+            ],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=log,
             stderr=log,
         )
@@ -345,9 +355,13 @@ def until(condition, *processes: subprocess.Popen):
         time.sleep(0.02)
 
 
-def ended() -> list[str]:
+def oracle() -> dict:
     path = Path("search/oracle/oracle.json")
-    return json.loads(path.read_text())["end_order"] if path.exists() else []
+    return json.loads(path.read_text()) if path.exists() else {"ongoing_trials": {}, "end_order": []}
+
+
+def ended() -> list[str]:
+    return oracle()["end_order"]
 
 
 def steps(trial: str) -> list[int]:
@@ -374,24 +388,19 @@ def test_a_killed_search_goes_on_with_the_trial_it_was_in(here):
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_loses_no_trial(here):
-    port = free_port()
-    chief = start(**variables("chief", port))
-    workers = [start(**variables(f"worker{index}", port)) for index in (0, 1)]
-    running = Path("search/oracle/oracle.json")
-    until(
-        lambda: running.exists() and {"worker0", "worker1"} <= json.loads(running.read_text())["ongoing_trials"].keys(),
-        chief,
-    )
-    trial = json.loads(running.read_text())["ongoing_trials"]["worker1"]
-    until(lambda: len(steps(trial)) >= 2, chief, *workers)
-    workers[1].kill()
-    workers[1].wait()
+def test_a_worker_that_is_killed_is_started_again_and_loses_no_trial(here):
+    chief = start("tune.finalists = 1", "tune.fresh_seeds = (101,)", workers=2)
+    until(lambda: {"worker0", "worker1"} <= oracle()["ongoing_trials"].keys(), chief)
+    trial = oracle()["ongoing_trials"]["worker1"]
+    until(lambda: len(steps(trial)) >= 2, chief)
+    (worker,) = (p for p in psutil.Process(chief.pid).children() if p.environ().get(VARIABLES[0]) == "worker1")
+    worker.kill()
     assert trial not in ended(), "it was killed within its trial"
-    workers[1] = start(**variables("worker1", port))
-    for process in (*workers, chief):
-        assert process.wait(timeout=300) == 0, Path("log").read_text()
+    assert chief.wait(timeout=600) == 0, Path("log").read_text()
     assert sorted(ended()) == ["0", "1", "2", "3"], "none lost, none counted twice"
     assert "resuming at step" in Path("search/trials", trial, "log.txt").read_text()
-    assert {row["status"] for row in rows(here / "search/trials.jsonl")} == {"COMPLETED"}
-    assert len({tuple(row["values"].values()) for row in rows(here / "search/trials.jsonl")}) == 4
+    trials = rows(here / "search/trials.jsonl")
+    assert {row["status"] for row in trials} == {"COMPLETED"}
+    assert len({tuple(row["values"].values()) for row in trials}) == 4
+    (fresh,) = rows(here / "search/fresh_seeds.jsonl")
+    assert fresh["seed"] == 101 and fresh["score"] is not None

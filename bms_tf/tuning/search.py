@@ -154,6 +154,7 @@ class Setting:
             raise ValueError(
                 f"{self.folder} holds a search with other settings ({'; '.join(changes)}); take another --search_dir"
             )
+        self.files, self.params = [path], ()  # an edit of the recipe while the search runs changes no trial
 
 
 class Tuner(BaseTuner):

@@ -1,0 +1,23 @@
+"""What the end of a search says, from rows made by hand."""
+
+import pytest
+
+from bms_tf.tuning.figures import is_wide
+from bms_tf.tuning.report import pareto_front
+
+
+def test_the_pareto_front():
+    # hq up, kl down. b is beaten by a in both, d by a in kl with the same hq; a, c and e beat each other in one each.
+    scores = {"a": (90, 0.1), "b": (80, 0.2), "c": (95, 0.3), "d": (90, 0.2), "e": (70, 0.0)}
+    rows = [{"trial": name, "scores": {"hq": hq, "kl": kl}} for name, (hq, kl) in scores.items()]
+    assert [row["trial"] for row in pareto_front({"hq": "max", "kl": "min"}, rows)] == ["a", "c", "e"]
+    # Of two that are the same neither beats the other.
+    assert len(pareto_front({"hq": "max", "kl": "min"}, [rows[0], rows[0]])) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "wide"),
+    [([1, 10], True), ([1, 9], False), ([0, 10], False), ([-1.0, 100.0], False), (["x", "y"], False)],
+)
+def test_a_decade_has_a_logarithmic_axis(values, wide):
+    assert is_wide(values) is wide
