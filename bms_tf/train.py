@@ -13,6 +13,7 @@ flags.adopt_module_key_flags(recipe_flags)
 RUN_DIR = flags.DEFINE_string("run_dir", None, "The run's folder; an existing one is resumed. Default: runs/RECIPE.")
 SEED = flags.DEFINE_integer("seed", None, "Sets train.seed.", lower_bound=0)
 SEEDS = flags.DEFINE_list("seeds", [], "Several seeds, one run each in RUN_DIR/seed_N; prints mean and deviation.")
+WARM_START = flags.DEFINE_string("warm_start", None, "A run folder or SavedModel whose weights a new run begins with.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Build, print the networks, take one step, write nothing.")
 LIST = flags.DEFINE_bool("list", False, "Print every recipe, data set, modifier and system that is shipped.")
 
@@ -53,7 +54,7 @@ def run(run_dir, params):
         if DRY_RUN.value:
             print(job.describe())
             return None
-        scores = job.train(run_dir)
+        scores = job.train(run_dir, WARM_START.value)
     print_table({"samples": [scores["samples"]], "data": [scores["data"]]})
     if job.pictures:
         print(f"pictures: {os.path.join(run_dir, 'pictures')}")

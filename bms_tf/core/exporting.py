@@ -19,6 +19,7 @@ from bms_tf.core.checkpoints import Checkpoints
 from bms_tf.core.devices import one_device
 from bms_tf.core.signatures import Signatures, describe, signatures
 from bms_tf.core.system import System
+from bms_tf.core.warm_start import variable_names
 
 
 def export(run_dir: str, name: str, export_dir: str, allow_import: Sequence[str] = ()) -> str:
@@ -60,7 +61,7 @@ def restored_run(run_dir: str, allow_import: Sequence[str] = ()) -> training.Run
         raise ValueError(f"{run_dir} {what}")
     config.load([settings], allow_import=allow_import)
     with config.one_line_errors():
-        run = training.Run(devices=one_device)
+        run = training.Run(devices=one_device, precision="float32", accumulate=1)
         if not Checkpoints(run.system, os.path.join(run_dir, "checkpoints")).restore():
             raise ValueError(f"the run in {run_dir} has no checkpoint yet")
     return run
@@ -73,9 +74,13 @@ def weights(system: System, traced: Signatures) -> list[tf.Variable]:
 
 
 def save(system: System, traced: Signatures, folder: str):
-    """Writes the SavedModel. It holds the signatures and their weights, nothing of Keras."""
+    """Writes the SavedModel. It holds the signatures and their weights by name, nothing of Keras."""
+    names = {id(variable): name for name, variable in variable_names(system).items()}
+    averaged = zip(system.averages, system.generator.trainable_variables)  # which stand for the weights
+    names |= {id(average): names[id(weight)] for average, weight in averaged}
     model = tf.Module()
-    model.weights = weights(system, traced)
+    read = enumerate(weights(system, traced))
+    model.weights = {names.get(id(variable), f"other/{i}"): variable for i, variable in read}
     tf.saved_model.save(model, folder, signatures=dict(traced))
 
 

@@ -19,6 +19,7 @@ from bms_tf.core.devices import fetching, noticing_lost_workers, one_device
 from bms_tf.core.keras import keras
 from bms_tf.core.precision import Precision, computing_in
 from bms_tf.core.system import Phase, System
+from bms_tf.core.warm_start import warm_start
 
 # What may differ when a run is resumed: its length, and on what it runs.
 MAY_CHANGE = (
@@ -190,8 +191,9 @@ class Run:
         lines.append("one step: " + ", ".join(f"{term} {values[0]:.4g}" for term, values in history.items()))
         return "\n".join(lines)
 
-    def train(self, run_dir: str) -> dict[str, dict[str, float]]:
-        """Trains in `run_dir`, from its newest checkpoint where it has one. Returns the scores of samples and of data.
+    def train(self, run_dir: str, start_from: str | None = None) -> dict[str, dict[str, float]]:
+        """Trains in `run_dir`, from its newest checkpoint where it has one, else with what fits of the weights in
+        `start_from` (see `warm_start`). Returns the scores of samples and of data.
 
         Raises ValueError if system and data do not fit or the folder holds a run with other settings,
         or if a loss is not finite.
@@ -212,6 +214,9 @@ class Run:
             raise ValueError(f"{run_dir} holds a run of {start} steps; train.generator_updates allows {self.steps}")
         if start:
             print(f"resuming at step {start} of {self.steps}")
+        elif start_from is not None:
+            with self.strategy.scope():
+                warm_start(self.system, start_from)
         with contextlib.ExitStack() as stack:
             folder = run_dir
             if not self.strategy.extended.should_checkpoint:
