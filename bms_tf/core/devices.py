@@ -46,7 +46,10 @@ def multi_worker() -> tf.distribute.Strategy:
     if not known:
         example = '{"cluster": {"worker": ["HOST1:2222", "HOST2:2222"]}, "task": {"type": "worker", "index": 0}}'
         raise ValueError(f"TF_CONFIG is {text!r}; it must name all workers and which of them this is, as in {example}")
-    return _multi_worker()
+    try:
+        return _multi_worker()
+    except (tf.errors.UnknownError, tf.errors.DeadlineExceededError) as error:  # its port is taken; others do not come
+        raise OSError(f"worker {task['index']} at {workers[task['index']]} cannot begin: {error.message}") from error
 
 
 # Once in a process: it must be made before anything else that TensorFlow does.

@@ -60,7 +60,7 @@ def warm_start(system: System, source: str, report: Callable[[str], None] = prin
 
 
 def _open(system: System, source: str) -> tuple[object, str]:
-    """A `tf.train.load_checkpoint` of the newest state in `source`, and what its names of networks' variables begin with."""
+    """The reader of the newest state in `source`, and what its names of the networks' variables begin with."""
     exported = os.path.join(source, "variables", "variables")
     if os.path.exists(f"{exported}.index"):
         return tf.train.load_checkpoint(exported), "weights"
