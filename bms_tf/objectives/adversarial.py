@@ -1,5 +1,7 @@
 """Losses of discriminators. Logits are high for real data; all take and return per-example tensors."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 
@@ -31,6 +33,18 @@ def cross_entropy(real: tf.Tensor, sample: tf.Tensor) -> dict[str, tf.Tensor]:
 def hinge(real: tf.Tensor, sample: tf.Tensor) -> dict[str, tf.Tensor]:
     """The terms "real" and "sample", [B] each, of the hinge loss of logits [B] of data and of samples."""
     return {"real": hinge_real(real), "sample": hinge_fake(sample)}
+
+
+def code_losses(code_discriminator: Callable, prior: tf.Tensor, posterior: tf.Tensor) -> dict[str, tf.Tensor]:
+    """A code discriminator's cross-entropy (alpha-GAN, eq. 17) as the terms prior [B] and posterior [N].
+
+    `code_discriminator(z, training=True)` gives logits, high for codes from the prior; `prior` [B, Z] and `posterior`
+    [N, Z] are codes.
+    """
+    return {
+        "prior": cross_entropy_real(code_discriminator(prior, training=True)),
+        "posterior": cross_entropy_fake(code_discriminator(posterior, training=True)),
+    }
 
 
 class Hinge:

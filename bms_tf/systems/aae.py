@@ -55,13 +55,8 @@ class AAE(System):
         return {"encoder": losses, "generator": losses}, {}
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        prior = self.code_discriminator(self.prior_codes(x, key), training=True)
-        posterior = self.code_discriminator(self.posterior_codes(x, key), training=True)
-        losses = {
-            "prior": adversarial.cross_entropy_real(prior),
-            "posterior": adversarial.cross_entropy_fake(posterior),
-        }
-        return {"code_discriminator": losses}, {}
+        prior, posterior = self.prior_codes(x, key), self.posterior_codes(x, key)
+        return {"code_discriminator": adversarial.code_losses(self.code_discriminator, prior, posterior)}, {}
 
     def _regularization_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         logits = self.code_discriminator(self.posterior_codes(x, key), training=True)

@@ -141,12 +141,8 @@ class BMSVAEGAN(System):
         return {"discriminator": losses}, {}
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        prior = self.prior_codes(x, key)
         codes = self._codes(self.encoder.posterior(x), self._noise(x, key, self.codes_seen))
-        losses = {
-            "prior": adversarial.cross_entropy_real(self.code_discriminator(prior, training=True)),
-            "posterior": adversarial.cross_entropy_fake(self.code_discriminator(codes, training=True)),
-        }
+        losses = adversarial.code_losses(self.code_discriminator, self.prior_codes(x, key), codes)
         return {"code_discriminator": losses}, {}
 
     def _noise(self, x: tf.Tensor, key: Key, draws: int) -> tf.Tensor:

@@ -65,13 +65,9 @@ class WAE(System):
         return [Phase("code_discriminator", self._code_discriminator_losses, before=refine), *phases]
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        prior = self.code_discriminator(self.prior_codes(x, key), training=True)
-        posterior = self.code_discriminator(self.posterior_codes(x, key), training=True)
-        losses = {
-            "prior": self.lambda_ * adversarial.cross_entropy_real(prior),
-            "posterior": self.lambda_ * adversarial.cross_entropy_fake(posterior),
-        }
-        return {"code_discriminator": losses}, {}
+        prior, posterior = self.prior_codes(x, key), self.posterior_codes(x, key)
+        losses = adversarial.code_losses(self.code_discriminator, prior, posterior)
+        return {"code_discriminator": {term: self.lambda_ * loss for term, loss in losses.items()}}, {}
 
     def _autoencoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         z_hat = self.posterior_codes(x, key)
