@@ -274,7 +274,9 @@ class System(keras.Model):
             self._means = {term: keras.metrics.Mean(name=term) for terms in self._terms.values() for term in terms}
             self.generator_updates = self.generator_updates_per_step
         self._gradients = {
-            phase.name: tf.function(partial(self._losses_and_gradients, phase), jit_compile=jit_compile)
+            phase.name: tf.function(
+                partial(self._losses_and_gradients, phase), autograph=False, jit_compile=jit_compile
+            )
             for phase in self._phases
         }
 
@@ -284,7 +286,7 @@ class System(keras.Model):
         x = tf.TensorSpec([2, *self.data_shape], tf.float32)
         for phase in self._phases:
 
-            @tf.function
+            @partial(tf.function, autograph=False)  # which only takes longer: a loss has no branch on a tensor
             def trace(x, phase=phase):
                 losses, _ = phase.losses(x, Key(tf.zeros([2], tf.int64)))
                 acting[phase.name] = tuple(losses)

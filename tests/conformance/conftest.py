@@ -1,5 +1,7 @@
 """What both conformance tests need to build any system on the ring."""
 
+import re
+
 import pytest
 from PIL import Image
 
@@ -16,6 +18,21 @@ def build():
             return training.Run()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def check_dry_run():
+    """`check_dry_run(run)`: it shows each network by its name, and a number for each term of the phases that act."""
+
+    def check(run: training.Run):
+        text = run.describe()
+        for name in run.system.networks:
+            assert f"\n{name}\n" in text
+        active = [phase.name for phase in run.system._phases if phase.active(0)]
+        terms = [term for name in active for term in run.system._terms[name]]
+        assert re.findall(r"[\w]+/[\w]+(?= [-\d.]+(?:e[-+]\d+)?(?:,|$))", text.splitlines()[-1]) == terms
+
+    return check
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ TINY = (
     "train.log_every = 10",
     "train.steps_per_execution = 1",
 )
+WITHOUT_CONSTANT = ["gin/systems/wgan_gp.gin"]
 STEPS = 4  # ahead of a checkpoint, and as many behind it
 # So that the second half has another phase than the first.
 PRETRAINED = {name: [f"VEEGAN.pretraining = {STEPS}"] for name in SYSTEMS if "veegan" in name}
@@ -123,12 +124,15 @@ def test_a_phase_changes_its_players_variables_alone_and_all_have_a_gradient(tra
         system._play(index, phase, 0, x)
         changed = {v for v, old in before.items() if not np.array_equal(v.deref(), old)}
         assert changed and changed <= own, phase.name
-    assert reached == before.keys(), "every trainable variable has a gradient in some phase"
+    # A critic's constant cancels out of the difference of its means over data and over samples.
+    constant = {system.discriminator.trainable_variables[-1].ref()} if trained.file in WITHOUT_CONSTANT else set()
+    assert before.keys() - reached == constant, "every trainable variable has a gradient in some phase"
 
 
 @pytest.mark.slow
-def test_a_saved_run_goes_on_exactly(trained, start, tmp_path):
+def test_a_saved_run_goes_on_exactly(trained, start, check_dry_run, tmp_path):
     other = start(trained.file)
+    check_dry_run(other)  # whose step leaves nothing as it was
     for variable in other.system.trainable_variables:
         variable.assign_add(tf.ones_like(variable))
     assert Checkpoints(other.system, trained.middle).restore(pytest.fail) == STEPS
