@@ -1,0 +1,172 @@
+"""Every system on the ring: its step time over plain GAN's, and a short run against the untrained model.
+
+    python benchmarks/systems.py steps [--only=gan,wgan_gp]    step times beside the passes that the equations need
+    python benchmarks/systems.py short [--only=...]            energy distance before and after a short run
+
+Systems are those of gin/systems/, on the ring recipe's networks and optimizer, with no setting of their own. `short`
+fails where the distance is not at most HALF of the untrained model's. Each system has a process of its own, in which
+windows of its steps alternate with windows of GAN's.
+"""
+
+import pathlib
+import subprocess
+import sys
+import time
+
+from absl import app, flags
+
+flags.DEFINE_list("only", None, "Names of files in gin/systems/; all of them if not given.")
+flags.DEFINE_float("seconds", 2.0, "How long each system's steps are timed, at least; GAN's as long.")
+flags.DEFINE_string("child", None, "Measure one system; what the child processes are called with.")
+flags.DEFINE_integer("updates", 2000, "Generator updates of a short run.")
+FLAGS = flags.FLAGS
+
+ROOT = pathlib.Path(__file__).parent.parent
+WINDOWS = 5
+ALLOWED = 1.3  # times what the passes say
+HALF = 0.5
+WORSE = "  not better than the untrained model by the margin"
+
+# Passes of a network over one batch: forward; backward to its weights and its input; backward to its input alone.
+F, W, X = 1, 2, 1
+# A gradient penalty: forward, the slope, and a backward pass through both.
+PENALTY = (F + X) * 3
+# Of a step, phase by phase: E encoder, G generator, D discriminator (of data, codes or pairs). A player's gradient is
+# a backward pass of its own; what a phase needs for two of its terms is one pass.
+D_PHASE = 3 * F + 2 * W  # G(z); D of data and of samples
+G_PHASE = 2 * F + W + X  # D(G(z)); back through D to G
+CODES = 3 * F + 2 * W  # E(x); D of prior codes and of these
+FAKES = 6 * F + 3 * W  # E(x), G of its code, G(z); D of data and of both
+JOINT = 6 * F + 3 * W + 3 * X  # the same, and D of the code; back through three D's, two G's and E
+ENCODER = 3 * F + W + 2 * X  # E(x), G and D of its code; back through both to E
+GENERATOR = 5 * F + 2 * W + 2 * X  # E(x), G of its code, G(z); D of both; back through D and G of both
+UNROLLED = 3 * (2 * F + 2 * W)  # D of data and samples and its gradient; and a backward pass through all of that
+PASSES = {
+    "gan": D_PHASE + G_PHASE,
+    "sn_gan": D_PHASE + G_PHASE,
+    "md_gan": D_PHASE + G_PHASE,
+    "gdpp_gan": D_PHASE + G_PHASE + F,  # the features of data, for the generator too
+    "unrolled_gan": D_PHASE + 5 * UNROLLED + 2 * F + 2 * W,  # G(z), the last D, and back through both
+    "wgan_gp": 5 * (D_PHASE + PENALTY) + G_PHASE,
+    "bw_gan": 5 * (D_PHASE + PENALTY) + G_PHASE,
+    "began": 5 * F + 5 * W + 2 * X,  # an autoencoder is two networks
+    # E, G twice and D three times, twice; back to E and to G; the penalty; E D(x) - E D(G(z))
+    "dist_gan": 6 * F + 3 * W + 4 * X + FAKES + PENALTY + 3 * F + W + X,
+    "alpha_gan": 2 * (ENCODER + GENERATOR) + FAKES + CODES,
+    "alpha_gan_empirical_kl": 2 * (ENCODER - F - X + GENERATOR) + FAKES,
+    "alpha_gan_gradient_penalty": 2 * (ENCODER + GENERATOR) + FAKES + PENALTY + CODES,
+    "vgh_plus_plus": ENCODER + GENERATOR + FAKES + CODES,
+    "vgh": ENCODER + GENERATOR - 2 * F - W - X + FAKES - 2 * F - W + CODES,  # without G(z) and D of it
+    "joint_alpha_gan": JOINT + FAKES + CODES,
+    "alpha_gan_sn": JOINT + FAKES + CODES,
+    "bms_vae_gan": JOINT + 10 * 2 * F + F + W + FAKES + CODES,  # ten candidates are scored; G of two winners
+    "bms_vae": 10 * F + 3 * F + 2 * W + X + CODES,
+    "ali": 4 * F + 4 * W + 2 * X,
+    "bigan": 4 * F + 4 * W + 2 * X,
+    "veegan": 5 * F + 4 * W + 2 * X,
+    "veegan_dae": 5 * F + 5 * W + 2 * X,
+    "vae_gan": 6 * F + 6 * W + 4 * X,
+    "vae": 2 * F + 2 * W,
+    "vae_real_nvp": 3 * F + 3 * W,  # the flow is a network
+    "aae": 2 * F + 2 * W + X + CODES + 2 * F + W + X,
+    "wae_gan": CODES + 3 * F + 2 * W + X,
+    "wae_mmd": 2 * F + 2 * W,
+    "avb": 4 * F + 4 * W + X,
+    # E(x) and G of it, G(z) and E of it, back to E; then G(z), E of it and back to G, twice
+    "age": 4 * F + 2 * W + X + 2 * G_PHASE,
+}
+
+
+def names():
+    """The systems asked for."""
+    found = sorted(path.stem for path in (ROOT / "gin" / "systems").glob("*.gin"))
+    unknown = (set(FLAGS.only or ()) - set(found)) | (set(found) ^ set(PASSES))
+    if unknown:
+        raise app.UsageError(f"{sorted(unknown)}: not in gin/systems/, or no passes are stated in {__file__}")
+    return [name for name in found if not FLAGS.only or name in FLAGS.only]
+
+
+def build(name, *params):
+    """The run of a system on top of the ring recipe."""
+    from bms_tf.core import config, training
+
+    config.load(["gin/ring.gin", f"gin/systems/{name}.gin"], params)
+    with config.one_line_errors():
+        return training.Run()
+
+
+def stepper(tf, name):
+    """A function that takes one step of the system, as it is after any pretraining."""
+    run = build(name)
+    run.system.step.assign(10_000)
+    run.system.make_train_function()
+    step = tf.function(run.system.train_step, autograph=False)
+    x = tf.random.stateless_normal([run.examples_per_step, *run.system.data_shape], [0, 0])
+    step(x)
+    return lambda: step(x)
+
+
+def rate(step, seconds):
+    """Steps per second."""
+    count, begun = 0, time.perf_counter()
+    while count < 1 or time.perf_counter() - begun < seconds:
+        step()
+        count += 1
+    return count / (time.perf_counter() - begun)
+
+
+def steps(name):
+    """The step's time over GAN's. Of each, the window in which other programs disturbed least."""
+    from bms_tf.core import startup
+
+    tf = startup.import_tensorflow()
+    both = stepper(tf, "gan"), stepper(tf, name)
+    windows = [[rate(step, FLAGS.seconds / WINDOWS) for step in both] for _ in range(WINDOWS)]
+    gan, system = map(max, zip(*windows))
+    needed = PASSES[name] / PASSES["gan"]
+    flag = "  more than the passes say" if gan / system > ALLOWED * needed else ""
+    return f"{name:28} {PASSES[name]:6} {needed:9.2f} {1000 / system:8.2f} {gan / system:9.2f}{flag}"
+
+
+def short(name):
+    """The energy distance to the test split before and after the short run."""
+    from bms_tf.core import startup
+
+    startup.import_tensorflow()
+    run = build(name, f"linear_decay.horizon = {FLAGS.updates}", f"train.generator_updates = {FLAGS.updates}")
+    before = run.scores(run.draw_samples())["energy_distance"]
+    run._fit(start=0, steps=run.steps, epoch=run.log_every)
+    after = run.scores(run.draw_samples())["energy_distance"]
+    flag = "" if after <= HALF * before and run.system.bad_term is None else WORSE
+    return f"{name:28} {before:9.3f} {after:9.3f}{flag}"
+
+
+COMMANDS = {
+    "steps": (steps, f"{'system':28} {'passes':>6} {'over GAN':>9} {'ms':>8} {'over GAN':>9}"),
+    "short": (short, f"{'system':28} {'untrained':>9} {'trained':>9}   energy distance"),
+}
+
+
+def main(argv):
+    """Measures each system in a child process and prints its line."""
+    command = argv[1] if len(argv) == 2 else None
+    if command not in COMMANDS:
+        raise app.UsageError(f"say one of {', '.join(COMMANDS)}")
+    measure, header = COMMANDS[command]
+    if FLAGS.child:
+        print(measure(FLAGS.child))
+        return
+    print(header, flush=True)
+    failed = False
+    for name in names():
+        child = [sys.executable, __file__, command, f"--child={name}", f"--seconds={FLAGS.seconds}"]
+        child.append(f"--updates={FLAGS.updates}")
+        result = subprocess.run(child, capture_output=True, text=True, cwd=ROOT)
+        line = (result.stderr if result.returncode else result.stdout).strip().splitlines()[-1]
+        print(f"{name}: {line}" if result.returncode else line, flush=True)
+        failed |= result.returncode != 0 or WORSE in line
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    app.run(main)
