@@ -47,7 +47,7 @@ def sobolev_norm(x: tf.Tensor, *, s: float, p: float, c: float = 5.0) -> tf.Tens
     x = tf.transpose(x, [0, 3, 1, 2])  # the transform is one of the last two axes
     horizontal, vertical = (_frequencies(size) for size in (x.shape[3], x.shape[2]))
     weights = (1.0 + c * (vertical[:, None] ** 2 + horizontal**2)) ** (s / 2)
-    spectrum = tf.signal.fft2d(tf.cast(x, tf.complex64)) * tf.cast(weights, tf.complex64)
+    spectrum = tf.signal.fft2d(tf.complex(x, tf.zeros_like(x))) * tf.cast(weights, tf.complex64)
     filtered = tf.math.real(tf.signal.ifft2d(spectrum))
     return _lp_norm(tf.reshape(filtered, [-1, math.prod(x.shape[1:])]), p)
 
