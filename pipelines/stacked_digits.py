@@ -38,14 +38,6 @@ def stacked_digits(
         ValueError: for an unknown split, a bad step, batch or size.
     """
     check_request(split, start_step, examples_per_step, allowed=SPLITS)
-    return stacked(
-        digit_records("test" if split == "test" else "train", size),
-        lambda digit: (digit["image"], digit["label"]),
-        split,
-        start_step,
-        examples_per_step,
-        seed,
-        input_context,
-        held_out=held_out,
-        labels=labels,
-    )
+    records = digit_records("test" if split == "test" else "train", size)
+    request = (split, start_step, examples_per_step, seed, input_context)
+    return stacked(records, lambda r: (r["image"], r["label"]), *request, held_out=held_out, labels=labels)

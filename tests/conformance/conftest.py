@@ -36,13 +36,19 @@ def check_dry_run():
 
 
 @pytest.fixture(scope="session")
-def stored(tmp_path_factory):
+def stored(tmp_path_factory, tfds_dir):
     """`stored(pipelines)`: the parameters that show the pipelines of these names their data on disk."""
     pictures = tmp_path_factory.mktemp("pictures")
     for level in range(8):
         Image.new("RGB", (40, 36), (level, 2 * level, 3 * level)).save(pictures / f"{level}.png")
 
-    def parameters(pipelines: set[str]) -> list[str]:
-        return [f"image_folder.folder = '{pictures}'"] if "image_folder" in pipelines else []
-
-    return parameters
+    on_disk = [f"prepared.data_dir = '{tfds_dir}'", "prepared.in_memory = False"]
+    settings = {
+        "image_folder": [f"image_folder.folder = '{pictures}'"],
+        "celeb_a": on_disk,
+        "cifar10": [*on_disk, "cifar10.held_out = 4"],
+        "mnist": [*on_disk, "mnist.held_out = 4"],
+        "color_mnist": [*on_disk, "color_mnist.held_out = 4"],
+        "stacked_mnist": ["stacked_mnist.digits_held_out = 4"],
+    }
+    return lambda pipelines: [param for name in sorted(pipelines & settings.keys()) for param in settings[name]]

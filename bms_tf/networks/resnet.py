@@ -1,0 +1,77 @@
+"""The residual networks of SN-GAN for 32 x 32 images (Miyato et al. 2018, table 4 and figure 8)."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import gin
+
+from bms_tf.core.keras import keras
+from bms_tf.networks.layers import Wrapper, check_square, wrap
+
+Normalization = Callable[[], keras.layers.Layer]
+
+
+def _check(shape: Sequence[int]) -> None:
+    size = check_square(shape, "SN-GAN's ResNet")
+    if size != 32:
+        raise ValueError(f"SN-GAN's ResNet cannot make images of {size} pixels; allowed is 32")
+
+
+def _convolution(x, filters: int, kernel: int, wrapper: Wrapper):
+    return wrapper(keras.layers.Conv2D(filters, kernel, padding="same"))(x)
+
+
+def _activated(x, normalization: Normalization | None):
+    return keras.layers.ReLU()(x if normalization is None else normalization()(x))
+
+
+@gin.configurable
+def resnet_generator(
+    *,
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
+    width: int = 256,
+    normalization: Normalization | None = None,
+    wrapper: Wrapper = wrap,
+) -> keras.Model:
+    """Codes [B, Z] to images [B, 32, 32, C] in [-1, 1]: three blocks of `width` channels, each doubling the size."""
+    _check(output_shape)
+    z = keras.Input(tuple(input_shape))
+    x = keras.layers.Reshape((4, 4, width))(wrapper(keras.layers.Dense(4 * 4 * width))(z))
+    for _ in range(3):
+        residual = keras.layers.UpSampling2D()(_activated(x, normalization))
+        residual = _activated(_convolution(residual, width, 3, wrapper), normalization)
+        shortcut = _convolution(keras.layers.UpSampling2D()(x), width, 1, wrapper)
+        x = shortcut + _convolution(residual, width, 3, wrapper)
+    x = _convolution(_activated(x, normalization), output_shape[-1], 3, wrapper)
+    return keras.Model(z, keras.layers.Activation("tanh")(x))
+
+
+@gin.configurable
+def resnet_discriminator(
+    *,
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
+    width: int = 128,
+    wrapper: Wrapper = wrap,
+) -> keras.Model:
+    """Images [B, 32, 32, C] to `output_shape`, () for logits [B]: four blocks of `width` channels, the first two halve.
+
+    Also the encoder: the papers define none, and the discriminator's trunk without spectral normalization is ours.
+    """
+    _check(input_shape)
+    x = image = keras.Input(tuple(input_shape))
+    for block, halves in enumerate((True, True, False, False)):
+        residual = x if block == 0 else keras.layers.ReLU()(x)  # the image itself is not cut off at 0
+        residual = keras.layers.ReLU()(_convolution(residual, width, 3, wrapper))
+        residual = _convolution(residual, width, 3, wrapper)
+        shortcut = x
+        if block == 0:  # halved first, as in the authors' code: it is cheaper and the same
+            shortcut = _convolution(keras.layers.AveragePooling2D()(x), width, 1, wrapper)
+        elif halves:
+            shortcut = keras.layers.AveragePooling2D()(_convolution(x, width, 1, wrapper))
+        x = shortcut + (keras.layers.AveragePooling2D()(residual) if halves else residual)
+    pixels = x.shape[1] * x.shape[2]
+    features = keras.layers.Rescaling(pixels)(keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x)))  # the sum
+    out = wrapper(keras.layers.Dense(math.prod(output_shape)))(features)
+    return keras.Model(image, out if len(output_shape) == 1 else keras.layers.Reshape(tuple(output_shape))(out))

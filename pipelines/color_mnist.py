@@ -1,0 +1,39 @@
+"""ColorMNIST: MNIST's digits in random colors, after Rosca et al. (2017), who do not define it further."""
+
+import gin
+import tensorflow as tf
+
+from pipelines.mnist import decode_digit, mnist_records
+from pipelines.records import batches
+
+
+@gin.configurable
+def color_mnist(
+    split: str,
+    start_step: int,
+    examples_per_step: int,
+    seed: int,
+    input_context: tf.distribute.InputContext | None = None,
+    *,
+    held_out: int = 5_000,
+) -> tf.data.Dataset:
+    """float32 [share, 28, 28, 3] in [-1, 1]: each digit in a color of its own on black.
+
+    Ours: red, green and blue are uniform, divided by the largest of them, so that every digit is as bright as it was.
+    A training digit has another color each time it is seen, a held-out one always the same.
+
+    Args:
+        split, start_step, examples_per_step, input_context, held_out: as `mnist.mnist`.
+        seed: with the place in the order, also the key of the colors.
+
+    Raises:
+        ValueError: if MNIST is not prepared, see `prepared.prepared`; and for values out of range.
+    """
+
+    def decode(record: dict, key: tf.Tensor) -> tf.Tensor:
+        color = tf.random.stateless_uniform([3], key, alg="philox")
+        image, _ = decode_digit(record)
+        return (image + 1.0) * color / tf.reduce_max(color) - 1.0
+
+    records = mnist_records(split, start_step, examples_per_step, held_out)
+    return batches(records, decode, split, start_step, examples_per_step, seed, input_context)

@@ -1,0 +1,74 @@
+"""Data sets that TensorFlow Datasets has prepared on disk, read as raw records."""
+
+import functools
+from collections.abc import Sequence
+
+import gin
+import tensorflow_datasets as tfds
+
+from pipelines.prepare import how
+from pipelines.records import InMemory, Streamed
+
+
+@gin.configurable
+def prepared(
+    name: str,
+    part: str,
+    *,
+    features: Sequence[str],
+    data_dir: str | None = None,
+    in_memory: bool = False,
+    window: int = 16_384,
+) -> InMemory | Streamed:
+    """The records of a data set: a dictionary of `features`, pictures as the bytes of their files.
+
+    Args:
+        name, part: as TensorFlow Datasets names them, such as "cifar10" and "train[:-5000]".
+        features: what is read.
+        data_dir: where it was; None: ~/tensorflow_datasets or $TFDS_DATA_DIR.
+        in_memory: keep the records, still encoded, in memory.
+        window: else, how many records are shuffled at a time; two windows are in memory.
+
+    Raises:
+        ValueError: if the data set is not prepared, or not to the end; and for a part that has no example.
+    """
+    if window < 1:
+        raise ValueError(f"prepared.window is {window}; it must be at least 1")
+    return _records(name, part, tuple(features), data_dir, in_memory, window)
+
+
+@functools.cache  # a run asks for each part several times
+def _records(name, part, features, data_dir, in_memory, window):
+    builder = tfds.builder(name, data_dir=data_dir)
+    folder, command = builder.data_path, how(name, str(builder.data_dir_root))
+    if not folder.exists():
+        unfinished = sorted(folder.parent.glob(f"incomplete.*_{folder.name}"))
+        if unfinished:
+            raise ValueError(f"{name} is prepared by half only: delete {unfinished[0]} and run: {command}")
+        raise ValueError(f"{name} is not prepared in {builder.data_dir_root}; run: {command}")
+    files = [folder / "dataset_info.json", *(p for split in builder.info.splits.values() for p in split.filepaths)]
+    missing = [file for file in files if not file.exists()]
+    if missing:
+        raise ValueError(
+            f"{name} is prepared by half only ({missing[0]} is missing): delete {folder} and run: {command}"
+        )
+    size = builder.info.splits[part].num_examples
+    if not size:
+        raise ValueError(f"{name} has no example in {part!r}")
+    dataset = builder.as_dataset(
+        split=part,
+        decoders={"image": tfds.decode.SkipDecoding()},
+        read_config=tfds.ReadConfig(try_autocache=False),
+    ).map(lambda example: {feature: example[feature] for feature in features})
+    return InMemory(next(iter(dataset.batch(size)))) if in_memory else Streamed(dataset, size, min(window, size))
+
+
+def carved(held_out: int) -> dict[str, str]:
+    """The splits of a data set that has no validation split: the last `held_out` training examples are that.
+
+    Raises ValueError for a number under 1.
+    """
+    if held_out < 1:
+        raise ValueError(f"held_out is {held_out}; it must be at least 1")
+    train = f"train[:-{held_out}]"
+    return {"train": train, "train_once": train, "validation": f"train[-{held_out}:]", "test": "test"}
