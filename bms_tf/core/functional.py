@@ -1,13 +1,16 @@
 """Run a network with other tensors in the place of its variables, or for more than its output."""
 
 import contextlib
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 import tensorflow as tf
 
 from bms_tf.core.keras import keras
 from bms_tf.core.precision import as_read, in_float32
+from bms_tf.core.random import Key
 
 
 @contextlib.contextmanager
@@ -49,6 +52,19 @@ def frozen_statistics(*networks: keras.layers.Layer) -> Iterator[None]:
     finally:
         for layer, momentum in zip(layers, momenta):
             layer.momentum = momentum
+
+
+@contextlib.contextmanager
+def keyed(networks: Iterable[keras.layers.Layer], key: Key) -> Iterator[None]:
+    """Within the context, layers that drop out (all with `keys`) draw from `key`, other noise at each call of each."""
+    layers = [layer for network in networks for layer in network._flatten_layers() if hasattr(layer, "keys")]
+    for index, layer in enumerate(layers):
+        layer.keys = map(partial(key.fold, index), itertools.count())
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.keys = None
 
 
 def power_iteration(network: keras.layers.Layer):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import gin
 
 from bms_tf.core.keras import keras
-from bms_tf.networks.layers import Wrapper, wrap
+from bms_tf.networks.layers import Wrapper, check_square, wrap
 
 Normalization = Callable[[], keras.layers.Layer]
 
@@ -17,12 +17,6 @@ def _widths(size: int, width: int) -> list[int]:
     if size not in halvings:
         raise ValueError(f"a DCGAN network cannot make images of {size} pixels; allowed are {sorted(halvings)}")
     return [width * 2**i for i in range(halvings[size])]
-
-
-def _check_square(shape: Sequence[int]) -> int:
-    if len(shape) != 3 or shape[0] != shape[1]:
-        raise ValueError(f"a DCGAN network works on square images [H, H, C]; it was given {tuple(shape)}")
-    return shape[0]
 
 
 def _activated(layer, normalization: Normalization | None, activation, wrapper: Wrapper) -> list:
@@ -44,7 +38,7 @@ def dcgan_generator(
     `width`: channels at half the size, doubled at each smaller map (64 pixels: 512, 256, 128, 64). Raises ValueError
     for a size that the network cannot make.
     """
-    size, channels = _check_square(output_shape), output_shape[-1]
+    size, channels = check_square(output_shape, "a DCGAN network"), output_shape[-1]
     *larger, smallest = _widths(size, width)
     side, bias = size // 2 ** (len(larger) + 1), normalization is None
     layers = [keras.Input(tuple(input_shape)), wrapper(keras.layers.Dense(side * side * smallest, use_bias=bias))]
@@ -58,18 +52,40 @@ def dcgan_generator(
     return keras.Sequential(layers)
 
 
-def _downward(input_shape, output_shape, width, normalization, wrapper, activation) -> keras.Sequential:
-    """4 x 4 convolutions of stride 2, the first without normalization, and a dense layer to `output_shape`."""
-    first, *others = _widths(_check_square(input_shape), width)
+def _convolutions(input_shape, width, normalization, wrapper, activation) -> list:
+    """4 x 4 convolutions of stride 2, the first without normalization."""
+    first, *others = _widths(check_square(input_shape, "a DCGAN network"), width)
     layers = [keras.Input(tuple(input_shape))]
     layers += _activated(keras.layers.Conv2D(first, 4, strides=2, padding="same"), None, activation(), wrapper)
     for filters in others:
         layer = keras.layers.Conv2D(filters, 4, strides=2, padding="same", use_bias=normalization is None)
         layers += _activated(layer, normalization, activation(), wrapper)
+    return layers
+
+
+def _downward(input_shape, output_shape, width, normalization, wrapper, activation) -> keras.Sequential:
+    """The convolutions and a dense layer to `output_shape`."""
+    layers = _convolutions(input_shape, width, normalization, wrapper, activation)
     layers += [keras.layers.Flatten(), wrapper(keras.layers.Dense(math.prod(output_shape)))]
     if len(output_shape) != 1:
         layers.append(keras.layers.Reshape(tuple(output_shape)))
     return keras.Sequential(layers)
+
+
+def _leaky() -> keras.layers.Layer:
+    return keras.layers.LeakyReLU(0.2)
+
+
+@gin.configurable
+def dcgan_trunk(
+    *,
+    input_shape: Sequence[int],
+    width: int = 64,
+    normalization: Normalization | None = None,
+    wrapper: Wrapper = wrap,
+) -> keras.Sequential:
+    """The discriminator without its dense layer: images [B, H, H, C] to the map of 4 x 4 (7 x 7 for 28 pixels)."""
+    return keras.Sequential(_convolutions(input_shape, width, normalization, wrapper, _leaky))
 
 
 @gin.configurable
@@ -82,7 +98,7 @@ def dcgan_discriminator(
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
     """Images [B, H, H, C] to `output_shape`, () for logits [B]; leaky ReLU of slope 0.2. `width` as the generator's."""
-    return _downward(input_shape, output_shape, width, normalization, wrapper, lambda: keras.layers.LeakyReLU(0.2))
+    return _downward(input_shape, output_shape, width, normalization, wrapper, _leaky)
 
 
 @gin.configurable

@@ -1,6 +1,6 @@
 """Layers and layer wrappers that the networks share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gin
 import tensorflow as tf
@@ -121,3 +121,35 @@ def batch_normalization(momentum: float = 0.99) -> keras.layers.Layer:
 def synchronized_batch_normalization(momentum: float = 0.99) -> keras.layers.Layer:
     """Batch normalization by the batch over all replicas."""
     return keras.layers.BatchNormalization(momentum=momentum, synchronized=True)
+
+
+def check_square(shape: Sequence[int], what: str) -> int:
+    """The side H of images [H, H, C]. Raises ValueError, naming `what` was given it, for another shape."""
+    if len(shape) != 3 or shape[0] != shape[1]:
+        raise ValueError(f"{what} works on square images [H, H, C]; it was given {tuple(shape)}")
+    return shape[0]
+
+
+class Dropout(keras.layers.Layer):
+    """Dropout (Srivastava et al. 2014) whose noise is keyed, so that a resumed run drops what it would have dropped.
+
+    While a system's losses are computed, `keys` gives a fresh `Key` for each call of the layer.
+    """
+
+    keys = None
+
+    def __init__(self, rate: float, **kwargs):
+        """`rate`: the share of the inputs that becomes 0. Raises ValueError unless it lies in [0, 1)."""
+        super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"the rate of dropout is {rate}; it must lie in [0, 1)")
+        self.rate = rate
+
+    def call(self, inputs, training=False):
+        if not training or self.keys is None:  # None: while the network is built
+            return inputs
+        kept = next(self.keys).uniform("dropout", inputs.shape) >= self.rate
+        return tf.where(kept, inputs / (1.0 - self.rate), 0.0)
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate}

@@ -17,10 +17,6 @@ def _check(shape: Sequence[int]) -> None:
         raise ValueError(f"SN-GAN's ResNet cannot make images of {size} pixels; allowed is 32")
 
 
-def _convolution(x, filters: int, kernel: int, wrapper: Wrapper):
-    return wrapper(keras.layers.Conv2D(filters, kernel, padding="same"))(x)
-
-
 def _activated(x, normalization: Normalization | None):
     return keras.layers.ReLU()(x if normalization is None else normalization()(x))
 
@@ -31,6 +27,7 @@ def resnet_generator(
     input_shape: Sequence[int],
     output_shape: Sequence[int],
     width: int = 256,
+    output_activation: str | None = "tanh",
     normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Model:
@@ -40,11 +37,13 @@ def resnet_generator(
     x = keras.layers.Reshape((4, 4, width))(wrapper(keras.layers.Dense(4 * 4 * width))(z))
     for _ in range(3):
         residual = keras.layers.UpSampling2D()(_activated(x, normalization))
-        residual = _activated(_convolution(residual, width, 3, wrapper), normalization)
-        shortcut = _convolution(keras.layers.UpSampling2D()(x), width, 1, wrapper)
-        x = shortcut + _convolution(residual, width, 3, wrapper)
-    x = _convolution(_activated(x, normalization), output_shape[-1], 3, wrapper)
-    return keras.Model(z, keras.layers.Activation("tanh")(x))
+        residual = _activated(wrapper(keras.layers.Conv2D(width, 3, padding="same"))(residual), normalization)
+        residual = wrapper(keras.layers.Conv2D(width, 3, padding="same"))(residual)
+        # The convolution of 1 x 1 and the change of size can be swapped: the smaller map is the cheaper one.
+        shortcut = keras.layers.UpSampling2D()(wrapper(keras.layers.Conv2D(width, 1))(x))
+        x = keras.layers.Add()([shortcut, residual])
+    image = keras.layers.Conv2D(output_shape[-1], 3, padding="same", activation=output_activation)
+    return keras.Model(z, wrapper(image)(_activated(x, normalization)))
 
 
 @gin.configurable
@@ -63,15 +62,13 @@ def resnet_discriminator(
     x = image = keras.Input(tuple(input_shape))
     for block, halves in enumerate((True, True, False, False)):
         residual = x if block == 0 else keras.layers.ReLU()(x)  # the image itself is not cut off at 0
-        residual = keras.layers.ReLU()(_convolution(residual, width, 3, wrapper))
-        residual = _convolution(residual, width, 3, wrapper)
-        shortcut = x
-        if block == 0:  # halved first, as in the authors' code: it is cheaper and the same
-            shortcut = _convolution(keras.layers.AveragePooling2D()(x), width, 1, wrapper)
-        elif halves:
-            shortcut = keras.layers.AveragePooling2D()(_convolution(x, width, 1, wrapper))
-        x = shortcut + (keras.layers.AveragePooling2D()(residual) if halves else residual)
-    pixels = x.shape[1] * x.shape[2]
-    features = keras.layers.Rescaling(pixels)(keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x)))  # the sum
-    out = wrapper(keras.layers.Dense(math.prod(output_shape)))(features)
-    return keras.Model(image, out if len(output_shape) == 1 else keras.layers.Reshape(tuple(output_shape))(out))
+        residual = keras.layers.ReLU()(wrapper(keras.layers.Conv2D(width, 3, padding="same"))(residual))
+        residual = wrapper(keras.layers.Conv2D(width, 3, padding="same"))(residual)
+        if halves:
+            residual = keras.layers.AveragePooling2D()(residual)
+            x = wrapper(keras.layers.Conv2D(width, 1))(keras.layers.AveragePooling2D()(x))
+        x = keras.layers.Add()([x, residual])
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x))
+    x = keras.layers.Rescaling(8 * 8)(x)  # the sum over the pixels
+    x = wrapper(keras.layers.Dense(math.prod(output_shape)))(x)
+    return keras.Model(image, x if len(output_shape) == 1 else keras.layers.Reshape(tuple(output_shape))(x))

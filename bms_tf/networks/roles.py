@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import gin
 
 from bms_tf.core.keras import keras
+from bms_tf.networks.layers import Wrapper, wrap
 from bms_tf.networks.packing import packed
 from bms_tf.networks.posteriors import (
     DeterministicEncoder,
@@ -74,12 +75,36 @@ def code_discriminator(*, network: Factory) -> keras.Model:
 
 
 @gin.configurable
-def joint_discriminator(*, network: Factory) -> keras.Model:
-    """D(x, z): a list of data [B, ...] and codes [B, Z] to logits [B], by a network of both, flattened and joined."""
-    data, (size,) = shapes()
-    x, z = keras.Input(data), keras.Input((size,))
-    joined = keras.layers.Concatenate()([keras.layers.Flatten()(x), z])
-    return keras.Model([x, z], network(input_shape=(math.prod(data) + size,), output_shape=())(joined))
+def joint_discriminator(*, network: Factory, trunk: Factory | None = None) -> keras.Model:
+    """D(x, z): a list of data [B, ...] and codes [B, Z] to logits [B], by a network of both, flattened and joined.
+
+    `trunk`: through which data go first. VEEGAN's for images (table 3) has the convolutions of DCGAN's discriminator
+    there, and a hidden layer of 512 in `network`.
+    """
+    data, code = shapes()
+    x, z = keras.Input(data), keras.Input(code)
+    features = x if trunk is None else trunk(input_shape=data)(x)
+    joined = keras.layers.Concatenate()([keras.layers.Flatten()(features), z])
+    return keras.Model([x, z], network(input_shape=joined.shape[1:], output_shape=())(joined))
+
+
+@gin.configurable
+def convolutional_joint_discriminator(
+    *, trunk: Factory, code_trunk: Factory, filters: int = 512, wrapper: Wrapper = wrap
+) -> keras.Model:
+    """D(x, z) as `joint_discriminator`, by the head of Rosca et al. (2018), table 6: convolutions of 3 x 3 and 2 x 2.
+
+    `trunk` makes a map [4, 4, F] of the data; `code_trunk` 1000 features of the code, which join it at each place
+    (ours: without padding the two convolutions then leave one place). `filters`: the paper has 512 and 1024.
+    """
+    data, code = shapes()
+    x, z = keras.Input(data), keras.Input(code)
+    place = keras.layers.Reshape((1, 1, 1000))(code_trunk(input_shape=code, output_shape=(1000,))(z))
+    joined = keras.layers.Concatenate()([trunk(input_shape=data)(x), keras.layers.UpSampling2D(4)(place)])
+    for kernel in (3, 2):
+        joined = keras.layers.LeakyReLU(0.2)(wrapper(keras.layers.Conv2D(filters, kernel))(joined))
+    logit = wrapper(keras.layers.Dense(1))(keras.layers.Flatten()(joined))
+    return keras.Model([x, z], keras.layers.Reshape(())(logit))
 
 
 @gin.configurable

@@ -22,6 +22,7 @@ def standard_cnn_generator(
     input_shape: Sequence[int],
     output_shape: Sequence[int],
     width: int = 64,
+    output_activation: str | None = "tanh",
     normalization: Callable[[], keras.layers.Layer] | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
@@ -39,7 +40,7 @@ def standard_cnn_generator(
     for filters in (4 * width, 2 * width, width):
         layers.append(wrapper(keras.layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=bias)))
         layers += ([] if normalization is None else [normalization()]) + [keras.layers.ReLU()]
-    layers.append(wrapper(keras.layers.Conv2D(output_shape[-1], 3, padding="same", activation="tanh")))
+    layers.append(wrapper(keras.layers.Conv2D(output_shape[-1], 3, padding="same", activation=output_activation)))
     return keras.Sequential(layers)
 
 

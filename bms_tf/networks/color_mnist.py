@@ -1,0 +1,111 @@
+"""The networks of Rosca et al. (2017), tables 3 and 4, for ColorMNIST: images of 28 pixels."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import gin
+
+from bms_tf.core.keras import keras
+from bms_tf.networks.layers import Dropout, Wrapper, check_square, wrap
+
+Normalization = Callable[[], keras.layers.Layer]
+
+
+def _check(shape: Sequence[int]) -> None:
+    size = check_square(shape, "the ColorMNIST network")
+    if size != 28:
+        raise ValueError(f"the ColorMNIST network cannot make images of {size} pixels; allowed is 28")
+
+
+def _stack(convolutions: Sequence[keras.layers.Layer], normalization, wrapper: Wrapper, activation: Callable) -> list:
+    """Each convolution with what stands behind it."""
+    layers = []
+    for convolution in convolutions:
+        layers += [wrapper(convolution), *([] if normalization is None else [normalization()]), activation()]
+    return layers
+
+
+def _dense(output_shape: Sequence[int], wrapper: Wrapper) -> list:
+    dense = [keras.layers.Flatten(), wrapper(keras.layers.Dense(math.prod(output_shape)))]
+    return dense if len(output_shape) == 1 else [*dense, keras.layers.Reshape(tuple(output_shape))]
+
+
+@gin.configurable
+def color_mnist_generator(
+    *,
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
+    output_activation: str | None = "tanh",
+    normalization: Normalization | None = None,
+    wrapper: Wrapper = wrap,
+) -> keras.Sequential:
+    """Codes [B, Z] to images [B, 28, 28, C] in [-1, 1] (table 4), with ReLU."""
+    _check(output_shape)
+    bias = normalization is None
+    hidden = [
+        keras.layers.Conv2DTranspose(filters, 5, strides=strides, padding="same", use_bias=bias)
+        for filters, strides in ((64, 2), (32, 1))
+    ]
+    last = keras.layers.Conv2DTranspose(output_shape[-1], 5, strides=2, padding="same", activation=output_activation)
+    dense = _stack([keras.layers.Dense(7 * 7 * 64, use_bias=bias)], normalization, wrapper, keras.layers.ReLU)
+    return keras.Sequential(
+        [
+            keras.Input(tuple(input_shape)),
+            *dense,
+            keras.layers.Reshape((7, 7, 64)),
+            *_stack(hidden, normalization, wrapper, keras.layers.ReLU),
+            wrapper(last),
+        ]
+    )
+
+
+@gin.configurable
+def color_mnist_discriminator(
+    *,
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
+    dropout: float = 0.0,
+    normalization: Normalization | None = None,
+    wrapper: Wrapper = wrap,
+) -> keras.Sequential:
+    """Images [B, 28, 28, C] to `output_shape`, () for logits [B] (table 3); leaky ReLU of slope 0.2.
+
+    `dropout`: the share dropped behind the last convolution, 0.8 for DCGAN alone. Deviations: one logit in place of
+    two, which is the same classifier, and no output for the ten classes, as no system here is told them.
+    """
+    _check(input_shape)
+    convolutions = [
+        keras.layers.Conv2D(filters, 5, strides=strides, padding="same", use_bias=normalization is None)
+        for filters, strides in ((8, 2), (16, 1), (32, 2), (64, 1), (64, 2))
+    ]
+    return keras.Sequential(
+        [
+            keras.Input(tuple(input_shape)),
+            *_stack(convolutions, normalization, wrapper, lambda: keras.layers.LeakyReLU(0.2)),
+            *([Dropout(dropout)] if dropout else []),
+            *_dense(output_shape, wrapper),
+        ]
+    )
+
+
+@gin.configurable
+def color_mnist_encoder(
+    *,
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
+    normalization: Normalization | None = None,
+    wrapper: Wrapper = wrap,
+) -> keras.Sequential:
+    """The transposed generator, without an activation of the output (appendix H.4)."""
+    _check(input_shape)
+    convolutions = [
+        keras.layers.Conv2D(filters, 5, strides=strides, padding="same", use_bias=normalization is None)
+        for filters, strides in ((32, 2), (64, 1), (64, 2))
+    ]
+    return keras.Sequential(
+        [
+            keras.Input(tuple(input_shape)),
+            *_stack(convolutions, normalization, wrapper, keras.layers.ReLU),
+            *_dense(output_shape, wrapper),
+        ]
+    )
