@@ -288,7 +288,7 @@ class System(keras.Model):
 
             @partial(tf.function, autograph=False)  # which only takes longer: a loss has no branch on a tensor
             def trace(x, phase=phase):
-                losses, _ = self._losses(phase, x, Key(tf.zeros([2], tf.int64)))
+                losses, _ = self._keyed_losses(phase, x, Key(tf.zeros([2], tf.int64)))
                 acting[phase.name] = tuple(losses)
                 terms[phase.name] = tuple(f"{player}/{term}" for player in losses for term in losses[player])
 
@@ -359,7 +359,7 @@ class System(keras.Model):
         with tf.GradientTape(persistent=len(players) > 1, watch_accessed_variables=False) as tape:
             for player in players:
                 tape.watch(self.trainable(player))
-            losses, aux = self._losses(phase, x, key)
+            losses, aux = self._keyed_losses(phase, x, key)
             means = {player: {t: tf.reduce_mean(loss) for t, loss in losses[player].items()} for player in losses}
             totals = {player: tf.add_n(list(means[player].values())) for player in means}
         gradients = {
@@ -368,7 +368,7 @@ class System(keras.Model):
         }
         return {f"{p}/{t}": value for p in means for t, value in means[p].items()}, gradients, dict(aux)
 
-    def _losses(self, phase: Phase, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+    def _keyed_losses(self, phase: Phase, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         with functional.keyed(self.networks.values(), key):
             return phase.losses(x, key)
 

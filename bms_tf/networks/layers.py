@@ -149,7 +149,7 @@ class Dropout(keras.layers.Layer):
         if not training or self.keys is None:  # None: while the network is built
             return inputs
         kept = next(self.keys).uniform("dropout", inputs.shape) >= self.rate
-        return tf.where(kept, inputs / (1.0 - self.rate), 0.0)
+        return tf.where(kept, inputs / (1.0 - self.rate), tf.zeros_like(inputs))
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate}

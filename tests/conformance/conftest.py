@@ -45,7 +45,7 @@ def stored(tmp_path_factory, tfds_dir):
     on_disk = [f"prepared.data_dir = '{tfds_dir}'", "prepared.in_memory = False"]
     settings = {
         "image_folder": [f"image_folder.folder = '{pictures}'"],
-        "celeb_a": on_disk,
+        "celeb_a": [*on_disk, "celeb_a.held_out = 4"],
         "cifar10": [*on_disk, "cifar10.held_out = 4"],
         "mnist": [*on_disk, "mnist.held_out = 4"],
         "color_mnist": [*on_disk, "color_mnist.held_out = 4"],

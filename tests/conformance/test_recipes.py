@@ -24,6 +24,7 @@ HEADLINE = files("gin")
 ON_RING = files("gin/modifiers", "gin/data")  # each is put on top of the ring recipe
 SYSTEMS = files("gin/systems")  # so is each of these, in test_systems.py
 SWEEPS = files("gin/sweeps")  # each is checked with every recipe that its commands name
+ON_CIFAR10 = ["gin/networks/resnet.gin"]  # networks that no recipe names
 SMALL_BATCH = "train.batch_size = 4"  # the only thing that is not the recipe's own
 
 
@@ -57,6 +58,13 @@ def test_a_part_takes_a_dry_run_on_top_of_the_ring_recipe(build, check_dry_run, 
     check_dry_run(build(name, SMALL_BATCH, *stored(pipelines(name))))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ON_CIFAR10)
+def test_networks_take_a_dry_run_on_top_of_the_cifar10_recipe(stored, check_dry_run, name):
+    config.load(["gin/cifar10.gin", name], [SMALL_BATCH, *stored({"cifar10"})])
+    check_dry_run(training.Run())
+
+
 @pytest.mark.parametrize("name", HEADLINE)
 def test_a_recipe_opens_with_its_command(name):
     assert f"#   python -m bms_tf.train --gin_file={name}\n" in (ROOT / name).read_text()
@@ -86,7 +94,8 @@ def test_a_sweep_opens_with_its_commands(name):
 
 def test_every_gin_file_is_tested():
     # A file in a new folder belongs to a list above, or to one of its own in another test of this folder.
-    assert FILES == {used for name in (*HEADLINE, *ON_RING, *SYSTEMS, *SWEEPS) for used in with_includes(name)}
+    named = (*HEADLINE, *ON_RING, *SYSTEMS, *ON_CIFAR10, *SWEEPS)
+    assert FILES == {used for name in named for used in with_includes(name)}
 
 
 def test_every_system_has_a_gin_file():
