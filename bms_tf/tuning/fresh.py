@@ -14,7 +14,7 @@ from keras_tuner.engine.trial import Trial
 from bms_tf.core import config, training
 from bms_tf.tuning.search import Setting, record_error, train
 from bms_tf.tuning.space import swept
-from bms_tf.tuning.workers import gpu
+from bms_tf.tuning.workers import gpu, last_words
 
 
 class Job(NamedTuple):
@@ -79,4 +79,4 @@ def _elsewhere(setting: Setting, jobs: Sequence[Job], index: int):
             [sys.executable, "-m", "bms_tf.train", *flags], env=os.environ | gpu(index), capture_output=True, text=True
         )
         if result.returncode:
-            record_error(job.run_dir, result.stderr.strip().splitlines()[-1].removeprefix("error: "))
+            record_error(job.run_dir, last_words(result.stderr, result.returncode))

@@ -141,7 +141,7 @@ class Setting:
         """
         path = os.path.join(self.folder, "search.gin")
         if not os.path.exists(path):
-            if os.path.exists(self.folder) and set(os.listdir(self.folder)) - {"lock"}:
+            if os.path.exists(self.folder) and set(os.listdir(self.folder)) - {"lock", "search.gin.new"}:
                 raise ValueError(
                     f"{self.folder} is not empty, and not the folder of a search; take another --search_dir"
                 )

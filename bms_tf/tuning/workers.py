@@ -26,7 +26,7 @@ DEATHS = 3  # of workers in one trial, after which the trial has failed
 
 
 def role() -> str | None:
-    """ "chief", "worker", or None for a search in one process. Raises ValueError for half of the variables."""
+    """The chief, a worker, or None for a search in one process. Raises ValueError for half of the variables."""
     missing = [name for name in VARIABLES if name not in os.environ]
     if len(missing) == len(VARIABLES):
         return None
@@ -100,8 +100,8 @@ class Workers:
             if self.deaths[trial and trial.trial_id] == DEATHS:
                 if trial is None:
                     with open(self._log(tuner_id)) as log:
-                        last = (log.read().strip().splitlines() or [f"exit code {process.returncode}"])[-1]
-                    raise ValueError(f"{tuner_id} ended {DEATHS} times before it had a trial: {last}")
+                        why = last_words(log.read(), process.returncode)
+                    raise ValueError(f"{tuner_id} ended {DEATHS} times before it had a trial: {why}")
                 record_error(
                     setting.run_dir(trial.trial_id), f"{DEATHS} workers died in it, exit code {process.returncode}"
                 )
@@ -113,6 +113,11 @@ class Workers:
         for process in self.processes.values():
             process.terminate()
             process.wait()
+
+
+def last_words(said: str, returncode: int) -> str:
+    """Why a process ended, as far as it said."""
+    return (said.strip().splitlines() or [f"exit code {returncode}"])[-1].removeprefix("error: ")
 
 
 def gpu(index: int) -> dict[str, str]:
