@@ -82,9 +82,9 @@ def main(_):
     if MEMORY_OF.value:
         print(json.dumps(measure_memory(MEMORY_OF.value)))
         return
-    import tensorflow as tf
-
     functions, built = {}, {many: build(many) for many in map(int, T.value)}
+    import tensorflow as tf  # build() has done so, without its noise
+
     for many, (system, x, step) in built.items():
         functions[many, "step"] = lambda step=step, x=x: step(x)
         seed, replica = tf.zeros([2], tf.int64), tf.constant(0)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from bms_tf.core.devices import LOST_WORKER
 from bms_tf.core.system import System
 
 
@@ -46,6 +47,8 @@ class Checkpoints:
         try:
             self._delete_leftovers()
             self._manager.save(checkpoint_number=step)
+        except LOST_WORKER:  # a sum over workers is a part of the state
+            raise
         except tf.errors.OpError as error:
             self._delete_leftovers()
             last = f"the last good one: {self.newest or 'none'}"

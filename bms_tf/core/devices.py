@@ -9,6 +9,9 @@ from collections.abc import Iterator
 import gin
 import tensorflow as tf
 
+# What TensorFlow raises in all other workers when one has ended.
+LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
+
 
 @gin.configurable
 def one_device() -> tf.distribute.Strategy:
@@ -69,16 +72,16 @@ def any_worker(flag: bool) -> bool:
     if not several_workers():
         return flag
     strategy = tf.distribute.get_strategy()
-    flags = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(int(flag)))
+    flags = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(float(flag)))
     return bool(strategy.reduce(tf.distribute.ReduceOp.SUM, flags, axis=None))
 
 
 @contextlib.contextmanager
 def noticing_lost_workers() -> Iterator[None]:
-    """Makes one line, an OSError, of what TensorFlow says in all other workers when one has ended."""
+    """Makes one line, an OSError, of a `LOST_WORKER`."""
     try:
         yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+    except LOST_WORKER as error:
         raise OSError("another worker has ended; start all of them again to go on from the last checkpoint") from error
 
 
