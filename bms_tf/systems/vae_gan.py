@@ -54,19 +54,19 @@ class VAEGAN(System):
         posterior = self.encoder.posterior(x)
         z_hat = posterior.sample(key.normal("posterior", (x.shape[0], self.code_size)))
         real, features = with_features(self.discriminator, x, training=True)
-        x_hat, features_hat = with_features(self.discriminator, self.decode(z_hat), training=True)
+        hat, features_hat = with_features(self.discriminator, self.decode(z_hat), training=True)
         sample = self.discriminator(self.prior_samples(x, key), training=True)
         reconstruction = -likelihoods.log_gaussian(features, features_hat, 0.5)
         return {
             "encoder": {"prior": divergences.analytic_kl(posterior, z_hat), "reconstruction": reconstruction},
             "generator": {
                 "reconstruction": self.gamma * reconstruction,
-                "adversarial_reconstruction": adversarial.cross_entropy_real(x_hat),
+                "adversarial_reconstruction": adversarial.cross_entropy_real(hat),
                 "sample": adversarial.cross_entropy_real(sample),
             },
             "discriminator": {
                 "real": adversarial.cross_entropy_real(real),
-                "reconstruction": adversarial.cross_entropy_fake(x_hat),
+                "reconstruction": adversarial.cross_entropy_fake(hat),
                 "sample": adversarial.cross_entropy_fake(sample),
             },
         }, {}
