@@ -1,5 +1,5 @@
 # A thin front: everything here can be typed by hand. The first call makes a virtual environment and installs into it.
-#   make train | test | check | lint     PYTHON=python3.12 picks a Python, which gets a folder of its own
+#   make train | test | check | lint | serve     PYTHON=python3.12 picks a Python, which gets a folder of its own
 PYTHON ?=
 EXTRAS ?= test
 TESTS ?= tests
@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python
 # Kept until what is to be installed changes, so that a second call starts at once.
 INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
-.PHONY: train test check lint
+.PHONY: train test check lint serve
 train: $(INSTALLED)
 	$(RUN) -m bms_tf.train --gin_file=gin/ring.gin --run_dir=runs/ring
 
@@ -18,6 +18,9 @@ test: $(INSTALLED)
 
 check: lint
 	$(RUN) -m pytest -n $(JOBS) --dist worksteal -m "not slow" $(TESTS)
+
+serve: $(INSTALLED)
+	$(RUN) -m bms_tf.serve --model_dir=savedmodels
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .

@@ -47,6 +47,14 @@ def per_stack(first: list[str], second: list[str]) -> list[str]:
     return [f'{r}; python_version < "3.12"' for r in first] + [f'{r}; python_version >= "3.12"' for r in second]
 
 
+# The client and the local server; nicegui brings the web framework (FastAPI on Starlette, uvicorn) and the page.
+SERVING = [
+    "grpcio-health-checking",
+    "nicegui>=3",
+    "requests",
+    *per_stack(["tensorflow-serving-api==2.15.1"], ["tensorflow-serving-api>=2.18"]),
+]
+
 setup(
     name="bms-tf",
     version=VERSION,
@@ -63,7 +71,7 @@ setup(
     install_requires=BOTH + per_stack(FIRST_STACK, SECOND_STACK),
     extras_require={
         "cuda": per_stack(["tensorflow[and-cuda]==2.15.1"], ["tensorflow[and-cuda]==2.21.*"]),
-        "serving": per_stack(["tensorflow-serving-api==2.15.1"], ["tensorflow-serving-api>=2.18"]),
-        "test": ["psutil", "pytest", "pytest-xdist", "ruff"],
+        "serving": SERVING,
+        "test": ["psutil", "pytest", "pytest-xdist", "ruff", *SERVING],
     },
 )

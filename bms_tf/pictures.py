@@ -5,6 +5,7 @@ None instead, where a picture needs what a system does not have.
 No pyplot: a Figure of its own needs no display and leaves no global state.
 """
 
+import math
 from collections.abc import Callable
 
 import gin
@@ -50,6 +51,36 @@ def density(
         axes.imshow(image.T, origin="lower", extent=limits.ravel(), cmap="magma", norm=norm)
         outside = len(points) - np.count_nonzero(inside)
         axes.set_title(f"{name}: {len(points):,} points" + (f", {outside:,} outside" if outside else ""))
+    return figure
+
+
+def points(samples: np.ndarray, modes: np.ndarray | None = None, title: str = "") -> Figure:
+    """Where samples [N, 2] lie, the brighter the fewer; circles around the `modes` [M, 2] of the true density."""
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    axes = figure.subplots()
+    around = samples if modes is None else np.concatenate([samples, modes])
+    (left, bottom), (right, top) = around.min(axis=0) - 0.1, around.max(axis=0) + 0.1
+    axes.hexbin(
+        *samples.T, gridsize=100, mincnt=1, norm=PowerNorm(0.25), cmap="viridis_r", extent=(left, right, bottom, top)
+    )
+    if modes is not None:
+        axes.scatter(*np.transpose(modes), s=300, facecolors="none", edgecolors="tab:red")
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", title=title)
+    return figure
+
+
+def samples_of(x: np.ndarray, modes: np.ndarray | None = None, title: str = "") -> Figure:
+    """Samples [N, ...] as what they are: images in [-1, 1] of 1 or 3 channels, points of the plane, or else curves."""
+    if x.ndim == 4 and x.shape[-1] in (1, 3):
+        return _show(x, math.ceil(math.sqrt(len(x))), title)
+    return points(x, modes, title) if x.shape[1:] == (2,) else curves(x.reshape(len(x), -1), title)
+
+
+def curves(samples: np.ndarray, title: str = "") -> Figure:
+    """Samples [N, D] as curves over their dimensions."""
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    figure.subplots().plot(samples.T, linewidth=0.5)
+    figure.suptitle(title)
     return figure
 
 

@@ -30,6 +30,16 @@ def closed_network():
         yield
 
 
+def pytest_terminal_summary(terminalreporter):
+    """How many tests a real TensorFlow Serving answered: they are the same tests with the local server in its place."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, ())]
+    kinds = [kind for report in reports for name, kind in report.user_properties if name == "server"]
+    real = kinds.count("TensorFlow Serving")
+    terminalreporter.write_line(
+        f"tests against TensorFlow Serving: {real}; against the local server: {len(kinds) - real}"
+    )
+
+
 def _loopback_only(connect):
     def guarded(self, address):
         if self.family != socket.AF_UNIX and address[0] not in ("localhost", "127.0.0.1", "::1"):

@@ -16,6 +16,7 @@ OURS = {
     "bms_tf/modifiers": ("bms_tf.core", "bms_tf.objectives"),
     "bms_tf/metrics": (),
     "bms_tf/tuning": ("bms_tf.core",),
+    "bms_tf/serving": ("bms_tf.core", "bms_tf.pictures"),
     "pipelines": (),
 }
 # Modules that only some files may import: each of the last two in one place, because only the first stack has them.

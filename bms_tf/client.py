@@ -1,0 +1,237 @@
+"""Samples from a server, TensorFlow Serving or bms_tf.serve: python -m bms_tf.client --model=ring --n=64 --out=grid.png
+
+As a library: `Client(Grpc("localhost:8500"), "ring").predict("generate", z=codes)`.
+"""
+
+import base64
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import grpc
+import numpy as np
+import requests
+from absl import flags
+from PIL import Image
+from urllib3.util import Retry
+
+from bms_tf.core import command
+
+EXAMPLE = "python -m bms_tf.client --server=localhost:8500 --model=ring --n=64 --out=grid.png"
+ATTEMPTS = 5
+FIRST_WAIT = 0.1  # seconds; doubled with each further attempt
+
+_HTTP = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class ServerError(OSError):
+    """What the server said instead of an answer; `code` is its gRPC status, over REST too."""
+
+    def __init__(self, code: grpc.StatusCode, message: str):
+        super().__init__(f"{code.name}: {message}")
+        self.code = code
+
+
+class Transport(Protocol):
+    """One of the two protocols. `which` is {"version": 3}, {"label": "canary"} or empty for the newest version."""
+
+    def predict(self, model: str, which: Mapping, signature: str, inputs: Arrays, outputs: Sequence[str]) -> Arrays: ...
+
+
+class Grpc:
+    """The official stubs; they import TensorFlow."""
+
+    def __init__(self, address: str, *, deadline: float = 30.0):
+        """`address`: "host:port"; `deadline`: seconds for a call with all of its retries."""
+        from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+        wait = {"initialBackoff": f"{FIRST_WAIT}s", "maxBackoff": "2s", "backoffMultiplier": 2}
+        retry = {"maxAttempts": ATTEMPTS, **wait, "retryableStatusCodes": ["UNAVAILABLE"]}
+        options = [
+            ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": retry}]})),
+            ("grpc.max_receive_message_length", -1),
+        ]
+        self.stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(address, options))
+        self.deadline = deadline
+
+    def predict(self, model: str, which: Mapping, signature: str, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2
+
+        request = predict_pb2.PredictRequest(output_filter=outputs)
+        request.model_spec.name, request.model_spec.signature_name = model, signature
+        if "version" in which:
+            request.model_spec.version.value = which["version"]
+        if "label" in which:
+            request.model_spec.version_label = which["label"]
+        for name, array in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
+        try:
+            answer = self.stub.Predict(request, timeout=self.deadline)
+        except grpc.RpcError as error:
+            raise ServerError(error.code(), error.details()) from error
+        return {name: tf.make_ndarray(proto) for name, proto in answer.outputs.items()}
+
+
+class Rest:
+    """JSON over HTTP, without TensorFlow. The arrays are those of gRPC, to the bit."""
+
+    def __init__(self, url: str, *, deadline: float = 30.0):
+        """`url`: "http://host:port"; `deadline`: seconds to connect, and between two pieces of the answer."""
+        # 503 is UNAVAILABLE. A request that was read is not sent again, as the answer may be on its way.
+        retry = Retry(
+            connect=ATTEMPTS - 1,
+            status=ATTEMPTS - 1,
+            read=False,
+            other=False,
+            status_forcelist=[503],
+            allowed_methods=None,
+            backoff_factor=FIRST_WAIT,
+            raise_on_status=False,
+        )
+        self.session = requests.Session()
+        self.session.mount(url, requests.adapters.HTTPAdapter(max_retries=retry))
+        self.url, self.deadline, self._metadata = url.rstrip("/"), deadline, {}
+
+    def predict(self, model: str, which: Mapping, signature: str, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
+        path = f"/v1/models/{model}" + "".join(f"/{kind}s/{value}" for kind, value in which.items())
+        types = self._types(path, signature)
+        body = {"signature_name": signature, "inputs": {name: array.tolist() for name, array in inputs.items()}}
+        named = self._answer("POST", f"{path}:predict", data=json.dumps(body))["outputs"]
+        if not isinstance(named, dict):  # a single output goes without its name
+            named = dict.fromkeys(types, named)
+        return {name: _array(named[name], types[name]) for name in outputs or types}
+
+    def _types(self, path: str, signature: str) -> dict[str, str]:
+        """The outputs of a signature and their types, such as DT_FLOAT, which JSON does not tell."""
+        if path not in self._metadata:
+            metadata = self._answer("GET", f"{path}/metadata")["metadata"]
+            self._metadata[path] = metadata["signature_def"]["signature_def"]
+        # Of an unknown signature the server itself shall speak.
+        outputs = self._metadata[path].get(signature, {}).get("outputs", {})
+        return {name: info["dtype"] for name, info in outputs.items()}
+
+    def _answer(self, method: str, path: str, **content) -> Any:
+        try:
+            answer = self.session.request(method, self.url + path, timeout=self.deadline, **content)
+        except requests.Timeout as error:
+            raise ServerError(grpc.StatusCode.DEADLINE_EXCEEDED, f"{self.url} gave no answer in time") from error
+        except requests.RequestException as error:
+            raise ServerError(grpc.StatusCode.UNAVAILABLE, f"{self.url} cannot be reached") from error
+        if not answer.ok:
+            raise ServerError(_HTTP.get(answer.status_code, grpc.StatusCode.UNKNOWN), answer.text)
+        return answer.json()
+
+
+def _array(value: list, dtype: str) -> np.ndarray:
+    """Nested lists as an array of a type such as DT_FLOAT."""
+    if dtype == "DT_STRING":
+        return np.array([base64.b64decode(item["b64"]) for item in value], object)
+    return np.array(value, {"DT_FLOAT": "float32"}.get(dtype, dtype.removeprefix("DT_").lower()))
+
+
+class Client:
+    """One model on one server."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        max_rows: int = 64,
+    ):
+        """`version` or `label` ("stable", "canary"): which version, by default the newest; `max_rows`: what the server
+        takes at once (`max_batch_size` in savedmodels/batching.config); more are sent in parts."""
+        if version is not None and label is not None:
+            raise ValueError(f"version {version} and label {label!r} are given; it must be one of them")
+        if max_rows < 1:
+            raise ValueError(f"max_rows is {max_rows}; it must be at least 1")
+        self.transport, self.model, self.max_rows = transport, model, max_rows
+        self.which = {"version": version} if version is not None else {"label": label} if label is not None else {}
+
+    def predict(
+        self, signature: str = "serving_default", *, outputs: Sequence[str] = (), **inputs: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """What a signature makes of `inputs`, each [B, ...]: its `outputs`, or all of them, each [B, ...].
+
+        Floats are sent as float32 and integers as int64. Raises ServerError, and ValueError for inputs without rows or
+        of unequal numbers of them.
+        """
+        arrays = {name: np.asarray(value) for name, value in inputs.items()}
+        arrays = {n: a.astype(np.float32 if a.dtype.kind == "f" else np.int64) for n, a in arrays.items()}
+        rows = {len(array) if array.ndim else 0 for array in arrays.values()}
+        if len(rows) != 1 or 0 in rows:
+            shapes = {name: array.shape for name, array in arrays.items()}
+            raise ValueError(f"the inputs have shapes {shapes}; they must have equal numbers of rows, at least one")
+        parts = [
+            self.transport.predict(
+                self.model,
+                self.which,
+                signature,
+                {name: array[start : start + self.max_rows] for name, array in arrays.items()},
+                outputs,
+            )
+            for start in range(0, rows.pop(), self.max_rows)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def sample(self, seeds: np.ndarray) -> np.ndarray:
+        """One sample for each of `seeds`, int64 [B]: x [B, ...], images in [-1, 1]."""
+        return self.predict("sample", outputs=["x"], seed=seeds)["x"]
+
+    def images(self, seeds: np.ndarray) -> list[Image.Image]:
+        """One image for each of `seeds`, int64 [B]; for a model of images of 1 or 3 channels."""
+        pixels = self.predict("sample", outputs=["x_uint8"], seed=seeds)["x_uint8"]
+        return [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in pixels]
+
+
+SERVER = flags.DEFINE_string("server", "localhost:8500", "HOST:PORT for gRPC, http://HOST:PORT for REST.")
+MODEL = flags.DEFINE_string("model", None, "The model's name.")
+VERSION = flags.DEFINE_integer("version", None, "Its version; by default the newest.")
+LABEL = flags.DEFINE_string("label", None, "Its version's label, such as stable or canary.")
+N = flags.DEFINE_integer("n", 64, "How many samples.", lower_bound=1)
+SEED = flags.DEFINE_integer("seed", 0, "Of the first sample; the others follow.")
+OUT = flags.DEFINE_string("out", "samples.png", "A .png of all samples, or a .npy of the array [n, ...].")
+DEADLINE = flags.DEFINE_float("deadline", 30.0, "Seconds to wait for an answer.", lower_bound=0.001)
+
+
+def main(_):
+    """Parses the flags, asks for samples and writes them."""
+    if not MODEL.value:
+        raise ValueError(f"--model is missing; for example: {EXAMPLE}")
+    if not OUT.value.endswith((".png", ".npy")):
+        raise ValueError(f"--out is {OUT.value!r}; it must end in .png or .npy")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # each retry would be a line on the screen
+    if "://" in SERVER.value:
+        transport = Rest(SERVER.value, deadline=DEADLINE.value)
+    else:
+        from bms_tf.core import startup
+
+        startup.import_tensorflow()
+        transport = Grpc(SERVER.value, deadline=DEADLINE.value)
+    client = Client(transport, MODEL.value, version=VERSION.value, label=LABEL.value)
+    x = client.sample(SEED.value + np.arange(N.value))
+    if OUT.value.endswith(".npy"):
+        np.save(OUT.value, x)
+    else:
+        from bms_tf import pictures  # late, for a fast --help
+
+        pictures.samples_of(x).savefig(OUT.value)
+    print(f"{OUT.value}: {N.value} samples of {MODEL.value}, each {list(x.shape[1:])}")
+
+
+if __name__ == "__main__":
+    command.run(main, EXAMPLE)

@@ -1,0 +1,89 @@
+"""Serves exported models on this machine, for development: gRPC and REST as TensorFlow Serving has them, and a page.
+
+In production, models are served by TensorFlow Serving: see the README.
+"""
+
+import contextlib
+import signal
+import socket
+import sys
+
+from absl import flags
+
+from bms_tf.core import command
+
+EXAMPLE = "python -m bms_tf.serve --model_dir=savedmodels"
+
+MODEL_DIR = flags.DEFINE_string("model_dir", "savedmodels", "The folder of the models, NAME/VERSION/.")
+HOST = flags.DEFINE_string("host", "127.0.0.1", "The address to listen on; 0.0.0.0 lets other machines in.")
+PORT = flags.DEFINE_integer("port", 8500, "For gRPC; 0 takes any.", lower_bound=0, upper_bound=65535)
+REST_PORT = flags.DEFINE_integer("rest_port", 8501, "For REST and the page.", lower_bound=0, upper_bound=65535)
+MAX_ROWS = flags.DEFINE_integer("max_rows", 256, "The most rows of one request.", lower_bound=1)
+MAX_MEGABYTES = flags.DEFINE_integer("max_megabytes", 16, "The largest request.", lower_bound=1, upper_bound=1024)
+MAX_CONCURRENCY = flags.DEFINE_integer("max_concurrency", 256, "The most requests at once, of each protocol.")
+DRAIN_SECONDS = 10  # what is in progress at the end may take this long
+
+
+def main(_):
+    """Parses the flags and serves until SIGTERM or Ctrl-C."""
+    try:
+        import grpc_health  # noqa: F401
+        import tensorflow_serving  # noqa: F401
+        import uvicorn
+        from starlette.applications import Starlette
+    except ImportError as error:
+        raise ValueError(f'{error.name} is missing: pip install "bms-tf[serving]"') from error
+    from bms_tf.core import startup
+
+    startup.import_tensorflow()
+    from bms_tf.serving import grpc_server, page, rest
+    from bms_tf.serving.models import Models
+
+    max_bytes = MAX_MEGABYTES.value * 2**20
+    with listen(HOST.value, REST_PORT.value) as rest_socket:
+        models = Models(MODEL_DIR.value, max_rows=MAX_ROWS.value, warn=lambda line: print(line, file=sys.stderr))
+        grpc = grpc_server.Server(
+            models,
+            f"{HOST.value}:{PORT.value}",
+            max_bytes=max_bytes,
+            max_concurrency=MAX_CONCURRENCY.value,
+        )
+        pages = page.application(models)
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_):
+            grpc.start()
+            async with pages.router.lifespan_context(pages):
+                print_address(models, grpc.port, rest_socket.getsockname()[1])
+                yield
+            grpc.drain(DRAIN_SECONDS)  # REST is drained by now
+
+        app = Starlette(routes=rest.routes(models), lifespan=lifespan, max_body_size=max_bytes)
+        app.mount("/", pages)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once all is drained
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            limit_concurrency=MAX_CONCURRENCY.value,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+        uvicorn.Server(config).run(sockets=[rest_socket])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Raises OSError, with the address, where the port is taken."""
+    try:
+        return socket.create_server((host, port), backlog=1024)
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def print_address(models, port: int, rest_port: int):
+    """What is served where, and that this is for development."""
+    print("This server is for development; production means TensorFlow Serving (see the README).")
+    print("models: " + ", ".join(f"{model.name} version {model.version}" for model in models.by_name.values()))
+    print(f"gRPC at {HOST.value}:{port}, REST and a page at http://{HOST.value}:{rest_port}", flush=True)
+
+
+if __name__ == "__main__":
+    command.run(main, EXAMPLE)

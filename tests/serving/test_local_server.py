@@ -1,0 +1,128 @@
+"""What the local server does as a program: its limits, its end, damaged models."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import requests
+
+from bms_tf.client import Client, Grpc, Rest, ServerError
+
+MODELS = Path(__file__).parents[2] / "savedmodels"
+pytestmark = pytest.mark.slow
+Code = grpc.StatusCode
+
+
+@pytest.fixture(scope="module")
+def half_copied(tmp_path_factory):
+    """The ring's model with two newer versions that cannot be loaded, and a model that is damaged altogether."""
+    folder = tmp_path_factory.mktemp("models")
+    for version in ("1", "2", "10"):
+        shutil.copytree(MODELS / "ring/1", folder / "ring" / version)
+    shutil.rmtree(folder / "ring/2/variables")
+    damaged = folder / "ring/10/saved_model.pb"
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    shutil.copytree(folder / "ring/10", folder / "ruin/1")
+    (folder / "models.config").write_text("no model")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def strict(local, half_copied):
+    with local(half_copied, "--max_rows=4", "--max_megabytes=1") as server:
+        yield server
+
+
+def test_the_newest_version_that_can_be_loaded_is_served(strict):
+    status = requests.get(f"{strict.url}/v1/models/ring", timeout=30).json()
+    assert [version["version"] for version in status["model_version_status"]] == ["1"]
+    assert requests.get(f"{strict.url}/v1/models/ruin", timeout=30).status_code == 404
+    assert Client(Grpc(strict.address), "ring").sample([1]).shape == (1, 2)
+
+
+def test_rows_over_the_limit(strict):
+    for transport in (Grpc(strict.address), Rest(strict.url)):
+        assert Client(transport, "ring", max_rows=4).sample(np.arange(9)).shape == (9, 2)
+        with pytest.raises(ServerError, match="5 rows; at most 4") as refused:
+            Client(transport, "ring").sample(np.arange(5))
+        assert refused.value.code == Code.INVALID_ARGUMENT
+
+
+def test_a_body_over_the_limit(strict):
+    with pytest.raises(ServerError) as refused:
+        Client(Grpc(strict.address), "ring", max_rows=10**6).sample(np.arange(200_000))
+    assert refused.value.code == Code.RESOURCE_EXHAUSTED
+    assert requests.post(f"{strict.url}/v1/models/ring:predict", data=b" " * 2**21, timeout=30).status_code == 413
+
+
+def test_a_tensor_that_claims_to_be_huge_takes_no_memory(strict):
+    from tensorflow_serving.apis import predict_pb2
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "ring"
+    request.inputs["z"].dtype = 1
+    request.inputs["z"].float_val.append(0.0)  # a single value stands for all
+    for size in (2**40, 32):
+        request.inputs["z"].tensor_shape.dim.add(size=size)
+    with pytest.raises(grpc.RpcError) as refused:
+        Grpc(strict.address).stub.Predict(request, timeout=30)
+    assert refused.value.code() == Code.INVALID_ARGUMENT
+
+
+def test_health(strict):
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    with grpc.insecure_channel(strict.address) as channel:
+        check = health_pb2_grpc.HealthStub(channel).Check
+        for service in ("", "tensorflow.serving.PredictionService"):
+            answer = check(health_pb2.HealthCheckRequest(service=service), timeout=30)
+            assert answer.status == answer.SERVING
+
+
+@pytest.mark.parametrize("flag", ["--port", "--rest_port"])
+def test_a_port_in_use_is_a_line(flag, local):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "bms_tf.serve", f"--model_dir={MODELS}", "--port=0", "--rest_port=0"]
+        done = subprocess.run([*command, f"{flag}={port}"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert f"error: cannot listen on 127.0.0.1:{port}" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("folder", "said"), [("nowhere", "does not exist"), ("", "holds no model that can be loaded")])
+def test_a_folder_without_models_is_a_line(folder, said, tmp_path, local):
+    command = [sys.executable, "-m", "bms_tf.serve", f"--model_dir={tmp_path / folder}", "--port=0", "--rest_port=0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1 and done.stderr.startswith("error: ") and said in done.stderr
+
+
+def test_requests_in_progress_are_answered_at_the_end(local):
+    """Four clients ask without a pause while SIGTERM comes: each ends with UNAVAILABLE, and no other failure."""
+    ends = []
+    with local() as server:
+
+        def ask(transport):
+            try:
+                while True:
+                    Client(transport, "ring").sample(np.arange(64))
+            except ServerError as error:
+                ends.append(error.code)
+
+        transports = [Grpc(server.address), Grpc(server.address), Rest(server.url), Rest(server.url)]
+        threads = [threading.Thread(target=ask, args=[transport]) for transport in transports]
+        for thread in threads:
+            thread.start()
+        for transport in transports[::2]:
+            Client(transport, "ring").sample([1])  # all are under way
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(120) == 0
+        for thread in threads:
+            thread.join(120)
+    assert ends == [Code.UNAVAILABLE] * 4
