@@ -8,6 +8,7 @@ from bms_tf.core import devices
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Phase, System
+from bms_tf.networks.layers import Dropout
 
 SGD = keras.optimizers.SGD
 
@@ -327,16 +328,17 @@ def test_losses_shown_are_means_over_the_epoch(steps_per_execution):
 
 
 def full(game):
-    """Noise, repeats, hooks, two players in one phase, and an average."""
+    """Noise, dropout, repeats, hooks, two players in one phase, and an average."""
     k = tf.Variable(1.0, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
     game.k = k
 
     def critic(x, key):
         fake = game.generator(key.normal("prior", x.shape))
-        return {"critic": {"real": tf.nn.softplus(-game.critic(x)), "fake": tf.nn.softplus(game.critic(fake))}}, {}
+        real, fake = game.critic(x, training=True), game.critic(fake, training=True)
+        return {"critic": {"real": tf.nn.softplus(-real), "fake": tf.nn.softplus(fake)}}, {}
 
     def both(x, key):
-        score = game.critic(game.generator(x + key.normal("prior", x.shape)))
+        score = game.critic(game.generator(x + key.normal("prior", x.shape)), training=True)
         losses = {"artist": {"fool": k * tf.nn.softplus(-score)}, "critic": {"size": score**2}}
         return losses, {"score": tf.reduce_mean(score)}
 
@@ -347,7 +349,7 @@ def train_full(strategy, dataset, **options):
     """The last losses and the state after five steps."""
     with strategy.scope():
         rate = keras.optimizers.schedules.PolynomialDecay(0.1, 5)
-        game = Game(full, ema=0.5)
+        game = Game(full, Dropout(0.3), ema=0.5)
         # Plain descent beside Adam, which does not see a gradient that is a constant times too large.
         game.compile({"artist": keras.optimizers.Adam(rate), "critic": SGD(0.2)}, **options)
     logs = game.fit(dataset, steps_per_epoch=5, verbose=0).history
