@@ -1,6 +1,6 @@
 """Pictures per second of each pipeline alone, and what it costs inside training: a step over one on a cached batch.
 
-python benchmarks/pipelines.py [RECIPE ...] > benchmarks/results/pipelines.txt
+python benchmarks/pipeline_speed.py [RECIPE ...] > benchmarks/results/pipeline_speed.txt
 
 The data sets of TensorFlow Datasets are stood in for by 300 pictures of coarse noise in their own format. Training is
 that of the recipe with T = 1: the cheapest step, and so the worst ratio.
