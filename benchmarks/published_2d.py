@@ -7,7 +7,7 @@
 All have VEEGAN's networks, 30,000 generator updates, Adam whose rate falls to 0, and a moving average of the generator
 (published_2d.gin). Of each method the rate and one thing of its own are tuned. Two settings of each are run on the
 fresh seeds: the best HQ among those whose median std ratio is at least 0.5 (below it a mode is a point), and the best
-energy distance. 180 trials and up to 80 runs, about eight hours of two cores. What is in results/ already is not run
+energy distance. 180 trials and up to 80 runs, an estimated eight hours of two cores. What is in results/ is not run
 again, so that the study can be stopped and continued.
 """
 
