@@ -65,7 +65,7 @@ def test_two_processes_train_as_one_device_and_one_goes_on_when_the_other_dies(t
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     processes = [start(run, 100_000, workers, index) for index in range(2)]
     try:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 600
         while not (run / "checkpoints/ckpt-20.index").exists():
             assert all(p.poll() is None for p in processes) and time.monotonic() < deadline
             time.sleep(0.01)
