@@ -91,7 +91,7 @@ def _samples(view: View):
 
     with _card("Density of fresh samples" if view.is_plane else "Fresh samples"):
         picture = _picture(title)
-        _button("New samples", lambda: _show(picture, draw))
+        ui.button("New samples", on_click=lambda: _show(picture, draw))
     ui.timer(0, lambda: _show(picture, draw), once=True)
 
 
@@ -117,7 +117,7 @@ def _walk(view: View):
         picture = _picture("what the model makes of the code between two others")
         slider = ui.slider(min=0, max=WALK_STEPS, value=0, on_change=lambda: _show(picture, draw))
         slider.props('label aria-label="Position between the two codes"')
-        _button("Two other codes", restart)
+        ui.button("Two other codes", on_click=restart)
     ui.timer(0, lambda: _show(picture, draw), once=True)
 
 
@@ -156,10 +156,6 @@ def _card(title: str) -> ui.card:
 
 def _picture(alt: str) -> ui.image:
     return ui.image().classes("w-full").props(f'alt="{alt}" no-transition')
-
-
-def _button(text: str, action: Callable) -> ui.button:
-    return ui.button(text, on_click=action)
 
 
 async def _show(picture: ui.image, draw: Callable[[], Image.Image]):
