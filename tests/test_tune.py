@@ -348,7 +348,7 @@ def start(*settings: str, workers: int = 0) -> subprocess.Popen:
 
 
 def until(condition, *processes: subprocess.Popen):
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while not condition():
         assert all(process.poll() is None for process in processes), Path("log").read_text()
         assert time.monotonic() < deadline, Path("log").read_text()
@@ -378,7 +378,7 @@ def test_a_killed_search_goes_on_with_the_trial_it_was_in(here):
     assert process.wait() == -signal.SIGKILL
     assert ended() == ["0"], "it was killed within the second trial"
     first = Path("search/trials/0/metrics.jsonl").stat().st_mtime_ns
-    assert start().wait(timeout=300) == 0, Path("log").read_text()
+    assert start().wait(timeout=600) == 0, Path("log").read_text()
     assert sorted(ended()) == ["0", "1", "2", "3"]
     assert Path("search/trials/0/metrics.jsonl").stat().st_mtime_ns == first, "a finished trial is not run again"
     assert "resuming at step" in Path("search/trials/1/log.txt").read_text()
