@@ -104,9 +104,11 @@ def kill(process: subprocess.Popen, folder: Path, *, step: int = 0, seconds: flo
 
 
 def state(folder: Path) -> dict[str, np.ndarray]:
-    """Everything in the last checkpoint."""
+    """Everything in the last checkpoint but TensorFlow's count of writings, to which each stop adds one."""
     reader = tf.train.load_checkpoint(str(folder / "checkpoints" / f"ckpt-{STEPS}"))
-    names = [name for name in reader.get_variable_to_shape_map() if not name.startswith("_CHECKPOINTABLE")]
+    names = [
+        name for name in reader.get_variable_to_shape_map() if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
+    ]
     return {name: reader.get_tensor(name) for name in names}
 
 
