@@ -38,8 +38,8 @@ PRETRAINED = {name: [f"VEEGAN.pretraining = {STEPS}"] for name in SYSTEMS if "ve
 # for the last bias of a hinge discriminator. Two devices round otherwise than one.
 @gin.configurable(module="conformance")
 def descent() -> keras.optimizers.Optimizer:
-    # Slow, for terms whose gradient is large, as the likelihood of a narrow Gaussian. Not clipped: two devices would then
-    # agree with one also where a gradient is a constant times too large.
+    # Slow, for terms whose gradient is large, as the likelihood of a narrow Gaussian. Not clipped: two devices would
+    # then agree with one also where a gradient is a constant times too large.
     rate = keras.optimizers.schedules.PolynomialDecay(0.002, decay_steps=30)
     return keras.optimizers.SGD(rate, momentum=0.9)
 
