@@ -5,7 +5,7 @@ As a library: `Client(Grpc("localhost:8500"), "ring").predict("generate", z=code
 
 import base64
 import json
-import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ import numpy as np
 import requests
 from absl import flags
 from PIL import Image
-from urllib3.util import Retry
+from urllib3.util import Timeout
 
 from bms_tf.core import command
 
@@ -88,43 +88,47 @@ class Rest:
     """JSON over HTTP, without TensorFlow. The arrays are those of gRPC, to the bit."""
 
     def __init__(self, url: str, *, deadline: float = 30.0):
-        """`url`: "http://host:port"; `deadline`: seconds to connect, and between two pieces of the answer."""
-        # 503 is UNAVAILABLE. A request that was read is not sent again, as the answer may be on its way.
-        retry = Retry(
-            connect=ATTEMPTS - 1,
-            status=ATTEMPTS - 1,
-            read=False,
-            other=False,
-            status_forcelist=[503],
-            allowed_methods=None,
-            backoff_factor=FIRST_WAIT,
-            raise_on_status=False,
-        )
+        """`url`: "http://host:port"; `deadline`: seconds for a call with all of its retries, up to the beginning of the
+        answer, and then between two pieces of it."""
         self.session = requests.Session()
-        self.session.mount(url, requests.adapters.HTTPAdapter(max_retries=retry))
         self.url, self.deadline, self._metadata = url.rstrip("/"), deadline, {}
 
     def predict(self, model: str, which: Mapping, signature: str, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
         path = f"/v1/models/{model}" + "".join(f"/{kind}s/{value}" for kind, value in which.items())
-        types = self._types(path, signature)
+        ends = time.monotonic() + self.deadline
+        types = self._types(ends, path, signature)
         body = {"signature_name": signature, "inputs": {name: array.tolist() for name, array in inputs.items()}}
-        named = self._answer("POST", f"{path}:predict", data=json.dumps(body))["outputs"]
+        named = self._answer(ends, "POST", f"{path}:predict", data=json.dumps(body))["outputs"]
         if not isinstance(named, dict):  # a single output goes without its name
             named = dict.fromkeys(types, named)
         return {name: _array(named[name], types[name]) for name in outputs or types}
 
-    def _types(self, path: str, signature: str) -> dict[str, str]:
+    def _types(self, ends: float, path: str, signature: str) -> dict[str, str]:
         """The outputs of a signature and their types, such as DT_FLOAT, which JSON does not tell."""
         if path not in self._metadata:
-            metadata = self._answer("GET", f"{path}/metadata")["metadata"]
+            metadata = self._answer(ends, "GET", f"{path}/metadata")["metadata"]
             self._metadata[path] = metadata["signature_def"]["signature_def"]
         # Of an unknown signature the server itself shall speak.
         outputs = self._metadata[path].get(signature, {}).get("outputs", {})
         return {name: info["dtype"] for name, info in outputs.items()}
 
-    def _answer(self, method: str, path: str, **content) -> Any:
+    def _answer(self, ends: float, *request, **content) -> Any:
+        """Asks again while the server is UNAVAILABLE, until `ends` on the clock of time.monotonic."""
+        for attempt in range(ATTEMPTS - 1):
+            try:
+                return self._ask(ends, *request, **content)
+            except ServerError as error:
+                if error.code != grpc.StatusCode.UNAVAILABLE:
+                    raise
+            time.sleep(max(0.0, min(FIRST_WAIT * 2**attempt, ends - time.monotonic())))
+        return self._ask(ends, *request, **content)
+
+    def _ask(self, ends: float, method: str, path: str, **content) -> Any:
+        left = ends - time.monotonic()
         try:
-            answer = self.session.request(method, self.url + path, timeout=self.deadline, **content)
+            if left <= 0:
+                raise requests.Timeout
+            answer = self.session.request(method, self.url + path, timeout=Timeout(total=left), **content)
         except requests.Timeout as error:
             raise ServerError(grpc.StatusCode.DEADLINE_EXCEEDED, f"{self.url} gave no answer in time") from error
         except requests.RequestException as error:
@@ -198,40 +202,43 @@ class Client:
         return [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in pixels]
 
 
-SERVER = flags.DEFINE_string("server", "localhost:8500", "HOST:PORT for gRPC, http://HOST:PORT for REST.")
-MODEL = flags.DEFINE_string("model", None, "The model's name.")
-VERSION = flags.DEFINE_integer("version", None, "Its version; by default the newest.")
-LABEL = flags.DEFINE_string("label", None, "Its version's label, such as stable or canary.")
-N = flags.DEFINE_integer("n", 64, "How many samples.", lower_bound=1)
-SEED = flags.DEFINE_integer("seed", 0, "Of the first sample; the others follow.")
-OUT = flags.DEFINE_string("out", "samples.png", "A .png of all samples, or a .npy of the array [n, ...].")
-DEADLINE = flags.DEFINE_float("deadline", 30.0, "Seconds to wait for an answer.", lower_bound=0.001)
+def define_flags():
+    """Not at import: a program that uses the library has flags of its own."""
+    flags.DEFINE_string("server", "localhost:8500", "HOST:PORT for gRPC, http://HOST:PORT for REST.")
+    flags.DEFINE_string("model", None, "The model's name.")
+    flags.DEFINE_integer("version", None, "Its version; by default the newest.")
+    flags.DEFINE_string("label", None, "Its version's label, such as stable or canary.")
+    flags.DEFINE_integer("n", 64, "How many samples.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Of the first sample; the others follow.")
+    flags.DEFINE_string("out", "samples.png", "A .png of all samples, or a .npy of the array [n, ...].")
+    flags.DEFINE_float("deadline", 30.0, "Seconds to wait for an answer.", lower_bound=0.001)
 
 
 def main(_):
     """Parses the flags, asks for samples and writes them."""
-    if not MODEL.value:
+    args = flags.FLAGS
+    if not args.model:
         raise ValueError(f"--model is missing; for example: {EXAMPLE}")
-    if not OUT.value.endswith((".png", ".npy")):
-        raise ValueError(f"--out is {OUT.value!r}; it must end in .png or .npy")
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # each retry would be a line on the screen
-    if "://" in SERVER.value:
-        transport = Rest(SERVER.value, deadline=DEADLINE.value)
+    if not args.out.endswith((".png", ".npy")):
+        raise ValueError(f"--out is {args.out!r}; it must end in .png or .npy")
+    if "://" in args.server:
+        transport = Rest(args.server, deadline=args.deadline)
     else:
         from bms_tf.core import startup
 
         startup.import_tensorflow()
-        transport = Grpc(SERVER.value, deadline=DEADLINE.value)
-    client = Client(transport, MODEL.value, version=VERSION.value, label=LABEL.value)
-    x = client.sample(SEED.value + np.arange(N.value))
-    if OUT.value.endswith(".npy"):
-        np.save(OUT.value, x)
+        transport = Grpc(args.server, deadline=args.deadline)
+    client = Client(transport, args.model, version=args.version, label=args.label)
+    x = client.sample(args.seed + np.arange(args.n))
+    if args.out.endswith(".npy"):
+        np.save(args.out, x)
     else:
         from bms_tf import pictures  # late, for a fast --help
 
-        pictures.samples_of(x).savefig(OUT.value)
-    print(f"{OUT.value}: {N.value} samples of {MODEL.value}, each {list(x.shape[1:])}")
+        pictures.samples_of(x).savefig(args.out)
+    print(f"{args.out}: {args.n} samples of {args.model}, each {list(x.shape[1:])}")
 
 
 if __name__ == "__main__":
+    define_flags()
     command.run(main, EXAMPLE)

@@ -31,6 +31,7 @@ def main(_):
         import tensorflow_serving  # noqa: F401
         import uvicorn
         from starlette.applications import Starlette
+        from starlette.routing import Mount
     except ImportError as error:
         raise ValueError(f'{error.name} is missing: pip install "bms-tf[serving]"') from error
     from bms_tf.core import startup
@@ -58,8 +59,8 @@ def main(_):
                 yield
             grpc.drain(DRAIN_SECONDS)  # REST is drained by now
 
-        app = Starlette(routes=rest.routes(models), lifespan=lifespan, max_body_size=max_bytes)
-        app.mount("/", pages)
+        routes = [*rest.routes(models, max_bytes), Mount("/", pages, max_body_size=max_bytes)]
+        app = Starlette(routes=routes, lifespan=lifespan)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once all is drained
         config = uvicorn.Config(
             app,

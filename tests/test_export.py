@@ -222,7 +222,7 @@ def test_each_version_follows_the_last(tmp_path):
 
 def test_two_exports_at_once_give_two_complete_versions(tmp_path, monkeypatch):
     """Both have seen an empty folder before either renames, so that one of them must try again."""
-    both_looked, listdir = threading.Barrier(2, timeout=30), os.listdir
+    both_looked, listdir = threading.Barrier(2, timeout=300), os.listdir
 
     def looked(path):
         names = listdir(path)

@@ -1,5 +1,6 @@
 """A page to look at a model: fresh samples, a walk between two codes, the density in 2-D, a reconstruction."""
 
+import base64
 import functools
 import io
 from collections.abc import Callable
@@ -61,11 +62,11 @@ class View:
             [self.models.predict(self.model, signature, {name: part}, decode)[output] for part in parts]
         )
 
-    def figure(self, x: np.ndarray, title: str) -> Image.Image:
-        """x [N, ...] drawn as what it is."""
+    def figure(self, x: np.ndarray, title: str) -> str:
+        """x [N, ...] drawn as what it is: a data URL, as a file's could be gone when the browser asks for it."""
         png = io.BytesIO()
         pictures.samples_of(x, self.modes, title).savefig(png, format="png")
-        return Image.open(png)
+        return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
 
 
 @functools.cache
@@ -85,7 +86,7 @@ def _samples(view: View):
     count = DENSITY_SAMPLES if view.is_plane else SAMPLES
     title = f"{count:,} samples" + (", the true modes as circles" if view.modes is not None else "")
 
-    def draw() -> Image.Image:
+    def draw() -> str:
         seeds = np.random.default_rng().integers(2**62, size=count)
         return view.figure(view.ask("sample", "x", seeds), title)
 
@@ -93,6 +94,10 @@ def _samples(view: View):
         picture = _picture(title)
         ui.button("New samples", on_click=lambda: _show(picture, draw))
     ui.timer(0, lambda: _show(picture, draw), once=True)
+
+
+class Slider(ui.slider):
+    LOOPBACK = False  # the server's echo of a key would undo those pressed meanwhile
 
 
 def _walk(view: View):
@@ -103,7 +108,7 @@ def _walk(view: View):
         share = np.linspace(0, 1, WALK_STEPS + 1, dtype=np.float32)[:, None]
         state["x"] = view.ask("generate", "x", (1 - share) * first + share * last)
 
-    def draw() -> Image.Image:
+    def draw() -> str:
         if not state:
             new_ends()
         at = int(slider.value)
@@ -115,7 +120,7 @@ def _walk(view: View):
 
     with _card("From one code to another"):
         picture = _picture("what the model makes of the code between two others")
-        slider = ui.slider(min=0, max=WALK_STEPS, value=0, on_change=lambda: _show(picture, draw))
+        slider = Slider(min=0, max=WALK_STEPS, value=0, on_change=lambda: _show(picture, draw))
         slider.props('label aria-label="Position between the two codes"')
         ui.button("Two other codes", on_click=restart)
     ui.timer(0, lambda: _show(picture, draw), once=True)
@@ -133,7 +138,7 @@ def _reconstruction(view: View):
         pixels = np.asarray(original.resize((width, height)), np.float32).reshape(1, *view.shape)
         x = pixels / 127.5 - 1
 
-        def draw() -> Image.Image:
+        def draw() -> str:
             return view.figure(np.concatenate([x, view.ask("reconstruct", "x_hat", x)]), "")
 
         await _show(picture, draw)
@@ -158,5 +163,5 @@ def _picture(alt: str) -> ui.image:
     return ui.image().classes("w-full").props(f'alt="{alt}" no-transition')
 
 
-async def _show(picture: ui.image, draw: Callable[[], Image.Image]):
+async def _show(picture: ui.image, draw: Callable[[], str]):
     picture.set_source(await run.io_bound(draw))

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -32,8 +33,8 @@ MODEL = "/v1/models/{name}"
 WHICH = ("", "/versions/{version}", "/labels/{label}")
 
 
-def routes(models: Models) -> list[Route]:
-    """The routes of the protocol, over `models`."""
+def routes(models: Models, max_bytes: int) -> list[Route]:
+    """The routes of the protocol, over `models`; `max_bytes`: of a request's body."""
 
     def find(request: Request):
         version = request.path_params.get("version")
@@ -43,7 +44,11 @@ def routes(models: Models) -> list[Route]:
         return models.find(request.path_params["name"], int(version) if version else None, label)
 
     async def predict(request: Request) -> Any:
-        body = await request.body()
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > max_bytes:  # Starlette's own limit answers in plain text
+                raise HTTPException(413, f"the request's body is larger than {max_bytes} bytes")
         model = find(request)
         return await run_in_threadpool(_predict, models, model, body)
 
@@ -77,6 +82,8 @@ def _json(endpoint):
             code, content = 200, await endpoint(request)
         except Refused as refusal:
             code, content = HTTP.get(refusal.code, 500), {"error": str(refusal)}
+        except HTTPException as refusal:
+            code, content = refusal.status_code, {"error": refusal.detail}
         return Response(json.dumps(content), code, media_type="application/json")
 
     return answered
@@ -86,7 +93,7 @@ def _malformed(request: Request) -> Refused:
     return invalid(f"Malformed request: {request.method} {request.url.path}")
 
 
-def _predict(models: Models, model, body: bytes) -> dict[str, Any]:
+def _predict(models: Models, model, body: bytearray) -> dict[str, Any]:
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as error:

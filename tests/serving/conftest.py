@@ -15,6 +15,8 @@ from typing import NamedTuple
 import pytest
 import tensorflow as tf
 
+from bms_tf.client import Grpc, Rest
+
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "savedmodels"
 
@@ -24,6 +26,13 @@ class Server(NamedTuple):
     address: str  # host:port of gRPC
     url: str  # http://host:port of REST
     process: subprocess.Popen | None = None
+
+    def grpc(self) -> Grpc:
+        """A transport with patience, for slow machines; rest() likewise."""
+        return Grpc(self.address, deadline=300.0)
+
+    def rest(self) -> Rest:
+        return Rest(self.url, deadline=300.0)
 
 
 def port() -> int:

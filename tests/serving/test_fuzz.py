@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 import pytest
 
-from bms_tf.client import Client, Grpc
+from bms_tf.client import Client
 
 pytestmark = pytest.mark.slow
 REQUESTS = 3000  # of each protocol
@@ -56,7 +56,7 @@ def alive(server, ring):
     yield
     seeds = np.arange(3)
     np.testing.assert_array_equal(
-        Client(Grpc(server.address), "ring").sample(seeds), ring.signatures["sample"](seed=seeds)["x"]
+        Client(server.grpc(), "ring").sample(seeds), ring.signatures["sample"](seed=seeds)["x"]
     )
     assert server.process is None or server.process.poll() is None
 
@@ -100,7 +100,7 @@ def test_grpc(server, alive):
         calls = {method: channel.unary_unary(f"/tensorflow.serving.{method}") for method in methods}
         requests = grpc_requests(chance)
         while some := list(itertools.islice(requests, 20)):  # at once, as from many users
-            answers = [calls[chance.choice(methods)].future(request, timeout=60) for request in some]
+            answers = [calls[chance.choice(methods)].future(request, timeout=300) for request in some]
             codes += [(answer.code(), answer.details()) for answer in answers]
     assert len(codes) == REQUESTS
     for code, details in codes:
@@ -125,7 +125,7 @@ def rest_requests(chance: random.Random):
 
 def test_rest(server, alive):
     chance = random.Random(1)
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=300)
     paths = ["/v1/models/ring:predict"] * 8 + [
         "/v1/models/x:predict",
         "/v1/models/ring/versions/9:predict",
@@ -147,7 +147,7 @@ def test_bytes_that_are_no_http(server, alive):
     address = server.url.removeprefix("http://").split(":")
     request = b"POST /v1/models/ring:predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
     for _ in range(300):
-        with socket.create_connection(address, timeout=60) as connection:
+        with socket.create_connection(address, timeout=300) as connection:
             connection.sendall(mutated(request, chance))
             connection.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda c=connection: c.recv(65536), b""))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import requests
 
-from bms_tf.client import Client, Grpc, Rest, ServerError
+from bms_tf.client import Client, ServerError
 
 MODELS = Path(__file__).parents[2] / "savedmodels"
 pytestmark = pytest.mark.slow
@@ -41,14 +41,14 @@ def strict(local, half_copied):
 
 
 def test_the_newest_version_that_can_be_loaded_is_served(strict):
-    status = requests.get(f"{strict.url}/v1/models/ring", timeout=30).json()
+    status = requests.get(f"{strict.url}/v1/models/ring", timeout=300).json()
     assert [version["version"] for version in status["model_version_status"]] == ["1"]
-    assert requests.get(f"{strict.url}/v1/models/ruin", timeout=30).status_code == 404
-    assert Client(Grpc(strict.address), "ring").sample([1]).shape == (1, 2)
+    assert requests.get(f"{strict.url}/v1/models/ruin", timeout=300).status_code == 404
+    assert Client(strict.grpc(), "ring").sample([1]).shape == (1, 2)
 
 
 def test_rows_over_the_limit(strict):
-    for transport in (Grpc(strict.address), Rest(strict.url)):
+    for transport in (strict.grpc(), strict.rest()):
         assert Client(transport, "ring", max_rows=4).sample(np.arange(9)).shape == (9, 2)
         with pytest.raises(ServerError, match="5 rows; at most 4") as refused:
             Client(transport, "ring").sample(np.arange(5))
@@ -57,9 +57,12 @@ def test_rows_over_the_limit(strict):
 
 def test_a_body_over_the_limit(strict):
     with pytest.raises(ServerError) as refused:
-        Client(Grpc(strict.address), "ring", max_rows=10**6).sample(np.arange(200_000))
+        Client(strict.grpc(), "ring", max_rows=10**6).sample(np.arange(200_000))
     assert refused.value.code == Code.RESOURCE_EXHAUSTED
-    assert requests.post(f"{strict.url}/v1/models/ring:predict", data=b" " * 2**21, timeout=30).status_code == 413
+    for body in (b" " * 2**21, iter([b" " * 2**21])):  # with its length said in advance, and in chunks
+        answer = requests.post(f"{strict.url}/v1/models/ring:predict", data=body, timeout=300)
+        assert answer.status_code == 413
+        assert answer.json() == {"error": "the request's body is larger than 1048576 bytes"}
 
 
 def test_a_tensor_that_claims_to_be_huge_takes_no_memory(strict):
@@ -72,7 +75,7 @@ def test_a_tensor_that_claims_to_be_huge_takes_no_memory(strict):
     for size in (2**40, 32):
         request.inputs["z"].tensor_shape.dim.add(size=size)
     with pytest.raises(grpc.RpcError) as refused:
-        Grpc(strict.address).stub.Predict(request, timeout=30)
+        strict.grpc().stub.Predict(request, timeout=300)
     assert refused.value.code() == Code.INVALID_ARGUMENT
 
 
@@ -82,7 +85,7 @@ def test_health(strict):
     with grpc.insecure_channel(strict.address) as channel:
         check = health_pb2_grpc.HealthStub(channel).Check
         for service in ("", "tensorflow.serving.PredictionService"):
-            answer = check(health_pb2.HealthCheckRequest(service=service), timeout=30)
+            answer = check(health_pb2.HealthCheckRequest(service=service), timeout=300)
             assert answer.status == answer.SERVING
 
 
@@ -115,14 +118,14 @@ def test_requests_in_progress_are_answered_at_the_end(local):
             except ServerError as error:
                 ends.append(error.code)
 
-        transports = [Grpc(server.address), Grpc(server.address), Rest(server.url), Rest(server.url)]
+        transports = [server.grpc(), server.grpc(), server.rest(), server.rest()]
         threads = [threading.Thread(target=ask, args=[transport]) for transport in transports]
         for thread in threads:
             thread.start()
         for transport in transports[::2]:
             Client(transport, "ring").sample([1])  # all are under way
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(120) == 0
+        assert server.process.wait(300) == 0
         for thread in threads:
-            thread.join(120)
+            thread.join(300)
     assert ends == [Code.UNAVAILABLE] * 4
