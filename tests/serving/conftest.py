@@ -70,7 +70,7 @@ def _tensorflow_model_server() -> Iterator[Server]:
     listing.write_text(f"model_config_list {{ {entries} }}")
     process = subprocess.Popen([*command, f"--model_config_file={listing}"])
     try:
-        for _ in range(120):
+        for _ in range(600):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", rest_port)) == 0:
                     break
