@@ -1,5 +1,6 @@
 """A page to look at a model: fresh samples, a walk between two codes, the density in 2-D, a reconstruction."""
 
+import asyncio
 import base64
 import functools
 import io
@@ -48,7 +49,7 @@ class View:
     """One model as the page sees it: arrays in and out, and figures of them."""
 
     def __init__(self, models: Models, model: Model):
-        self.models, self.model = models, model
+        self.models, self.model, self.turn = models, model, asyncio.Lock()
         self.shape = tuple(model.signatures["generate"].structured_outputs["x"].shape[1:])
         self.is_image = len(self.shape) == 3
         self.is_plane = self.shape == (2,)
@@ -92,8 +93,8 @@ def _samples(view: View):
 
     with _card("Density of fresh samples" if view.is_plane else "Fresh samples"):
         picture = _picture(title)
-        ui.button("New samples", on_click=lambda: _show(picture, draw))
-    ui.timer(0, lambda: _show(picture, draw), once=True)
+        ui.button("New samples", on_click=lambda: _show(view, picture, draw))
+    ui.timer(0, lambda: _show(view, picture, draw), once=True)
 
 
 class Slider(ui.slider):
@@ -116,14 +117,14 @@ def _walk(view: View):
 
     async def restart():
         await run.io_bound(new_ends)
-        await _show(picture, draw)
+        await _show(view, picture, draw)
 
     with _card("From one code to another"):
         picture = _picture("what the model makes of the code between two others")
-        slider = Slider(min=0, max=WALK_STEPS, value=0, on_change=lambda: _show(picture, draw))
+        slider = Slider(min=0, max=WALK_STEPS, value=0, on_change=lambda: _show(view, picture, draw))
         slider.props('label aria-label="Position between the two codes"')
         ui.button("Two other codes", on_click=restart)
-    ui.timer(0, lambda: _show(picture, draw), once=True)
+    ui.timer(0, lambda: _show(view, picture, draw), once=True)
 
 
 def _reconstruction(view: View):
@@ -141,7 +142,7 @@ def _reconstruction(view: View):
         def draw() -> str:
             return view.figure(np.concatenate([x, view.ask("reconstruct", "x_hat", x)]), "")
 
-        await _show(picture, draw)
+        await _show(view, picture, draw)
 
     with _card("Reconstruction"):
         ui.label(
@@ -163,5 +164,6 @@ def _picture(alt: str) -> ui.image:
     return ui.image().classes("w-full").props(f'alt="{alt}" no-transition')
 
 
-async def _show(picture: ui.image, draw: Callable[[], str]):
-    picture.set_source(await run.io_bound(draw))
+async def _show(view: View, picture: ui.image, draw: Callable[[], str]):
+    async with view.turn:  # or an older place of the slider could be drawn last
+        picture.set_source(await run.io_bound(draw))
