@@ -78,6 +78,7 @@ def expected(system, name: str):
         "encode": lambda z, x, seed: {"z": system.encode(x)},
         "reconstruct": lambda z, x, seed: {"x_hat": system.reconstruct(x)},
         "discriminate": lambda z, x, seed: {"logit": system.discriminate(x)},
+        "features": lambda z, x, seed: {"features": system.features(x)},
     }
     return tf.function(functions[name])
 

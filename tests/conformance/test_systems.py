@@ -40,7 +40,7 @@ PRETRAINED = {name: [f"VEEGAN.pretraining = {STEPS}"] for name in SYSTEMS if "ve
 def descent() -> keras.optimizers.Optimizer:
     # Slow, for terms whose gradient is large, as the likelihood of a narrow Gaussian. Not clipped: two devices would
     # then agree with one also where a gradient is a constant times too large.
-    rate = keras.optimizers.schedules.PolynomialDecay(0.002, decay_steps=30)
+    rate = keras.optimizers.schedules.PolynomialDecay(0.0002, decay_steps=30)
     return keras.optimizers.SGD(rate, momentum=0.9)
 
 
