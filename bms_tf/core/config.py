@@ -86,12 +86,22 @@ def load(files: Sequence[str], params: Sequence[str] = (), allow_import: Sequenc
         _check(binding, macros)
     _check_macros_are_used(bindings)
     delegate = gin_config.ParserDelegate()
-    for b in bindings:
+    # Arguments are made in the order in which they are bound, and networks draw their first weights as they are made: a
+    # run must not depend on the order of the lines of a file.
+    for b in sorted(bindings, key=_position):
         value = _replace(
             b.value,
             lambda r: delegate.macro(r.name) if r.macro else delegate.configurable_reference(r.name, r.evaluate),
         )
         gin.bind_parameter(b.key, value)
+
+
+def _position(binding: Binding) -> int:
+    """Where the bound argument stands in its configurable's signature."""
+    if binding.selector == MACRO:
+        return 0
+    names = list(annotations.parameters(gin_config._REGISTRY[binding.selector].wrapped))
+    return names.index(binding.arg) if binding.arg in names else len(names)
 
 
 def clear() -> None:

@@ -17,8 +17,11 @@ from typing import Literal
 
 class Network: ...
 
+made = []
+
 @gin.configurable
 def tiny(*, width: int = gin.REQUIRED, rate: float = 0.1) -> Network:
+    made.append(gin.current_scope_str())
     if width < 1:
         raise ValueError(f"width is {width}; it must be at least 1")
     return Network()
@@ -77,6 +80,16 @@ def test_bindings_reach_their_configurables(folder):
     toys = folder.load("Toy.network = @tiny()\ntiny.width = %size\nsize = 3\nToy.T = 1", ["Toy.T = 7"])
     model = toys.Toy()
     assert (type(model.network), model.T) == (toys.Network, 7)
+
+
+def test_what_is_made_first_does_not_depend_on_the_order_of_the_lines(folder):
+    # Networks draw their first weights as they are made, in the order of the signature.
+    lines = ["Toy.network = @a/tiny()", "Toy.free = @b/tiny()", "tiny.width = 1"]
+    for order in itertools.permutations(lines):
+        toys = folder.load("\n".join(order))
+        toys.made.clear()
+        toys.Toy()
+        assert toys.made == ["a", "b"]
 
 
 @pytest.mark.parametrize(
