@@ -7,11 +7,9 @@ after building and tracing the step. Absolute times drift on a shared machine; t
 """
 
 import json
-import resource
-import subprocess
-import sys
 import time
 
+import processes
 from absl import app, flags
 
 flags.DEFINE_list("networks", ["mlp", "dcgan"], "mlp: 2-D, batch 256; dcgan: 64 x 64 at full width, batch 16.")
@@ -58,7 +56,7 @@ def measure(networks, reduction, gradient, many):
     system.make_train_function()
     step = tf.function(system.train_step).get_concrete_function(tf.TensorSpec([batch, *shape]))
     x = tf.random.stateless_uniform([batch, *shape], [0, 0], -1.0, 1.0)
-    before = resident()
+    before = processes.resident()
     step(x)
     rates = []
     for _ in range(WINDOWS):
@@ -68,13 +66,7 @@ def measure(networks, reduction, gradient, many):
             count += 1
         rates.append(count / (time.perf_counter() - begun))
     rate = max(rates)  # the window in which other programs disturbed least
-    return {"rate": rate, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before}
-
-
-def resident():
-    """Bytes that the process holds now."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
+    return {"rate": rate, "memory": processes.peak() - before}
 
 
 def main(_):
@@ -104,11 +96,8 @@ def main(_):
 
 def child(line):
     """The measurement of `line` in a process of its own."""
-    command = [sys.executable, __file__, f"--only={json.dumps(line)}", f"--seconds={FLAGS.seconds}"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode:
-        raise RuntimeError(f"{line}: {result.stderr.strip().splitlines()[-1]}")
-    return json.loads(result.stdout.splitlines()[-1])
+    arguments = [__file__, f"--only={json.dumps(line)}", f"--seconds={FLAGS.seconds}"]
+    return json.loads(processes.answer(arguments, str(line)))
 
 
 if __name__ == "__main__":

@@ -9,11 +9,10 @@ over what the process held after building, in one process for each T. The data a
 """
 
 import json
-import resource
-import subprocess
 import sys
 import time
 
+import processes
 from absl import app, flags
 
 GIN_FILE = flags.DEFINE_multi_string("gin_file", ["gin/digits.gin"], "The recipe and what is put on top of it.")
@@ -70,11 +69,10 @@ def seconds(functions):
 def measure_memory(many):
     """Peak bytes of two steps, over what is held after building."""
     _, x, step = build(many)
-    with open("/proc/self/statm") as file:
-        before = int(file.read().split()[1]) * resource.getpagesize()
+    before = processes.resident()
     for _ in range(2):
         step(x)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    return processes.peak() - before
 
 
 def main(_):
@@ -108,10 +106,7 @@ def main(_):
 
 def child(many):
     """The answer of a process of its own."""
-    result = subprocess.run([sys.executable, *sys.argv, f"--memory_of={many}"], capture_output=True, text=True)
-    if result.returncode:
-        raise RuntimeError(f"T = {many}: {result.stderr.strip().splitlines()[-1]}")
-    return result.stdout.splitlines()[-1]
+    return processes.answer([*sys.argv, f"--memory_of={many}"], f"T = {many}")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,8 @@
 import gin
 import tensorflow as tf
 
-from pipelines.addressing import check_request
 from pipelines.pictures import maybe_flipped, scaled
-from pipelines.prepared import carved, prepared
+from pipelines.prepared import carved
 from pipelines.records import batches
 
 
@@ -34,9 +33,7 @@ def cifar10(
     Raises:
         ValueError: if the data set is not prepared, see `prepared.prepared`; and for values out of range.
     """
-    parts = carved(held_out)
-    check_request(split, start_step, examples_per_step, allowed=tuple(parts))
-    records = prepared("cifar10", parts[split], features=("image", "label"))
+    records = carved("cifar10", split, start_step, examples_per_step, held_out)
 
     def decode(record: dict, key: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         image = scaled(tf.io.decode_png(record["image"], channels=3), (32, 32, 3))

@@ -3,7 +3,8 @@
 import gin
 import tensorflow as tf
 
-from pipelines.mnist import decode_digit, mnist_records
+from pipelines.mnist import decode_digit
+from pipelines.prepared import carved
 from pipelines.records import batches
 
 
@@ -35,5 +36,5 @@ def color_mnist(
         image, _ = decode_digit(record)
         return (image + 1.0) * color / tf.reduce_max(color) - 1.0
 
-    records = mnist_records(split, start_step, examples_per_step, held_out)
+    records = carved("mnist", split, start_step, examples_per_step, held_out)
     return batches(records, decode, split, start_step, examples_per_step, seed, input_context)

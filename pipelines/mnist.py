@@ -3,17 +3,9 @@
 import gin
 import tensorflow as tf
 
-from pipelines.addressing import check_request
 from pipelines.pictures import scaled
-from pipelines.prepared import carved, prepared
-from pipelines.records import InMemory, Streamed, batches
-
-
-def mnist_records(split: str, start_step: int, examples_per_step: int, held_out: int) -> InMemory | Streamed:
-    """The records of a split, once the request is checked. Raises ValueError as `mnist` does."""
-    parts = carved(held_out)
-    check_request(split, start_step, examples_per_step, allowed=tuple(parts))
-    return prepared("mnist", parts[split], features=("image", "label"))
+from pipelines.prepared import carved
+from pipelines.records import batches
 
 
 def decode_digit(record: dict) -> tuple[tf.Tensor, tf.Tensor]:
@@ -43,7 +35,7 @@ def mnist(
     Raises:
         ValueError: if the data set is not prepared, see `prepared.prepared`; and for values out of range.
     """
-    records = mnist_records(split, start_step, examples_per_step, held_out)
+    records = carved("mnist", split, start_step, examples_per_step, held_out)
 
     def decode(record: dict, key: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         image, label = decode_digit(record)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import gin
 import tensorflow_datasets as tfds
 
+from pipelines.addressing import check_request
 from pipelines.prepare import how
 from pipelines.records import InMemory, Streamed
 
@@ -63,12 +64,14 @@ def _records(name, part, features, data_dir, in_memory, window):
     return InMemory(next(iter(dataset.batch(size)))) if in_memory else Streamed(dataset, size, min(window, size))
 
 
-def carved(held_out: int) -> dict[str, str]:
-    """The splits of a data set that has no validation split: the last `held_out` training examples are that.
+def carved(name: str, split: str, start_step: int, examples_per_step: int, held_out: int) -> InMemory | Streamed:
+    """The images and labels of a data set that has no validation split: its last `held_out` training examples are that.
 
-    Raises ValueError for a number under 1.
+    Raises ValueError as `prepared` does, for fewer than one held out, and as `check_request` does.
     """
     if held_out < 1:
         raise ValueError(f"held_out is {held_out}; it must be at least 1")
     train = f"train[:-{held_out}]"
-    return {"train": train, "train_once": train, "validation": f"train[-{held_out}:]", "test": "test"}
+    parts = {"train": train, "train_once": train, "validation": f"train[-{held_out}:]", "test": "test"}
+    check_request(split, start_step, examples_per_step, allowed=tuple(parts))
+    return prepared(name, parts[split], features=("image", "label"))

@@ -3,7 +3,8 @@
 import gin
 import tensorflow as tf
 
-from pipelines.mnist import decode_digit, mnist_records
+from pipelines.mnist import decode_digit
+from pipelines.prepared import carved
 from pipelines.stacking import stacked
 
 
@@ -32,6 +33,6 @@ def stacked_mnist(
     Raises:
         ValueError: if MNIST is not prepared, see `prepared.prepared`; and for values out of range.
     """
-    records = mnist_records(split, start_step, examples_per_step, digits_held_out)
+    records = carved("mnist", split, start_step, examples_per_step, digits_held_out)
     request = (split, start_step, examples_per_step, seed, input_context)
     return stacked(records, decode_digit, *request, held_out=held_out, labels=labels)

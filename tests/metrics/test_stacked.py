@@ -6,18 +6,7 @@ import numpy as np
 import pytest
 
 from bms_tf.metrics.stacked import stacked_scores
-
-
-class ThreeClasses:
-    """A channel's class is its only pixel, and so is its only feature."""
-
-    classes = 3
-
-    def predict(self, images):
-        return np.asarray(images).reshape(-1).astype(int)
-
-    def features(self, images):
-        return np.asarray(images).reshape(-1, 1)
+from tests.metrics.three_classes import ThreeClasses
 
 
 def stacks(*channels):

@@ -1,0 +1,15 @@
+"""A classifier whose answers can be read off the images."""
+
+import numpy as np
+
+
+class ThreeClasses:
+    """An image's class is its only pixel, and so is its only feature."""
+
+    classes = 3
+
+    def predict(self, images):
+        return np.asarray(images).reshape(-1).astype(int)
+
+    def features(self, images):
+        return np.asarray(images).reshape(-1, 1)
