@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -20,8 +22,6 @@ PARAMS = {
     "generator/mlp.hidden": "(8,)",
     "adam.learning_rate": "1e-4",
     "train.batch_size": "8",
-    "train.log_every": "10",
-    "train.checkpoint_every": "10",
     "train.evaluate_every": "1000000",
     "train.metrics": "[]",
     "train.pictures": "[]",
@@ -30,9 +30,12 @@ PARAMS = {
 }
 
 
-def start(folder: Path, updates: int, workers: list[str] | None = None, index: int = 0) -> subprocess.Popen:
+def start(
+    folder: Path, updates: int, workers: list[str] | None = None, index: int = 0, interval: int = 10
+) -> subprocess.Popen:
     """The command on one device, or as one of `workers`."""
-    params = PARAMS | {"train.generator_updates": str(updates)}
+    often = {"train.log_every": str(interval), "train.checkpoint_every": str(interval)}
+    params = PARAMS | {"train.generator_updates": str(updates)} | often
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     if workers:
         params["train.devices"] = "@multi_worker"
@@ -86,6 +89,27 @@ def test_two_processes_train_as_one_device_and_one_goes_on_when_the_other_dies(t
     assert len(pairs) == newest // 10 + 2
     for together, one in pairs:
         assert together == pytest.approx(one, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_of_two_processes_stops_both_at_one_step_inside_the_interval(tmp_path):
+    run = tmp_path / "run"
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    processes = [start(run, 10_000_000, workers, index, interval=1_000_000) for index in range(2)]
+    logs = [tmp_path / f"run_{index}.log" for index in range(2)]
+    try:
+        deadline = time.monotonic() + 300
+        while not re.search(r"autoencoder=", logs[1].read_text()):  # the bar has shown a step's losses
+            assert all(p.poll() is None for p in processes) and time.monotonic() < deadline
+            time.sleep(0.1)
+        processes[1].terminate()
+        assert [process.wait(timeout=60) for process in processes] == [128 + signal.SIGTERM] * 2
+    finally:
+        for process in processes:
+            process.kill()
+    steps = {re.search(r"stopped by SIGTERM at step (\d+)", log.read_text())[1] for log in logs}
+    assert len(steps) == 1 and 0 < int(*steps) < 1_000_000
+    assert (run / f"checkpoints/ckpt-{int(*steps)}.index").exists()
 
 
 WORKERS = '{"cluster": {"worker": ["a:1", "b:1"]}, '

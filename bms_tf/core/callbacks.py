@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from bms_tf.core.checkpoints import Checkpoints
-from bms_tf.core.devices import any_worker, several_workers
+from bms_tf.core.devices import any_worker, over_workers, several_workers
 from bms_tf.core.keras import keras
 from bms_tf.core.system import System
 
@@ -240,7 +240,7 @@ class Save(_Every):
 class StopOnSignal(keras.callbacks.Callback):
     """On SIGTERM (clusters pre-empt) and SIGINT, saves at the next step and ends the process with 128 + the signal.
 
-    Several workers stop together, at the end of the interval. A second signal acts as it does without us.
+    Several workers stop together: they ask each other about once a second. A second signal acts as it does without us.
     """
 
     def __init__(self, checkpoints: Checkpoints, non_finite: StopOnNonFinite):
@@ -248,18 +248,33 @@ class StopOnSignal(keras.callbacks.Callback):
         self.checkpoints, self.non_finite = checkpoints, non_finite
         self.received = None
         self.handlers = {}
+        self.every = 1  # steps between two questions to the other workers; the same on all of them
 
     def on_train_begin(self, logs=None):
         self.handlers = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begun = step_of(self.model), time.monotonic()
+        self.due = self.every
+
     def on_train_batch_end(self, batch, logs=None):
-        # The last step of an interval is left to its end, where its line is written.
-        if self.received and not several_workers() and batch + 1 < self.params["steps"]:
+        done = batch + 1
+        if done == self.params["steps"]:  # left to the interval's end, where its line is written
+            return
+        if several_workers():
+            if done < self.due:
+                return
+            self.due = done + self.every
+        if any_worker(self.received is not None):
             self._stop()
 
     def on_epoch_end(self, epoch, logs=None):
         if any_worker(self.received is not None):
             self._stop()
+        if several_workers():
+            first, begun = self.begun
+            a_second = (step_of(self.model) - first) / (time.monotonic() - begun)
+            self.every = max(1, round(over_workers(a_second) / over_workers(1)))
 
     def close(self):
         """Gives the signals back."""

@@ -67,13 +67,18 @@ def several_workers() -> bool:
     return resolver is not None and len(resolver.cluster_spec().as_dict()) > 0
 
 
+def over_workers(value: float) -> float:
+    """The sum of `value` over all workers. All of them must ask."""
+    if not several_workers():
+        return value
+    strategy = tf.distribute.get_strategy()
+    values = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(float(value)))
+    return float(strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None))
+
+
 def any_worker(flag: bool) -> bool:
     """Whether `flag` holds on any worker. All of them must ask."""
-    if not several_workers():
-        return flag
-    strategy = tf.distribute.get_strategy()
-    flags = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(float(flag)))
-    return bool(strategy.reduce(tf.distribute.ReduceOp.SUM, flags, axis=None))
+    return over_workers(flag) > 0
 
 
 @contextlib.contextmanager
