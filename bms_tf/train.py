@@ -52,7 +52,7 @@ def run(run_dir, params):
     job = new_run()
     with config.one_line_errors():
         if DRY_RUN.value:
-            print(job.describe())
+            print(job.describe(WARM_START.value))
             return None
         scores = job.train(run_dir, WARM_START.value)
     print_table({"samples": [scores["samples"]], "data": [scores["data"]]})

@@ -245,10 +245,13 @@ def test_of_damaged_checkpoints_the_newest_whole_one_is_taken(copied, trained, c
 @pytest.mark.slow
 def test_a_run_begins_with_the_weights_of_another(trained, here, capsys):
     assert refused(*tiny("--warm_start=nowhere")).startswith("there is nothing to start from in nowhere; ")
-    run(*tiny(f"--warm_start={trained}/run", "--run_dir=new", train__generator_updates="10"))
-    text = capsys.readouterr().out
-    for network, count in {"encoder": 4, "generator": 4, "discriminator": 4, "code_discriminator": 4}.items():
-        assert f"  {network}: took {count} variables\n" in text
+    from_there = (f"--warm_start={trained}/run", "--run_dir=new")
+    for options, begins in ((["--dry_run"], False), ([], True)):
+        run(*tiny(*from_there, *options, train__generator_updates="10"))
+        text = capsys.readouterr().out
+        for network, count in {"encoder": 4, "generator": 4, "discriminator": 4, "code_discriminator": 4}.items():
+            assert f"  {network}: took {count} variables\n" in text
+        assert (here / "new").exists() == begins
     # It begins where the other one was, at its own step 0, with a loss lower than at a fresh start.
     first, fresh = rows(here / "new")[0], rows(trained / "run")[0]
     assert first["step"] == fresh["step"] == "10"

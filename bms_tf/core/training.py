@@ -178,10 +178,14 @@ class Run:
 
     # Commands.
 
-    def describe(self) -> str:
-        """Every network's layers and parameter counts, and the shape of the first batch; takes one step."""
+    def describe(self, start_from: str | None = None) -> str:
+        """Every network's layers and parameter counts, the shape of the first batch, and what would be taken from
+        `start_from`; takes one step.
+        """
         self.check_data()
         lines = []
+        if start_from is not None:
+            warm_start(self.system, start_from, report=lines.append)
         for name, network in self.system.networks.items():
             lines.append(f"\n{name}")
             network.summary(print_fn=lambda line, **_: lines.append(line), expand_nested=True, line_length=88)
