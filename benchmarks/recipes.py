@@ -43,10 +43,11 @@ def scoring(system, x):
 
     @tf.function
     def score(z):
-        outputs = system._decode(z)
-        scores = [system.visible.log_prob(x, outputs)]
-        if system.synthetic_likelihood.needs_scores:
-            scores.append(system._log_ratio(outputs))
+        with system._scoring():
+            outputs = system._decode(z)
+            scores = [system.visible.log_prob(x, outputs)]
+            if system.synthetic_likelihood.needs_scores:
+                scores.append(system._log_ratio(outputs))
         return scores
 
     z = tf.random.stateless_normal([1, x.shape[0], system.code_size], [0, 1])

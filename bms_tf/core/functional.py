@@ -9,7 +9,7 @@ from functools import partial
 import tensorflow as tf
 
 from bms_tf.core.keras import keras
-from bms_tf.core.precision import as_read, in_float32
+from bms_tf.core.precision import as_read, in_float32, returning_float32
 from bms_tf.core.random import Key
 
 
@@ -52,6 +52,34 @@ def frozen_statistics(*networks: keras.layers.Layer) -> Iterator[None]:
     finally:
         for layer, momentum in zip(layers, momenta):
             layer.momentum = momentum
+
+
+@contextlib.contextmanager
+def computing_in_bfloat16(*networks: keras.Model) -> Iterator[None]:
+    """Within the context, `networks` compute in bfloat16, in whatever precision they were made, and return float32.
+
+    As under mixed precision, batch normalization reads its weights in float32, and a spectrally normalized kernel is
+    rounded behind its division; what stands under another wrapper stays as it is.
+    """
+    every = [layer for network in networks for layer in network._flatten_layers()]
+    wrappers = [layer for layer in every if isinstance(layer, keras.layers.Wrapper)]
+    kernels = {id(wrapper.layer.kernel) for wrapper in wrappers}
+    left = {id(wrapper.layer) for wrapper in wrappers if not hasattr(wrapper, "power_iteration")}
+    layers = [layer for layer in every if not isinstance(layer, (keras.Model, keras.layers.Wrapper))]
+    with contextlib.ExitStack() as stack:
+        for network in networks:
+            stack.callback(setattr, network, "call", network.call)
+            returning_float32(network)
+        for layer in layers:
+            if id(layer) in left:
+                continue
+            stack.callback(layer._set_dtype_policy, layer.dtype_policy)
+            layer._set_dtype_policy("mixed_bfloat16")
+            if not isinstance(layer, keras.layers.BatchNormalization):
+                weights = [v for v in layer.__dict__.values() if isinstance(v, tf.Variable) and id(v) not in kernels]
+                rounded = {id(v): tf.cast(v, tf.bfloat16) for v in weights if v.dtype.is_floating}
+                stack.enter_context(substituted(layer, rounded))
+        yield
 
 
 @contextlib.contextmanager

@@ -29,9 +29,8 @@ def in_float32(tensors):
 
 def returning_float32(network: keras.Model) -> keras.Model:
     """`network`, whose calls from now on return float32: losses are computed in it, whatever the layers compute in."""
-    if network.compute_dtype != "float32":
-        call = network.call
-        network.call = lambda *args, **kwargs: in_float32(call(*args, **kwargs))
+    call = network.call
+    network.call = lambda *args, **kwargs: in_float32(call(*args, **kwargs))
     return network
 
 

@@ -75,7 +75,7 @@ class System(keras.Model):
         for name, network in networks.items():
             require_same_keras(network, name)
             network._name = name  # what summaries show
-            setattr(self, name, returning_float32(network))
+            setattr(self, name, network if network.compute_dtype == "float32" else returning_float32(network))
         self.networks = dict(networks)
         self.players = {player: tuple(names) for player, names in players.items()}
         self.seed = seed

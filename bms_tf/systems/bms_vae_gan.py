@@ -1,13 +1,14 @@
 """BMS-VAE-GAN: "Best of Many" samples distribution matching (Bhattacharyya, Fritz, Schiele 2019)."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal
 
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import frozen_statistics, power_iteration
+from bms_tf.core.functional import computing_in_bfloat16, frozen_statistics, power_iteration
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -56,6 +57,7 @@ class BMSVAEGAN(System):
         all_codes: bool = False,
         gradient: Callable = best_of_many.winners_only,
         chunk: int | None = None,
+        scoring: Literal["bfloat16"] | None = None,
         seed: int = 0,
         ema: float | None = None,
     ):
@@ -65,7 +67,8 @@ class BMSVAEGAN(System):
         estimate of the KL (then `code_discriminator` is None); `fakes`: what D_I tells from data, samples alone
         (algorithm 1 as printed) or reconstructions as well, with data weighing 2 (alpha-GAN, eq. 14); `all_codes`: D_L,
         the prior term and D_I's reconstructions see z_1 .. z_T; `gradient` and `chunk`: how the T candidates are
-        differentiated, see `objectives.best_of_many`. Raises ValueError for a value out of range.
+        differentiated, see `objectives.best_of_many`; `scoring`: in what precision the networks score the T candidates
+        without gradient (None: as they were made). Raises ValueError for a value out of range.
         """
         if T < 1:
             raise ValueError(f"BMSVAEGAN.T is {T}; it must be at least 1")
@@ -74,6 +77,8 @@ class BMSVAEGAN(System):
         for name, weight in {"lambda_": lambda_, "alpha": alpha, "beta": beta}.items():
             if weight < 0:
                 raise ValueError(f"BMSVAEGAN.{name} is {weight}; it must not be negative")
+        if scoring not in (None, "bfloat16"):
+            raise ValueError(f'BMSVAEGAN.scoring is {scoring!r}; allowed are None and "bfloat16"')
         if fakes not in ("both", "samples"):
             raise ValueError(f'BMSVAEGAN.fakes is {fakes!r}; allowed are "both" and "samples"')
         if (code_discriminator is None) == (prior_term is None):
@@ -93,7 +98,7 @@ class BMSVAEGAN(System):
         self.prior_term = prior_term
         self.discriminator_loss, self.fakes = discriminator_loss, fakes
         self.codes_seen = T if all_codes else 1
-        self.gradient, self.chunk = gradient, chunk
+        self.gradient, self.chunk, self.scoring = gradient, chunk, scoring
 
     @property
     def batch_coupled(self) -> bool:
@@ -120,7 +125,7 @@ class BMSVAEGAN(System):
             key.uniform("choice", (x.shape[0],), draws=(len(terms),)),
             terms,
             chunk=self.chunk,
-            scoring=partial(frozen_statistics, *self.networks.values()),
+            scoring=self._scoring,
         )
         losses = {"reconstruction": -self.beta * values[0], "prior": self._prior(posterior, noise)}
         if self.alpha > 0:
@@ -144,6 +149,16 @@ class BMSVAEGAN(System):
         codes = self._codes(self.encoder.posterior(x), self._noise(x, key, self.codes_seen))
         losses = adversarial.code_losses(self.code_discriminator, self.prior_codes(x, key), codes)
         return {"code_discriminator": losses}, {}
+
+    @contextlib.contextmanager
+    def _scoring(self) -> Iterator[None]:
+        """How the networks compute while all T candidates are scored."""
+        networks = [self.networks[name] for name in ("generator", "discriminator") if name in self.networks]
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(frozen_statistics(*networks))
+            if self.scoring == "bfloat16":
+                stack.enter_context(computing_in_bfloat16(*networks))
+            yield
 
     def _noise(self, x: tf.Tensor, key: Key, draws: int) -> tf.Tensor:
         return key.normal("posterior", (x.shape[0], self.code_size), draws=(draws,))

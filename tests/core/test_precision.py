@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bms_tf.core.functional import substituted, with_features
+from bms_tf.core.functional import computing_in_bfloat16, substituted, with_features
 from bms_tf.core.keras import keras
 from bms_tf.core.precision import computing_in, returning_float32
+from bms_tf.networks.dcgan import dcgan_discriminator, dcgan_generator
 from bms_tf.networks.layers import SpectralNormalization
 
 layers = keras.layers
@@ -86,3 +87,42 @@ def test_substituted_weights_are_read_as_the_layers_own():
         output = network(tf.constant([[3.0]]), training=False)
     assert output.numpy().item() == 14.0
     assert network(tf.constant([[3.0]]), training=False).numpy().item() == 4.0
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_a_network_made_for_float32_computes_as_one_made_for_bfloat16(in_graph):
+    # The independent implementation is Keras's own mixed precision, with the same weights: not a bit differs.
+    def made():
+        generator = dcgan_generator(
+            input_shape=(5,), output_shape=(16, 16, 3), width=4, normalization=layers.BatchNormalization
+        )
+        discriminator = dcgan_discriminator(
+            input_shape=(16, 16, 3), output_shape=(), width=4, wrapper=SpectralNormalization
+        )
+        return generator, discriminator
+
+    exact = made()
+    with computing_in("bfloat16"):
+        rounded = tuple(returning_float32(network) for network in made())
+    for one, other in zip(exact, rounded):
+        other.set_weights(one.get_weights())
+    z = tf.random.stateless_normal([8, 5], [0, 0])
+
+    def score(networks):
+        images = networks[0](z, training=True)
+        return images, networks[1](images, training=True)
+
+    def in_bfloat16():
+        with computing_in_bfloat16(*exact):
+            return score(exact)
+
+    before = score(exact)
+    expected = score(rounded)
+    for output, reference, float32 in zip((tf.function(in_bfloat16) if in_graph else in_bfloat16)(), expected, before):
+        assert output.dtype == tf.float32
+        np.testing.assert_allclose(output, reference, rtol=0, atol=1e-6 if in_graph else 0)
+        assert np.abs(output - float32).max() > 1e-4, "which is not what float32 gives"
+    # Afterwards they are what they were.
+    for output, float32 in zip(score(exact), before):
+        np.testing.assert_array_equal(output, float32)
+    assert {layer.compute_dtype for network in exact for layer in network._flatten_layers()} == {"float32"}

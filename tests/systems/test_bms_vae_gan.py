@@ -256,6 +256,23 @@ def test_players(options, players, networks):
     assert system.players["autoencoder"] == ("encoder", "generator")
 
 
+def test_scoring_in_bfloat16_leaves_the_winners_gradient_in_float32():
+    # The scores of these candidates lie further apart than bfloat16's three digits, so the same ones win.
+    def step(scoring):
+        system = build(scoring=scoring)
+        with tf.GradientTape() as tape:
+            losses, _ = system.phases()[0].losses(tf.constant(X), Key(tf.zeros([2], tf.int64)))
+            total = tf.add_n([tf.reduce_sum(loss) for loss in losses["autoencoder"].values()])
+        return losses["autoencoder"], tape.gradient(total, system.trainable("autoencoder"))
+
+    (exact, exact_gradients), (rounded, gradients) = step(None), step("bfloat16")
+    for term in ("reconstruction", "synthetic_likelihood"):  # what is shown is what was scored
+        np.testing.assert_allclose(rounded[term], exact[term], atol=1e-2)
+        assert np.abs(rounded[term] - exact[term]).max() > 1e-5
+    for gradient, expected in zip(gradients, exact_gradients, strict=True):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7)
+
+
 def test_power_iteration_is_the_hook_of_the_discriminators_phase():
     system = build(wrapper=spectral_normalization)
     layers = [layer for layer in system.discriminator.layers if hasattr(layer, "u")]
@@ -306,6 +323,7 @@ def test_inference():
         ({"lambda_": -1.0}, "lambda_ is -1.0; it must not be negative"),
         ({"alpha": -0.5}, "alpha is -0.5; it must not be negative"),
         ({"beta": -2.0}, "beta is -2.0; it must not be negative"),
+        ({"scoring": "float16"}, "scoring is 'float16'; allowed are None and"),
         ({"fakes": "reconstructions"}, "fakes is 'reconstructions'; allowed are"),
         ({"code_discriminator": None}, "either a code_discriminator or another prior_term, and not both"),
         ({"prior_term": analytic_kl}, "either a code_discriminator or another prior_term, and not both"),
