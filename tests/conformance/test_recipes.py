@@ -5,6 +5,7 @@ import pkgutil
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import bms_tf.systems
@@ -21,6 +22,7 @@ def files(*folders):
 
 
 HEADLINE = files("gin")
+AT_30 = [name for name in HEADLINE if "BMSVAEGAN.T = 30" in (ROOT / name).read_text()]  # which the papers, or we, also want
 ON_RING = files("gin/modifiers", "gin/data")  # each is put on top of the ring recipe
 SYSTEMS = files("gin/systems")  # so is each of these, in test_systems.py
 SWEEPS = files("gin/sweeps")  # each is checked with every recipe that its commands name
@@ -41,13 +43,34 @@ def pipelines(name):
     return set(re.findall(r"^import pipelines\.(\w+)$", texts, re.MULTILINE))
 
 
+def check_steps(run, first):
+    """Goes on from step `first` to the third: the losses are finite, and no player's kernel stays what it was."""
+    kernels = [v for player in run.system.players for v in run.system.trainable(player) if v.shape.rank > 1]
+    before = [kernel.numpy() for kernel in kernels]
+    history = run._fit(start=first, steps=3 - first, epoch=3)
+    assert int(run.system.step) == 3
+    assert np.isfinite(list(history.values())).all()
+    assert all((kernel.numpy() != old).any() for kernel, old in zip(kernels, before))
+
+
 # One of them is fast: the others are images, which take longer, or differ from it in a few numbers.
 @pytest.mark.parametrize(
     "name", [n if n == "gin/ring.gin" else pytest.param(n, marks=pytest.mark.slow) for n in HEADLINE]
 )
 def test_a_recipe_takes_a_dry_run(check_dry_run, name, stored):
     config.load([name], [SMALL_BATCH, *stored(pipelines(name))])
-    check_dry_run(training.Run())
+    run = training.Run()
+    check_dry_run(run)
+    check_steps(run, first=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", AT_30)
+def test_a_recipe_takes_steps_with_30_samples_per_data_point(name, stored):
+    config.load([name], [SMALL_BATCH, *stored(pipelines(name)), "BMSVAEGAN.T = 30"])
+    run = training.Run()
+    assert run.system.T == 30
+    check_steps(run, first=0)
 
 
 @pytest.mark.slow
