@@ -119,3 +119,9 @@ def _with_features(network: keras.Model) -> keras.Model:
 def couples_examples(network: keras.layers.Layer) -> bool:
     """Whether an example's output depends on the others in its batch also when the network is not trained."""
     return any(getattr(layer, "couples_examples", False) for layer in network._flatten_layers())
+
+
+def require_single_examples(discriminator: keras.layers.Layer, owner: str):
+    """Raises ValueError where `discriminator` judges packs: `owner` penalizes its slope at one example."""
+    if couples_examples(discriminator):
+        raise ValueError(f"{owner} penalizes the slope at one example; it must have discriminator.packing = 1")

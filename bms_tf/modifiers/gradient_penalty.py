@@ -20,7 +20,9 @@ def gradient_penalty(system: System, phase: Phase, *, weight: float = gin.REQUIR
     a discriminator of single examples of data.
     """
     if "discriminate" not in system.offers:
-        raise ValueError(f"gradient_penalty needs a discriminator; the networks are {sorted(system.networks)}")
+        raise ValueError(
+            f"gradient_penalty needs a discriminator of single examples; the networks are {sorted(system.networks)}"
+        )
     if not weight > 0:
         raise ValueError(f"gradient_penalty.weight is {weight}; it must be positive")
 

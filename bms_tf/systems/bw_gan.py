@@ -5,6 +5,7 @@ from functools import partial
 import gin
 import tensorflow as tf
 
+from bms_tf.core.functional import require_single_examples
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -51,6 +52,7 @@ class BWGAN(System):
             raise ValueError(f"BWGAN.drift_weight is {drift_weight}; it must not be negative")
         if critic_updates < 1:
             raise ValueError(f"BWGAN.critic_updates is {critic_updates}; it must be at least 1")
+        require_single_examples(discriminator, "BWGAN")
         super().__init__(networks={"generator": generator, "discriminator": discriminator}, seed=seed, ema=ema)
         self.norm = partial(penalties.sobolev_norm, s=s, p=p)
         self.dual_norm = partial(penalties.sobolev_norm, s=-s, p=p / (p - 1))  # 1/p + 1/q = 1

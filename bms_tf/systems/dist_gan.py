@@ -6,7 +6,7 @@ from functools import partial
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import power_iteration, with_features
+from bms_tf.core.functional import power_iteration, require_single_examples, with_features
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -55,6 +55,7 @@ class DistGAN(System):
                 raise ValueError(f"DistGAN.{name} is {weight}; it must not be negative")
         if not 0 <= reconstruction_weight <= 1:
             raise ValueError(f"DistGAN.reconstruction_weight is {reconstruction_weight}; it must lie in [0, 1]")
+        require_single_examples(discriminator, "DistGAN")
         networks = {"encoder": encoder, "generator": generator, "discriminator": discriminator}
         super().__init__(networks=networks, seed=seed, ema=ema)
         self.lambda_r, self.lambda_p = lambda_r, lambda_p

@@ -5,6 +5,7 @@ from functools import partial
 import gin
 import tensorflow as tf
 
+from bms_tf.core.functional import require_single_examples
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -43,6 +44,7 @@ class WGANGP(System):
             raise ValueError(f"WGANGP.lambda_ is {lambda_}; it must be positive")
         if critic_updates < 1:
             raise ValueError(f"WGANGP.critic_updates is {critic_updates}; it must be at least 1")
+        require_single_examples(discriminator, "WGANGP")
         super().__init__(networks={"generator": generator, "discriminator": discriminator}, seed=seed, ema=ema)
         self.lambda_, self.critic_updates = lambda_, critic_updates
 

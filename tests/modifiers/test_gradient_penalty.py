@@ -65,7 +65,7 @@ def test_compile_plays_the_modified_phases():
 @pytest.mark.parametrize(
     ("second", "weight", "message"),
     [
-        ("critic", 1.0, r"needs a discriminator; the networks are \['critic', 'generator'\]"),
+        ("critic", 1.0, r"needs a discriminator of single examples; the networks are \['critic', 'generator'\]"),
         ("discriminator", 0.0, "weight is 0.0; it must be positive"),
     ],
 )

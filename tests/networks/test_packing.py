@@ -8,6 +8,9 @@ from bms_tf.core.keras import keras
 from bms_tf.core.system import System
 from bms_tf.networks.mlp import mlp
 from bms_tf.networks.packing import Pack, packed
+from bms_tf.systems.bw_gan import BWGAN
+from bms_tf.systems.dist_gan import DistGAN
+from bms_tf.systems.wgan_gp import WGANGP
 
 X = tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
 SHAPES = {"input_shape": (2,), "output_shape": ()}
@@ -50,3 +53,17 @@ def test_a_system_with_packs_is_batch_coupled_and_judges_no_example_alone():
 def test_values_out_of_range():
     with pytest.raises(ValueError, match="packing is 0; it must be at least 1"):
         built(0)
+
+
+@pytest.mark.parametrize(
+    ("system", "options"),
+    [
+        (WGANGP, {"lambda_": 10.0, "critic_updates": 1}),
+        (BWGAN, {"s": 0.0, "p": 2.0, "critic_updates": 1}),
+        (DistGAN, {"encoder": None, "lambda_r": 1.0, "lambda_p": 1.0}),
+    ],
+)
+def test_a_penalty_on_the_slope_at_one_example_is_refused(system, options):
+    discriminator = packed(mlp, 2, input_shape=(2,), output_shape=())
+    with pytest.raises(ValueError, match=f"{system.__name__} penalizes the slope at one example; it must have discrim"):
+        system(generator=mlp(input_shape=(3,), output_shape=(2,)), discriminator=discriminator, **options)
