@@ -123,7 +123,7 @@ class Estimate(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         step, (first, begun) = step_of(self.model), self.begun
-        if self.said or step == first:
+        if self.said or step == first or step == self.total:
             return
         self.said = True
         more = self.total - step
