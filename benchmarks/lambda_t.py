@@ -11,6 +11,7 @@ import pathlib
 
 import numpy as np
 from absl import app
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 RESULTS = pathlib.Path(__file__).parent / "results"
@@ -24,6 +25,7 @@ SHOWN = {
     "class_kl": "class KL",
     "frechet_classifier_distance": "Frechet distance",
 }
+LOGARITHMIC = ("mode KL", "std ratio", "class KL", "Frechet distance")
 
 
 def read(name, folder):
@@ -54,8 +56,10 @@ def figure(rows, scores):
     for axes, (score, title) in zip(grid, scores.items()):
         for t, shade in zip(many, np.linspace(0.1, 0.9, len(many))):
             points = sorted((r["values"][LAMBDA], r["scores"][score]) for r in rows if r["values"][T] == t)
-            axes.plot(*zip(*points), "o-", markersize=3, color=(shade, 0.3, 1 - shade), label=f"T = {t}")
+            axes.plot(*zip(*points), "o-", markersize=3, color=colormaps["viridis"](shade), label=f"T = {t}")
         axes.set(xscale="log", xlabel="lambda", title=title)
+        if title in LOGARITHMIC:
+            axes.set_yscale("log")
     grid[0].legend()
     return result
 
