@@ -1,9 +1,9 @@
 """Pictures per second of each pipeline alone, and what it costs inside training: a step over one on a cached batch.
 
-python benchmarks/pipeline_speed.py [RECIPE ...] > benchmarks/results/pipeline_speed.txt
+    python benchmarks/pipeline_speed.py [RECIPE ...] > benchmarks/results/pipeline_speed.txt
 
 The data sets of TensorFlow Datasets are stood in for by 300 pictures of coarse noise in their own format. Training is
-that of the recipe with T = 1: the cheapest step, and so the worst ratio.
+that of the recipe, on the processor, of which a pipeline takes its share: behind a GPU's step it is hidden.
 """
 
 import os
@@ -95,16 +95,16 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
         store(folder)
-        prepared, one = f"prepared.data_dir = '{folder}'", "BMSVAEGAN.T = 1"
+        prepared = f"prepared.data_dir = '{folder}'"
         held = {"cifar10": "cifar10.held_out = 99", "mnist": "mnist.held_out = 99"}
         settings = {
-            "digits": [one],
-            "stacked_digits": [one],
-            "cifar10_dcgan": [one, prepared, held["cifar10"]],
-            "stacked_mnist": [one, prepared, held["mnist"], "stacked_mnist.digits_held_out = 99"],
+            "digits": [],
+            "stacked_digits": [],
+            "cifar10_dcgan": [prepared, held["cifar10"]],
+            "stacked_mnist": [prepared, held["mnist"], "stacked_mnist.digits_held_out = 99"],
             "color_mnist": [prepared, held["mnist"], "color_mnist.held_out = 99"],
-            "celeba64": [one, prepared, "celeb_a.held_out = 99"],
-            "image_folder": [one, f"image_folder.folder = '{folder}/pictures'"],
+            "celeba64": [prepared, "celeb_a.held_out = 99"],
+            "image_folder": [f"image_folder.folder = '{folder}/pictures'", "image_folder.in_memory = True"],
         }
         print(f"{os.cpu_count()} CPU cores, TensorFlow {tf.__version__}, batch {BATCH}")
         print(f"{'recipe':<16}{'pictures/s alone':>18}{'step / cached batch':>21}{'cached step, ms':>17}")

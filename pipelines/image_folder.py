@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, NamedTuple
 
 import gin
+import numpy as np
 import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
@@ -140,6 +141,7 @@ def image_folder(
     flip: bool = False,
     held_out: float = 0.05,
     unreadable: Literal["leave_out", "error"] = "leave_out",
+    in_memory: bool = False,
 ) -> tf.data.Dataset:
     """The central square of every picture, resized. Orientation tags of cameras are not followed.
 
@@ -155,6 +157,7 @@ def image_folder(
         held_out: the share of the pictures in validation, and that in test, each at least one picture.
         unreadable: what to do about corrupt, truncated and empty files. They are found by decoding each picture once,
             which is remembered in the user's cache.
+        in_memory: decode each picture once, at the start, and keep its square of H x H x C bytes: rounded to 8 bits.
 
     Returns:
         float32 [share, H, H, C] in [-1, 1].
@@ -177,22 +180,35 @@ def image_folder(
     names = sorted(pictures, key=lambda name: hashlib.sha1(name.encode()).digest())
     parts = {"test": names[:count], "validation": names[count : 2 * count]}
     names = parts.get(split, names[2 * count :])
-    records = InMemory(
-        {
-            "path": tf.constant([os.path.join(folder, name) for name in names]),
-            "transparent": tf.constant([pictures[name].transparent for name in names]),
-        }
-    )
+    paths = tuple(os.path.join(folder, name) for name in names)
+    transparent = tuple(pictures[name].transparent for name in names)
+    if in_memory:
+        records = InMemory({"pixels": _pixels(paths, transparent, crop, tuple(shape))})
+    else:
+        records = InMemory({"path": tf.constant(paths), "transparent": tf.constant(transparent)})
 
     def decode(record: dict, key: tf.Tensor) -> tf.Tensor:
-        data = tf.io.read_file(record["path"])
-        image = tf.cond(record["transparent"], lambda: _over_white(data), lambda: _rgb(data))
-        image = centered(image, crop)
-        if shape[-1] == 1:
-            image = tf.image.rgb_to_grayscale(image)
-        return maybe_flipped(scaled(image, shape), key, flip and split == "train")
+        image = scaled(record["pixels"], shape) if in_memory else _square(record, crop, shape)
+        return maybe_flipped(image, key, flip and split == "train")
 
     return batches(records, decode, split, start_step, examples_per_step, seed, input_context)
+
+
+def _square(record: dict, crop: int | None, shape: Sequence[int]) -> tf.Tensor:
+    """The picture at a path as float32 of `shape` in [-1, 1]."""
+    data = tf.io.read_file(record["path"])
+    image = centered(tf.cond(record["transparent"], lambda: _over_white(data), lambda: _rgb(data)), crop)
+    return scaled(tf.image.rgb_to_grayscale(image) if shape[-1] == 1 else image, shape)
+
+
+@functools.cache  # a run asks for each split several times
+def _pixels(paths: tuple, transparent: tuple, crop: int | None, shape: tuple) -> np.ndarray:
+    """All of the squares, uint8 [N, H, W, C]."""
+    files = tf.data.Dataset.from_tensor_slices({"path": list(paths), "transparent": list(transparent)})
+    squares = files.map(lambda record: _square(record, crop, shape), num_parallel_calls=tf.data.AUTOTUNE)
+    pixels = squares.map(lambda x: tf.cast(tf.round((x + 1.0) * 127.5), tf.uint8)).prefetch(64)
+    bar = tqdm(pixels.as_numpy_iterator(), total=len(paths), desc="decoding", disable=len(paths) < 1000)
+    return np.stack(list(bar))
 
 
 def _rgb(data: tf.Tensor) -> tf.Tensor:

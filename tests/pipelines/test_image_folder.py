@@ -70,6 +70,21 @@ def test_training_goes_on_at_any_step_and_every_epoch_has_every_picture(folder):
     np.testing.assert_array_equal(steps(4, 2), six[4:])
 
 
+def test_in_memory_the_order_is_the_same_and_the_pixels_are_rounded(folder):
+    # One of them is no whole number before it is rounded: 10.25.
+    Image.fromarray(np.uint8([[10, 11], [10, 10]])).save(folder / "quarter.png")
+    for split in ("train", "train_once", "validation", "test"):
+        streamed, kept = (
+            next(
+                image_folder(
+                    split, 0, 40 if split == "train" else 8, 3, folder=str(folder), shape=(1, 1, 1), **options
+                ).as_numpy_iterator()
+            )
+            for options in ({}, {"in_memory": True})
+        )
+        np.testing.assert_allclose(kept, np.round((streamed + 1) * 127.5) / 127.5 - 1, atol=1e-6)
+
+
 def test_flips_are_of_the_place_in_the_order_and_of_training_alone(tmp_path):
     image = Image.fromarray(np.uint8([[0, 255], [0, 255]]))
     one(tmp_path, image)
