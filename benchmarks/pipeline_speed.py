@@ -67,7 +67,7 @@ def seconds(iterator, steps):
     return (time.perf_counter() - begun) / steps
 
 
-def measure(recipe, params, steps=10):
+def measure(recipe, params):
     """(pictures per second alone, step on the pipeline over step on a cached batch, the latter's seconds)."""
     config.load([f"gin/{recipe}.gin"], [*params, f"train.batch_size = {BATCH}"])
     run = training.Run()
@@ -78,6 +78,9 @@ def measure(recipe, params, steps=10):
     step = run.system.make_train_function()
     for source in (iterator, cached):
         step(source)  # traces it
+    begun = time.perf_counter()
+    step(cached)
+    steps = max(2, round(2.0 / (time.perf_counter() - begun)))  # two seconds of them
     ratios, floors = [], []
     for _ in range(ROUNDS):  # in turns, as the machine's speed drifts
         times = []
