@@ -38,6 +38,7 @@ BOTH = [
     "setuptools>=70.1,<81",  # tensorflow-hub needs pkg_resources
     "tensorboard",
     "tensorflow-datasets==4.9.10",
+    "threadpoolctl",
     "tqdm",
 ]
 

@@ -11,6 +11,7 @@ import gin
 from keras_tuner import HyperParameters, Objective
 from keras_tuner import oracles as keras_oracles
 from keras_tuner.engine.trial import Trial
+from threadpoolctl import threadpool_limits
 
 from bms_tf.core.training import write_whole
 
@@ -87,6 +88,10 @@ class RandomSearch(Resumable, keras_oracles.RandomSearchOracle):
 
 class Bayesian(Resumable, keras_oracles.BayesianOptimizationOracle):
     """Values of the least upper confidence bound of a Gaussian process."""
+
+    def populate_space(self, trial_id: str) -> dict:
+        with threadpool_limits(1):  # its matrices are small: many threads only wait for each other, for seconds
+            return super().populate_space(trial_id)
 
 
 class Hyperband(Resumable, keras_oracles.HyperbandOracle):

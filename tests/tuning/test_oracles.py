@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 from keras_tuner import Objective
+from threadpoolctl import threadpool_info
 
 from bms_tf.tuning import oracles
 from bms_tf.tuning.space import Choice, Interval, declare, swept
@@ -163,3 +164,17 @@ def test_a_hyperband_that_cannot_be(tmp_path, options, line):
     with pytest.raises(ValueError) as caught:
         make("hyperband", tmp_path, **options)
     assert str(caught.value).splitlines()[0] == line
+
+
+def test_bayesian_search_computes_on_one_thread(tmp_path, monkeypatch):
+    # Its matrices are small: with a thread for each core a choice took seconds where all cores were busy.
+    threads = []
+    monkeypatch.setattr(
+        oracles.keras_oracles.BayesianOptimizationOracle,
+        "populate_space",
+        lambda self, trial_id: (
+            threads.extend(pool["num_threads"] for pool in threadpool_info()) or {"status": "STOPPED"}
+        ),
+    )
+    make("bayesian", tmp_path).populate_space("0")
+    assert set(threads) == {1}
