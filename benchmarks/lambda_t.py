@@ -2,8 +2,9 @@
 
     python benchmarks/lambda_t.py ring=runs/ring_lambda_t grid=runs/grid_lambda_t digits=runs/digits_lambda_t_digits
 
-Each folder is one of bms_tf.tune. The trials go to benchmarks/results/lambda_t_NAME.jsonl, the figure beside them,
-and a table is printed; a name alone does the same with the trials that are recorded there.
+Each folder is one of bms_tf.tune. The trials go to benchmarks/results/lambda_t_NAME.jsonl, the best ones on fresh
+seeds to lambda_t_NAME_fresh.jsonl, the figure beside them, and a table is printed; a name alone does the same with the
+trials that are recorded there.
 """
 
 import json
@@ -32,11 +33,23 @@ def read(name, folder):
     """The completed trials of a search, which are recorded first; without a folder the recorded ones."""
     path = RESULTS / f"lambda_t_{name}.jsonl"
     if folder:
-        lines = (pathlib.Path(folder) / "trials.jsonl").read_text().splitlines()
-        kept = [{k: row[k] for k in ("values", "status", "scores", "error")} for row in map(json.loads, lines)]
-        path.write_text("".join(json.dumps(row) + "\n" for row in kept))
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    return [row for row in rows if row["status"] == "COMPLETED"]
+        trials = read_lines(pathlib.Path(folder) / "trials.jsonl")
+        write_lines(path, [{k: row[k] for k in ("values", "status", "scores", "error")} for row in trials])
+        values = {row["trial"]: row["values"] for row in trials}
+        fresh = read_lines(pathlib.Path(folder) / "fresh_seeds.jsonl")
+        kept = [{"values": values[row["trial"]], "seed": row["seed"], "scores": row["scores"]} for row in fresh]
+        write_lines(RESULTS / f"lambda_t_{name}_fresh.jsonl", kept)
+    return [row for row in read_lines(path) if row["status"] == "COMPLETED"]
+
+
+def read_lines(path):
+    """The rows of a JSON lines file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def write_lines(path, rows):
+    """All of `rows` as JSON lines."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def table(name, rows, scores):
