@@ -36,9 +36,10 @@ def read(name, folder):
         trials = read_lines(pathlib.Path(folder) / "trials.jsonl")
         write_lines(path, [{k: row[k] for k in ("values", "status", "scores", "error")} for row in trials])
         values = {row["trial"]: row["values"] for row in trials}
-        fresh = read_lines(pathlib.Path(folder) / "fresh_seeds.jsonl")
-        kept = [{"values": values[row["trial"]], "seed": row["seed"], "scores": row["scores"]} for row in fresh]
-        write_lines(RESULTS / f"lambda_t_{name}_fresh.jsonl", kept)
+        fresh = pathlib.Path(folder) / "fresh_seeds.jsonl"
+        if fresh.exists():  # else the search had no finalists, or is not at its end
+            kept = [{"values": values[r["trial"]], "seed": r["seed"], "scores": r["scores"]} for r in read_lines(fresh)]
+            write_lines(RESULTS / f"lambda_t_{name}_fresh.jsonl", kept)
     return [row for row in read_lines(path) if row["status"] == "COMPLETED"]
 
 
