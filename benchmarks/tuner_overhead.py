@@ -2,19 +2,23 @@
 
     python benchmarks/tuner_overhead.py [--trials=12]
 
-Both in this process, so that neither has the start of Python and TensorFlow, which `python -m bms_tf.train` has once
-for each run and a search once. Processor seconds, which other programs on the machine change little.
+Both in one process, so that neither has the start of Python and TensorFlow, which `python -m bms_tf.train` has once
+for each run and a search once; each oracle in a process of its own, as TensorFlow keeps some 20 MB of every run, which
+slows what comes after. Processor seconds, which other programs on the machine change little.
 """
 
 import contextlib
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 
 from absl import app, flags
 
 flags.DEFINE_integer("trials", 12, "How many of each.", lower_bound=4)
+flags.DEFINE_string("oracle", None, "Measure this one in this process.")
 FLAGS = flags.FLAGS
 
 RECIPE = ["gin/ring.gin", "gin/systems/bms_vae.gin"]
@@ -79,12 +83,15 @@ def compare(oracle, folder):
 
 def main(_):
     """Compares the oracles whose proposals take next to no time, and the one whose do not."""
+    if FLAGS.oracle is None:
+        for oracle in ("random_search", "bayesian"):
+            subprocess.run([sys.executable, *sys.argv, f"--oracle={oracle}"], check=True)
+        return
     from bms_tf.core import startup
 
     startup.import_tensorflow()
     with tempfile.TemporaryDirectory() as folder:
-        for oracle in ("random_search", "bayesian"):
-            compare(oracle, folder)
+        compare(FLAGS.oracle, folder)
 
 
 if __name__ == "__main__":
