@@ -7,15 +7,12 @@ seeds to lambda_t_NAME_fresh.jsonl, the figure beside them, and a table is print
 trials that are recorded there.
 """
 
-import json
-import pathlib
-
 import numpy as np
+import recorded
 from absl import app
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-RESULTS = pathlib.Path(__file__).parent / "results"
 T, LAMBDA = "BMSVAEGAN.T", "BMSVAEGAN.lambda_"
 SHOWN = {
     "modes": "modes",
@@ -29,28 +26,16 @@ SHOWN = {
 LOGARITHMIC = ("mode KL", "std ratio", "class KL", "Frechet distance")
 
 
-def read(name, folder):
-    """The completed trials of a search, which are recorded first; without a folder the recorded ones."""
-    path = RESULTS / f"lambda_t_{name}.jsonl"
-    if folder:
-        trials = read_lines(pathlib.Path(folder) / "trials.jsonl")
-        write_lines(path, [{k: row[k] for k in ("values", "status", "scores", "error")} for row in trials])
-        values = {row["trial"]: row["values"] for row in trials}
-        fresh = pathlib.Path(folder) / "fresh_seeds.jsonl"
-        if fresh.exists():  # else the search had no finalists, or is not at its end
-            kept = [{"values": values[r["trial"]], "seed": r["seed"], "scores": r["scores"]} for r in read_lines(fresh)]
-            write_lines(RESULTS / f"lambda_t_{name}_fresh.jsonl", kept)
-    return [row for row in read_lines(path) if row["status"] == "COMPLETED"]
-
-
-def read_lines(path):
-    """The rows of a JSON lines file."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def write_lines(path, rows):
-    """All of `rows` as JSON lines."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+def record(name, folder):
+    """Records the trials of a search, and the best ones on fresh seeds."""
+    trials = recorded.read_lines(folder / "trials.jsonl")
+    recorded.write(f"lambda_t_{name}", [{k: r[k] for k in ("values", "status", "scores", "error")} for r in trials])
+    values = {row["trial"]: row["values"] for row in trials}
+    fresh = folder / "fresh_seeds.jsonl"
+    if fresh.exists():  # else the search had no finalists, or is not at its end
+        rows = recorded.read_lines(fresh)
+        kept = [{"values": values[row["trial"]], "seed": row["seed"], "scores": row["scores"]} for row in rows]
+        recorded.write(f"lambda_t_{name}_fresh", kept)
 
 
 def table(name, rows, scores):
@@ -80,14 +65,13 @@ def figure(rows, scores):
 
 def main(argv):
     """Draws what is named."""
-    if len(argv) < 2:
-        raise app.UsageError("name searches, as in ring=runs/ring_lambda_t")
-    for argument in argv[1:]:
-        name, _, folder = argument.partition("=")
-        rows = read(name, folder)
+    for name, folder in recorded.named(argv, "ring=runs/ring_lambda_t"):
+        if folder:
+            record(name, folder)
+        rows = [row for row in recorded.read(f"lambda_t_{name}") if row["status"] == "COMPLETED"]
         scores = {score: title for score, title in SHOWN.items() if all(score in row["scores"] for row in rows)}
         table(name, rows, scores)
-        figure(rows, scores).savefig(RESULTS / f"lambda_t_{name}.png", dpi=110)
+        figure(rows, scores).savefig(recorded.RESULTS / f"lambda_t_{name}.png", dpi=110)
 
 
 if __name__ == "__main__":

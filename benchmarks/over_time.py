@@ -7,21 +7,18 @@ benchmarks/results/over_time_NAME.jsonl, the figure beside them; a name alone dr
 """
 
 import json
-import pathlib
 
+import recorded
 from absl import app
 from matplotlib.figure import Figure
-
-RESULTS = pathlib.Path(__file__).parent / "results"
 
 
 def record(name, folder):
     """The rows with scores of a run, then the scores of data."""
-    folder, path = pathlib.Path(folder), RESULTS / f"over_time_{name}.jsonl"
     final = json.loads((folder / "scores.json").read_text())
     shown = [score for score in final["data"] if not score.removeprefix("class_")[0].isdigit()]
     rows, before = [], {"step": 0, "seconds": 0.0}
-    for row in map(json.loads, (folder / "metrics.jsonl").read_text().splitlines()):
+    for row in recorded.read_lines(folder / "metrics.jsonl"):
         if row["seconds"] < before["seconds"]:  # resumed: its clock began anew
             before = {"step": row["step"], "seconds": row["seconds"]}
         if all(score in row for score in shown):
@@ -30,7 +27,7 @@ def record(name, folder):
             rows.append({"step": row["step"], "steps_per_second": rate, **{score: row[score] for score in shown}})
             before = row
     rows.append({"step": None, **{score: final["data"][score] for score in shown}})
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recorded.write(f"over_time_{name}", rows)
 
 
 def figure(rows):
@@ -51,14 +48,10 @@ def figure(rows):
 
 def main(argv):
     """Records and draws what is named."""
-    if len(argv) < 2:
-        raise app.UsageError("name runs, as in stacked_digits=runs/stacked_digits")
-    for argument in argv[1:]:
-        name, _, folder = argument.partition("=")
+    for name, folder in recorded.named(argv, "stacked_digits=runs/stacked_digits"):
         if folder:
             record(name, folder)
-        rows = [json.loads(line) for line in (RESULTS / f"over_time_{name}.jsonl").read_text().splitlines()]
-        figure(rows).savefig(RESULTS / f"over_time_{name}.png", dpi=80)
+        figure(recorded.read(f"over_time_{name}")).savefig(recorded.RESULTS / f"over_time_{name}.png", dpi=80)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import json
 import math
 from typing import NamedTuple
 
+import recorded
 import runs
 from absl import app
 
@@ -119,7 +120,7 @@ def chosen(trials):
 
 def lines():
     """(data, method, line, the chosen trial or None) of the tables."""
-    trials = [row for row in runs.read("published_2d_tuning") if "samples" in row]
+    trials = [row for row in recorded.read("published_2d_tuning") if "samples" in row]
     for data in DATA:
         for method in METHODS:
             own = [trial for trial in trials if (trial["data"], trial["method"]) == (data, method)]
@@ -127,7 +128,7 @@ def lines():
 
 
 def print_tables():
-    final = [row for row in runs.read("published_2d") if "samples" in row]
+    final = [row for row in recorded.read("published_2d") if "samples" in row]
     for data in DATA:
         rows = []
         for where, method, line, trial in lines():

@@ -9,13 +9,13 @@ import sys
 import tempfile
 import time
 
+import recorded
 from absl import flags
 
 flags.DEFINE_integer("jobs", 1, "How many runs at a time.", lower_bound=1)
 FLAGS = flags.FLAGS
 
 ROOT = pathlib.Path(__file__).parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 SHOWN = ["modes", "hq_percent", "mode_kl", "std_ratio_median", "energy_distance"]
 
 
@@ -41,9 +41,9 @@ def run_all(name, jobs, files):
 
     A job is a dictionary with `seed` and `params`; what else it holds tells it from others.
     """
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.jsonl"
-    done = read(name)
+    recorded.RESULTS.mkdir(exist_ok=True)
+    path = recorded.RESULTS / f"{name}.jsonl"
+    done = recorded.read(name)
     left = [job for job in jobs if not any(all(row.get(k) == v for k, v in job.items()) for row in done)]
     print(f"{len(left)} of {len(jobs)} runs are left")
     with concurrent.futures.ThreadPoolExecutor(FLAGS.jobs) as pool, tempfile.TemporaryDirectory() as scratch:
@@ -55,12 +55,6 @@ def run_all(name, jobs, files):
             scores = row.get("samples", {})
             shown = row.get("error") or ", ".join(f"{score} {scores[score]:.4g}" for score in SHOWN)
             print(*(row[name] for name in left[0]), f"{row['seconds']} s:", shown, flush=True)
-
-
-def read(name):
-    """The rows of `results/<name>.jsonl`."""
-    path = RESULTS / f"{name}.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def table(title, rows, columns):

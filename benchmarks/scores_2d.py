@@ -10,6 +10,7 @@ Runs that are in benchmarks/results/ already are not run again. `--jobs` runs sh
 import itertools
 import json
 
+import recorded
 import runs
 from absl import app
 
@@ -69,12 +70,12 @@ def main(argv):
         run_all("scores_2d", [(recipe, seed, params) for seed in (0, 1, 2) for recipe, params in REPORTED])
         run_all("scores_2d", [(recipe, 0, params) for recipe, params in ONCE])
     elif what == "table":
-        tuning = [row for row in runs.read("tuning_2d") if "samples" in row]
+        tuning = [row for row in recorded.read("tuning_2d") if "samples" in row]
         for recipe, (swept, _) in SPACE.items():
             names = ("BMSVAEGAN.T", *swept)
             rows = [(tuple(r["params"][name] for name in names), [r]) for r in tuning if r["recipe"] == recipe]
             runs.table(f"Tuning, {recipe}: seed 100, {TUNING_STEPS} generator updates", rows, names)
-        final = [row for row in runs.read("scores_2d") if "samples" in row]
+        final = [row for row in recorded.read("scores_2d") if "samples" in row]
         groups = {}
         for row in final:
             groups.setdefault((row["recipe"], json.dumps(row["params"])), []).append(row)

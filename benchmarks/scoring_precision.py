@@ -17,7 +17,6 @@ tf = startup.import_tensorflow()
 import numpy as np  # noqa: E402
 
 from bms_tf.core.exporting import restored_run  # noqa: E402
-from bms_tf.core.functional import computing_in_bfloat16  # noqa: E402
 from bms_tf.core.random import Key  # noqa: E402
 
 
@@ -33,9 +32,11 @@ def scored(system, x, seed):
             scores["synthetic_likelihood"] = system._log_ratio(outputs)
         return scores
 
-    exact = score()
-    with computing_in_bfloat16(system.generator, *([system.discriminator] if system.alpha > 0 else [])):
-        return exact, score()
+    both = []
+    for system.scoring in (None, "bfloat16"):
+        with system._scoring():
+            both.append(score())
+    return both
 
 
 def compare(run_dir):

@@ -55,7 +55,7 @@ def test_the_table_sets_the_mean_of_the_seeds_beside_the_published_numbers(study
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     ours = {"data": "ring", "method": "GAN"}
-    monkeypatch.setattr(study.runs, "RESULTS", tmp_path)
+    monkeypatch.setattr(study.recorded, "RESULTS", tmp_path)
     write("published_2d_tuning", [trial("a", 90.0, 0.8, 0.2, seed=100, **ours), {**ours, "error": "not finite"}])
     write("published_2d", [trial("a", hq, 0.8, 0.2, seed=s, **ours) for s, hq in enumerate((70.0, 80.0))])
     study.print_tables()
