@@ -98,6 +98,14 @@ class DeterministicEncoder(Encoder):
         return PointMass(self(x, training=training))
 
 
+class UnitGaussianEncoder(Encoder):
+    """The network's output [B, Z] is the mean of a Gaussian of standard deviation 1."""
+
+    def posterior(self, x: tf.Tensor, *, training: bool = True) -> DiagonalGaussian:
+        mean = self(x, training=training)
+        return DiagonalGaussian(mean, tf.zeros_like(mean))
+
+
 class SphericalEncoder(Encoder):
     """The network's output [B, Z], brought to length 1, is the code."""
 

@@ -18,6 +18,7 @@ from bms_tf.networks.posteriors import (
     NoiseFedEncoder,
     RealNVPEncoder,
     SphericalEncoder,
+    UnitGaussianEncoder,
 )
 
 # A network factory takes `input_shape` and `output_shape`, both without the batch; () as output means logits [B]. One
@@ -119,6 +120,13 @@ def deterministic_encoder(*, network: Factory) -> DeterministicEncoder:
     """q(z|x), a point."""
     data, (size,) = shapes()
     return DeterministicEncoder(network(input_shape=data, output_shape=(size,)), code_size=size, data_shape=data)
+
+
+@gin.configurable
+def unit_gaussian_encoder(*, network: Factory) -> UnitGaussianEncoder:
+    """q(z|x), a Gaussian of standard deviation 1."""
+    data, (size,) = shapes()
+    return UnitGaussianEncoder(network(input_shape=data, output_shape=(size,)), code_size=size, data_shape=data)
 
 
 @gin.configurable

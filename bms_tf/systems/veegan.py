@@ -24,12 +24,13 @@ class VEEGAN(System):
     | generator/adversarial | -D(G(z), z) | eq. 5, first term; algorithm 1, line 10 |
     | encoder/ and generator/code_reconstruction | code_lambda ‖z - F(G(z))‖² | eq. 5, second term; lines 8 and 10 |
     | encoder/ and generator/data_reconstruction | data_lambda ‖x - G(F(x))‖² | appendix E |
-    | joint_discriminator/data, /model | -log sigmoid(D(x, F(x))), -log(1 - sigmoid(D(G(z), z))) | eq. 6; line 6 |
+    | joint_discriminator/data, /model | -log sigmoid(D(x, z_hat)), -log(1 - sigmoid(D(G(z), z))) | eq. 6; line 6 |
 
     VEEGAN has code_lambda 1 and data_lambda 0, VEEGAN+DAE the other way round. The generator's loss is the logit itself
-    and does not saturate. The text's F is deterministic; an encoder of another kind is drawn from. Rosca et al. 2018
-    take the l1 norm for codes (`log_laplace`). Before algorithm 1, F is trained alone for a few steps (section 5.2);
-    they count as steps.
+    and does not saturate. D's codes of data are drawn from p(z|x) (algorithm 1, line 5), in the authors' code for the
+    ring a Gaussian of standard deviation 1 around F(x). Without that noise D tells every pair from the other kind, and
+    the generator's loss has no end. The reconstructions are of F(x) itself. Rosca et al. 2018 take the l1 norm for
+    codes (`log_laplace`). Before algorithm 1, F is trained alone for a few steps (section 5.2); they count as steps.
     """
 
     def __init__(
@@ -68,12 +69,12 @@ class VEEGAN(System):
         return [Phase("pretraining", self._pretraining_losses, stop=self.pretraining), game]
 
     def _pretraining_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        return {"encoder": self._reconstructions(x, key, *self._pairs(x, key))}, {}
+        return {"encoder": self._reconstructions(x, *self._pairs(x, key))}, {}
 
     def _game_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        z, x_gen, z_hat = self._pairs(x, key)
-        reconstructions = self._reconstructions(x, key, z, x_gen, z_hat)
-        data = self.joint_discriminator([x, z_hat], training=True)
+        z, x_gen, posterior = self._pairs(x, key)
+        reconstructions = self._reconstructions(x, z, x_gen, posterior)
+        data = self.joint_discriminator([x, posterior.sample(key.normal("posterior", z.shape))], training=True)
         model = self.joint_discriminator([x_gen, z], training=True)
         return {
             "encoder": reconstructions,
@@ -84,16 +85,17 @@ class VEEGAN(System):
             },
         }, {}
 
-    def _pairs(self, x: tf.Tensor, key: Key) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """z ~ p(z) with G(z), and F(x)."""
+    def _pairs(self, x: tf.Tensor, key: Key):
+        """z ~ p(z) with G(z), and p(z|x)."""
         z = self.prior_codes(x, key)
-        return z, self.decode(z), self.posterior_codes(x, key)
+        return z, self.decode(z), self.encoder.posterior(x)
 
-    def _reconstructions(self, x, key: Key, z, x_gen, z_hat) -> dict[str, tf.Tensor]:
-        terms = {}
+    def _reconstructions(self, x, z, x_gen, posterior) -> dict[str, tf.Tensor]:
+        terms, no_noise = {}, tf.zeros_like(z)  # F(x) is the code at no noise
         if self.code_lambda:
-            codes = self.posterior_codes(x_gen, key.fold(1))  # other noise than F(x) has, if any
-            terms["code_reconstruction"] = -self.code_likelihood(z, codes, self.code_lambda)
+            z_hat = self.encoder.posterior(x_gen).sample(no_noise)
+            terms["code_reconstruction"] = -self.code_likelihood(z, z_hat, self.code_lambda)
         if self.data_lambda:
-            terms["data_reconstruction"] = -likelihoods.log_gaussian(x, self.decode(z_hat), self.data_lambda)
+            x_hat = self.decode(posterior.sample(no_noise))
+            terms["data_reconstruction"] = -likelihoods.log_gaussian(x, x_hat, self.data_lambda)
         return terms

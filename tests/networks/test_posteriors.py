@@ -9,7 +9,14 @@ import tensorflow as tf
 from bms_tf.core.keras import keras
 from bms_tf.networks.layers import batch_normalization
 from bms_tf.networks.mlp import mlp
-from bms_tf.networks.posteriors import DeterministicEncoder, DiagonalGaussian, Encoder, GaussianEncoder, NoiseFedEncoder
+from bms_tf.networks.posteriors import (
+    DeterministicEncoder,
+    DiagonalGaussian,
+    Encoder,
+    GaussianEncoder,
+    NoiseFedEncoder,
+    UnitGaussianEncoder,
+)
 
 
 def linear(kernel) -> keras.Model:
@@ -39,6 +46,13 @@ def test_deterministic_encoder():
     posterior = DeterministicEncoder(linear([[1], [1]]), code_size=1, data_shape=(2,)).posterior(X)
     np.testing.assert_allclose(posterior.sample(NOISE), [[[3], [7]]] * 3)
     assert not hasattr(posterior, "log_prob")
+
+
+def test_unit_gaussian_encoder():
+    # x_1 + x_2 is 3 and 7; one deviation, 1, from it log N = -1/2 - log(2 pi) / 2.
+    posterior = UnitGaussianEncoder(linear([[1], [1]]), code_size=1, data_shape=(2,)).posterior(X)
+    np.testing.assert_allclose(posterior.sample(NOISE), [[[4], [6]], [[3.5], [7]], [[3], [9]]])
+    np.testing.assert_allclose(posterior.log_prob([[4.0], [6.0]]), [-0.5 - 0.5 * math.log(2 * math.pi)] * 2, rtol=1e-6)
 
 
 def test_noise_fed_encoder():

@@ -14,6 +14,7 @@ from bms_tf.networks.posteriors import (
     NoiseFedEncoder,
     RealNVPEncoder,
     SphericalEncoder,
+    UnitGaussianEncoder,
 )
 
 
@@ -33,6 +34,7 @@ def shapes():
         (roles.code_discriminator, (5,), ()),
         (roles.gaussian_encoder, (4, 3, 2), (10,)),  # a mean and a log deviation for each of 5
         (roles.deterministic_encoder, (4, 3, 2), (5,)),
+        (roles.unit_gaussian_encoder, (4, 3, 2), (5,)),
         (roles.spherical_encoder, (4, 3, 2), (5,)),
         (partial(roles.real_nvp_encoder, coupling=mlp), (4, 3, 2), (10,)),
         (roles.noise_fed_encoder, (29,), (5,)),  # 4 * 3 * 2 numbers of data and 5 of noise
@@ -59,6 +61,7 @@ def test_the_joint_discriminator_sees_data_and_code():
     [
         (roles.gaussian_encoder, GaussianEncoder),
         (roles.deterministic_encoder, DeterministicEncoder),
+        (roles.unit_gaussian_encoder, UnitGaussianEncoder),
         (roles.spherical_encoder, SphericalEncoder),
         (partial(roles.real_nvp_encoder, coupling=mlp), RealNVPEncoder),
         (roles.noise_fed_encoder, NoiseFedEncoder),

@@ -25,14 +25,15 @@ def absolute(difference):
     return abs(difference).sum(axis=-1)
 
 
-def equations(reconstructions):
-    """`reconstructions(w, z)`: the terms that F and G share."""
+def equations(reconstructions, stddev=0.0):
+    """`reconstructions(w, z)`: the terms that F and G share; `stddev`: of p(z|x)."""
 
     def game(w, draws):
         z = draws.normal("prior", (B, Z))
+        z_hat = forward(w["encoder"], X) + stddev * draws.normal("posterior", (B, Z))
         # The paper's D_omega(z, x) is log q(x|z) p(z) / p(z|x) p(x): high for the model, ours for the data.
         paper_model = -logit(w["joint_discriminator"], forward(w["generator"], z), z)
-        paper_data = -logit(w["joint_discriminator"], X, forward(w["encoder"], X))
+        paper_data = -logit(w["joint_discriminator"], X, z_hat)
         sigmoid = lambda d: 1 / (1 + np.exp(-d))  # noqa: E731
         return {
             "encoder": reconstructions(w, z),  # line 8
@@ -69,6 +70,12 @@ def data(w, z):
 )
 def test_a_step(check_step, options, reconstructions):
     check_step(build(**options), X, equations(reconstructions))
+
+
+def test_the_discriminator_sees_draws_and_the_reconstructions_do_not(check_step):
+    # p(z|x) = N(F(x), 1) in D's pairs alone: with F(x) there, D would tell all pairs of more codes than data dimensions.
+    system = build(encoder=roles.unit_gaussian_encoder, data_lambda=1.9)
+    check_step(system, X, equations(lambda w, z: {**codes(squared)(w, z), **data(w, z)}, stddev=1.0))
 
 
 def test_f_is_trained_alone_at_first():
