@@ -11,8 +11,8 @@ point), and the best energy distance. 180 trials and up to 80 runs. What is in r
 study can be stopped and continued.
 """
 
-import json
 import math
+import re
 from typing import NamedTuple
 
 import recorded
@@ -132,16 +132,27 @@ def lines():
             yield from ((mixture, method, line, trial) for line, trial in chosen(own).items())
 
 
+def shown(params):
+    """A setting in words, without what all trials of a method share."""
+    own = {name: value for name, value in params.items() if not name.endswith((".ema", ".T"))}
+    return ", ".join(f"{re.sub(r'[A-Za-z]+[.]', '', name)} {value}" for name, value in own.items())
+
+
 def print_tables():
     final = [row for row in recorded.read("published_2d") if "samples" in row]
     for mixture in MIXTURES:
-        rows = []
+        rows = {}
         for where, method, line, trial in lines():
             found = [row for row in final if trial and all(row[k] == trial[k] for k in ("mixture", "method", "params"))]
             if where == mixture and found:
-                rows.append(((method, line, *getattr(METHODS[method], mixture), json.dumps(trial["params"])), found))
-        columns = ("method", "best", "published modes", "published HQ %", "setting")
-        runs.table(f"{mixture}: 30,000 generator updates, 2,500 samples", rows, columns)
+                best_of, _ = rows.setdefault((method, shown(trial["params"])), ([], found))
+                best_of.append(line)
+        cells = [
+            ((method, *getattr(METHODS[method], mixture), ", ".join(best_of), setting), found)
+            for (method, setting), (best_of, found) in rows.items()
+        ]
+        columns = ("method", "published modes", "published HQ %", "best of its trials in", "setting")
+        runs.table(f"{mixture}: 30,000 generator updates, 2,500 samples", cells, columns)
 
 
 def main(argv):

@@ -8,15 +8,26 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 import recorded
 from absl import flags
 
 flags.DEFINE_integer("jobs", 1, "How many runs at a time.", lower_bound=1)
+flags.DEFINE_string("keep", None, "Where the run folders stay; if not given they do not.")
 FLAGS = flags.FLAGS
 
 ROOT = pathlib.Path(__file__).parent.parent
-SHOWN = ["modes", "hq_percent", "mode_kl", "std_ratio_median", "energy_distance"]
+SHOWN = [
+    "modes",
+    "hq_percent",
+    "mode_kl",
+    "std_ratio_min",
+    "std_ratio_median",
+    "std_ratio_max",
+    "minor_axis_ratio_median",
+    "energy_distance",
+]
 
 
 def train(job, files, run_dir):
@@ -36,6 +47,12 @@ def train(job, files, run_dir):
     return {**row, **scores, "operative": (run_dir / "operative.gin").read_text()}
 
 
+def folder(job):
+    """A name for the run folder of a job."""
+    told = [str(value) for key, value in job.items() if key != "params"]
+    return "_".join(told).replace(" ", "_") + f"_{zlib.crc32(json.dumps(job['params'], sort_keys=True).encode()):08x}"
+
+
 def run_all(name, jobs, files):
     """Runs those of `jobs` that `results/<name>.jsonl` lacks, with the gin files `files(job)`, and appends them to it.
 
@@ -47,7 +64,8 @@ def run_all(name, jobs, files):
     left = [job for job in jobs if not any(all(row.get(k) == v for k, v in job.items()) for row in done)]
     print(f"{len(left)} of {len(jobs)} runs are left")
     with concurrent.futures.ThreadPoolExecutor(FLAGS.jobs) as pool, tempfile.TemporaryDirectory() as scratch:
-        futures = [pool.submit(train, job, files(job), f"{scratch}/{i}") for i, job in enumerate(left)]
+        kept = pathlib.Path(FLAGS.keep or scratch)
+        futures = [pool.submit(train, job, files(job), kept / folder(job)) for job in left]
         for future in concurrent.futures.as_completed(futures):
             row = future.result()
             with open(path, "a") as file:

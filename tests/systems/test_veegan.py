@@ -73,7 +73,7 @@ def test_a_step(check_step, options, reconstructions):
 
 
 def test_the_discriminator_sees_draws_and_the_reconstructions_do_not(check_step):
-    # p(z|x) = N(F(x), 1) in D's pairs alone: with F(x) there, D would tell all pairs of more codes than data dimensions.
+    # p(z|x) = N(F(x), 1) in D's pairs alone: of F(x) there, with more codes than data dimensions, D would tell all.
     system = build(encoder=roles.unit_gaussian_encoder, data_lambda=1.9)
     check_step(system, X, equations(lambda w, z: {**codes(squared)(w, z), **data(w, z)}, stddev=1.0))
 
