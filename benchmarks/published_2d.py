@@ -115,8 +115,8 @@ def chosen(trials):
 
     `trials`: of one method on one data set. A line that no trial qualifies for is None.
     """
-    wide = [trial for trial in trials if trial["samples"]["std_ratio_median"] >= 0.5]
-    known = [trial for trial in trials if math.isfinite(trial["samples"]["energy_distance"])]
+    wide = [trial for trial in trials if recorded.number(trial["samples"]["std_ratio_median"]) >= 0.5]
+    known = [trial for trial in trials if math.isfinite(recorded.number(trial["samples"]["energy_distance"]))]
     return {
         "HQ": max(wide, key=lambda trial: trial["samples"]["hq_percent"], default=None),
         "energy": min(known, key=lambda trial: trial["samples"]["energy_distance"], default=None),

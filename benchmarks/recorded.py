@@ -1,6 +1,7 @@
 """What the benchmarks record: JSON lines in results/, from folders that a command line names."""
 
 import json
+import math
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -18,6 +19,11 @@ def read(name):
 def read_lines(path):
     """The rows of a JSON lines file."""
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def number(score):
+    """A score of a row; JSON has no word for one that is not a number but null."""
+    return math.nan if score is None else score
 
 
 def write(name, rows):

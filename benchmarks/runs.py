@@ -3,13 +3,13 @@
 import concurrent.futures
 import json
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import zlib
 
+import numpy as np
 import recorded
 from absl import flags
 
@@ -71,7 +71,7 @@ def run_all(name, jobs, files):
             with open(path, "a") as file:
                 file.write(json.dumps(row) + "\n")
             scores = row.get("samples", {})
-            shown = row.get("error") or ", ".join(f"{score} {scores[score]:.4g}" for score in SHOWN)
+            shown = row.get("error") or ", ".join(f"{score} {recorded.number(scores[score]):.4g}" for score in SHOWN)
             print(*(row[name] for name in left[0]), f"{row['seconds']} s:", shown, flush=True)
 
 
@@ -82,9 +82,9 @@ def table(title, rows, columns):
     for cells, runs in rows:
         shown = []
         for score in SHOWN:
-            values = [run["samples"][score] for run in runs]
-            deviation = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
-            shown.append(f"{statistics.fmean(values):.4g}{deviation}")
+            values = [recorded.number(run["samples"][score]) for run in runs]
+            deviation = f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else ""
+            shown.append(f"{np.mean(values):.4g}{deviation}")
         seeds = ", ".join(str(run["seed"]) for run in runs)
-        seconds = round(statistics.fmean(run["seconds"] for run in runs))
+        seconds = round(np.mean([run["seconds"] for run in runs]))
         print(f"| {' | '.join(map(str, cells))} | {seeds} | {' | '.join(shown)} | {seconds} |")

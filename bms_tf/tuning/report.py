@@ -82,8 +82,9 @@ def write_winner(setting: Setting, best: Sequence[Row], runs: Sequence[Row]):
     for trial_id in dict.fromkeys(run["trial"] for run in runs):
         scores = [run["score"] for run in runs if run["trial"] == trial_id]
         if None not in scores:
-            means[trial_id], deviation = np.mean(scores), np.std(scores, ddof=len(scores) > 1)
-            print(f"trial {trial_id} on fresh seeds: {means[trial_id]:.4g} ± {deviation:.2g}")
+            means[trial_id] = np.mean(scores)
+            deviation = f" ± {np.std(scores, ddof=1):.2g}" if len(scores) > 1 else ""
+            print(f"trial {trial_id} on fresh seeds: {means[trial_id]:.4g}{deviation}")
     if means:
         winner = better(setting)(means, key=means.get)
         why = f"mean score {means[winner]:.6g} over the seeds {', '.join(map(str, search.fresh_seeds))}"

@@ -20,7 +20,7 @@ from keras_tuner.engine.trial import Trial
 
 from bms_tf.core import command, config, training
 from bms_tf.tuning import oracles
-from bms_tf.tuning.space import Choice, Code, Interval, bindings, declare
+from bms_tf.tuning.space import Choice, Code, Interval, bindings, declare, shown, swept
 
 # What may change between two sittings of one search.
 FREE = ("tune.trials", "tune.hours", "tune.finalists", "tune.fresh_seeds")
@@ -178,6 +178,8 @@ class Tuner(BaseTuner):
         search, values = self.setting.search, trial.hyperparameters.values
         folder = self.setting.run_dir(trial.trial_id)
         os.makedirs(os.path.dirname(folder), exist_ok=True)
+        if self._is_worker():  # whose chief may print elsewhere
+            print(f"trial {trial.trial_id}: {shown(swept(values))}", flush=True)
         with locked(folder + ".lock", wait=True):  # a worker whose chief was killed may still be at it
             if "tuner/trial_id" in values:
                 _continue(self.setting.run_dir(values["tuner/trial_id"]), folder)

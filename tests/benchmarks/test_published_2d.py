@@ -56,7 +56,7 @@ def test_the_two_lines(study):
         trial("points", 99.0, 0.49, 0.3),
         trial("sharp", 90.0, 0.5, 0.2),
         trial("wide", 80.0, 2.0, 0.1),
-        trial("lost", 0.0, float("nan"), float("nan")),
+        trial("lost", 0.0, None, None),  # not numbers: null in JSON
     ]
     assert {line: t["params"]["opt.rate"] for line, t in study.chosen(trials).items()} == {
         "HQ": "sharp",
@@ -73,8 +73,9 @@ def test_the_table_sets_the_mean_of_the_seeds_beside_the_published_numbers(study
     ours = {"mixture": "ring", "method": "GAN"}
     monkeypatch.setattr(study.recorded, "RESULTS", tmp_path)
     write("published_2d_tuning", [trial("a", 90.0, 0.8, 0.2, seed=100, **ours), {**ours, "error": "not finite"}])
-    write("published_2d", [trial("a", hq, 0.8, 0.2, seed=s, **ours) for s, hq in enumerate((70.0, 80.0))])
+    write("published_2d", [trial("a", hq, None, 0.2, seed=s, **ours) for s, hq in enumerate((70.0, 80.0))])
     study.print_tables()
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| GAN |"))
     # The mean of 70 and 80 is 75, their standard deviation sqrt(50) = 7.07.
     assert row.startswith("| GAN | 1 | 99.3 | HQ, energy | rate a |") and "| 0, 1 | 8 ± 0 | 75 ± 7.1 |" in row
+    assert "| nan" in row
