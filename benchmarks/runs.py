@@ -44,7 +44,8 @@ def train(job, files, run_dir):
         return {**row, "error": result.stderr.strip().splitlines()[-1]}
     run_dir = pathlib.Path(run_dir)
     scores = json.loads((run_dir / "scores.json").read_text())
-    return {**row, **scores, "operative": (run_dir / "operative.gin").read_text()}
+    operative = (run_dir / "operative.gin").read_text().splitlines()
+    return {**row, **scores, "operative": [line for line in operative if line and not line.startswith("#")]}
 
 
 def folder(job):

@@ -1,12 +1,12 @@
-"""The README's picture: samples of run folders side by side, each over the modes of the data.
+"""Samples of 2-D run folders side by side, as in the README's first picture.
 
-python benchmarks/ring_picture.py runs/ring_t1 runs/ring --titles='T = 1,T = 10' --out=benchmarks/results/ring.png
+python benchmarks/side_by_side.py runs/gan runs/ring --titles='GAN,BMS-VAE-GAN' --out=benchmarks/results/ring.png
 """
 
 from absl import app, flags
 
 flags.DEFINE_list("titles", [], "One for each run folder.")
-flags.DEFINE_string("out", "ring.png", "The picture.")
+flags.DEFINE_string("out", "samples.png", "The picture.")
 FLAGS = flags.FLAGS
 
 
