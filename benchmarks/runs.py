@@ -18,16 +18,16 @@ flags.DEFINE_string("keep", None, "Where the run folders stay; if not given they
 FLAGS = flags.FLAGS
 
 ROOT = pathlib.Path(__file__).parent.parent
-SHOWN = [
-    "modes",
-    "hq_percent",
-    "mode_kl",
-    "std_ratio_min",
-    "std_ratio_median",
-    "std_ratio_max",
-    "minor_axis_ratio_median",
-    "energy_distance",
-]
+SHOWN = {  # a score's name and format in a table
+    "modes": ("modes", ".3g"),
+    "hq_percent": ("HQ %", ".1f"),
+    "mode_kl": ("mode KL", ".3f"),
+    "std_ratio_min": ("std ratio, least", ".2f"),
+    "std_ratio_median": ("median", ".2f"),
+    "std_ratio_max": ("largest", ".2f"),
+    "minor_axis_ratio_median": ("of the smaller axis", ".2f"),
+    "energy_distance": ("energy distance", ".4f"),
+}
 
 
 def train(job, files, run_dir):
@@ -78,14 +78,13 @@ def run_all(name, jobs, files):
 
 def table(title, rows, columns):
     """A Markdown table; each row is (cells, rows of the same setting with other seeds)."""
-    print(f"\n{title}\n\n| {' | '.join(columns)} | seeds | {' | '.join(SHOWN)} | seconds a run |")
-    print("|" + " --- |" * (len(columns) + len(SHOWN) + 2))
+    labels = [*columns, "seeds", *(label for label, _ in SHOWN.values())]
+    print(f"\n{title}\n\n| {' | '.join(labels)} |\n|{' --- |' * len(labels)}")
     for cells, runs in rows:
         shown = []
-        for score in SHOWN:
+        for score, (_, digits) in SHOWN.items():
             values = [recorded.number(run["samples"][score]) for run in runs]
-            deviation = f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else ""
-            shown.append(f"{np.mean(values):.4g}{deviation}")
+            deviation = f" ± {np.std(values, ddof=1):{digits}}" if len(values) > 1 else ""
+            shown.append(f"{np.mean(values):{digits}}{deviation}")
         seeds = ", ".join(str(run["seed"]) for run in runs)
-        seconds = round(np.mean([run["seconds"] for run in runs]))
-        print(f"| {' | '.join(map(str, cells))} | {seeds} | {' | '.join(shown)} | {seconds} |")
+        print(f"| {' | '.join(map(str, cells))} | {seeds} | {' | '.join(shown)} |")

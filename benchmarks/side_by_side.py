@@ -21,7 +21,9 @@ def main(argv):
 
     run_dirs = argv[1:]
     figure = Figure(figsize=(4 * len(run_dirs), 4.2), layout="constrained")
-    for axes, run_dir, title in zip(figure.subplots(1, len(run_dirs)), run_dirs, FLAGS.titles):
+    for axes, run_dir, title in zip(
+        figure.subplots(1, len(run_dirs), sharex=True, sharey=True), run_dirs, FLAGS.titles
+    ):
         run = restored_run(run_dir)
         samples = run.draw_samples()
         scores = run.scores(samples)

@@ -75,7 +75,9 @@ def test_the_table_sets_the_mean_of_the_seeds_beside_the_published_numbers(study
     write("published_2d_tuning", [trial("a", 90.0, 0.8, 0.2, seed=100, **ours), {**ours, "error": "not finite"}])
     write("published_2d", [trial("a", hq, None, 0.2, seed=s, **ours) for s, hq in enumerate((70.0, 80.0))])
     study.print_tables()
-    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| GAN |"))
+    printed = capsys.readouterr().out
+    row = next(line for line in printed.splitlines() if line.startswith("| GAN |"))
     # The mean of 70 and 80 is 75, their standard deviation sqrt(50) = 7.07.
-    assert row.startswith("| GAN | 1 | 99.3 | HQ, energy | rate a |") and "| 0, 1 | 8 ± 0 | 75 ± 7.1 |" in row
-    assert "| nan" in row
+    assert row.startswith("| GAN | 1 | 99.3 | HQ, energy | rate a |") and "| 0, 1 | 8 ± 0 | 75.0 ± 7.1 |" in row
+    assert "| nan ± nan |" in row
+    assert "| real data |" in printed
