@@ -8,7 +8,7 @@ All have VEEGAN's networks, 30,000 generator updates, 10,000 in the trials, Adam
 average of the generator (published_2d.gin). Of each method the rate and one thing of its own are tuned. Two settings of
 each are run on the fresh seeds: the best HQ among those whose median std ratio is at least 0.5 (below it a mode is a
 point), and the best energy distance. 180 trials and up to 80 runs. What is in results/ is not run again, so that the
-study can be stopped and continued.
+study can be stopped and continued. With --keep=FOLDER the run folders stay, as side_by_side.py needs them.
 """
 
 import math
@@ -20,7 +20,7 @@ import runs
 from absl import app
 
 MIXTURES = ("ring", "grid")
-JOB = ("mixture", "method", "seed", "params")
+SETTING = ("mixture", "method", "params")  # what a trial shares with the runs of it
 TUNING_SEED, SEEDS = 100, (0, 1)
 RATES = (1e-3, 3e-3, 1e-2)
 
@@ -123,13 +123,12 @@ def chosen(trials):
     }
 
 
-def lines():
-    """(mixture, method, line, the chosen trial or None) of the tables."""
-    trials = [row for row in recorded.read("published_2d_tuning") if "samples" in row]
-    for mixture in MIXTURES:
-        for method in METHODS:
-            own = [trial for trial in trials if (trial["mixture"], trial["method"]) == (mixture, method)]
-            yield from ((mixture, method, line, trial) for line, trial in chosen(own).items())
+def lines(mixture):
+    """(method, line, the chosen trial) of a table, where there is one."""
+    trials = [row for row in recorded.read("published_2d_tuning") if row["mixture"] == mixture and "samples" in row]
+    for method in METHODS:
+        own = chosen([trial for trial in trials if trial["method"] == method])
+        yield from ((method, line, trial) for line, trial in own.items() if trial)
 
 
 def shown(method, params):
@@ -142,9 +141,9 @@ def print_tables():
     final = [row for row in recorded.read("published_2d") if "samples" in row]
     for mixture in MIXTURES:
         rows = {}
-        for where, method, line, trial in lines():
-            found = [row for row in final if trial and all(row[k] == trial[k] for k in ("mixture", "method", "params"))]
-            if where == mixture and found:
+        for method, line, trial in lines(mixture):
+            found = [row for row in final if all(row[key] == trial[key] for key in SETTING)]
+            if found:
                 best_of, _ = rows.setdefault((method, shown(method, trial["params"])), ([], found))
                 best_of.append(line)
         cells = [
@@ -164,8 +163,8 @@ def main(argv):
         jobs = [job(where, m, TUNING_SEED, s) for where in MIXTURES for m in METHODS for s in space(m)]
         runs.run_all("published_2d_tuning", jobs, files("published_2d_tuning"))
     elif what == "run":
-        trials = [trial for _, _, _, trial in lines() if trial]
-        jobs = [{key: trial[key] for key in JOB} | {"seed": seed} for seed in SEEDS for trial in trials]
+        trials = [trial for mixture in MIXTURES for _, _, trial in lines(mixture)]
+        jobs = [{key: trial[key] for key in SETTING} | {"seed": seed} for seed in SEEDS for trial in trials]
         runs.run_all("published_2d", [job for i, job in enumerate(jobs) if job not in jobs[:i]], files("published_2d"))
     elif what == "table":
         print_tables()

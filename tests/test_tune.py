@@ -404,3 +404,5 @@ def test_a_worker_that_is_killed_is_started_again_and_loses_no_trial(here):
     assert len({tuple(row["values"].values()) for row in trials}) == 4
     (fresh,) = rows(here / "search/fresh_seeds.jsonl")
     assert fresh["seed"] == 101 and fresh["score"] is not None
+    assert "on fresh seeds: " in Path("log").read_text() and "±" not in Path("log").read_text(), "one has no deviation"
+    assert f"trial {trial}: " in Path("search/workers/worker1.log").read_text(), "a worker says what it is at"
