@@ -116,9 +116,42 @@ def _with_features(network: keras.Model) -> keras.Model:
     return keras.Model(network.inputs, [network.output, features])
 
 
+def has_batch_normalization(network: keras.layers.Layer) -> bool:
+    """Whether a layer of `network` normalizes by its batch."""
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers())
+
+
 def couples_examples(network: keras.layers.Layer) -> bool:
     """Whether an example's output depends on the others in its batch also when the network is not trained."""
     return any(getattr(layer, "couples_examples", False) for layer in network._flatten_layers())
+
+
+@contextlib.contextmanager
+def watched_judgments(system, tape: tf.GradientTape) -> Iterator[list[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]]:
+    """Within the context, `tape` watches all that `system` has its discriminator judge, each batch apart.
+
+    Gives the list of what was judged: (the data [B, ...], the same as the tape knows it, its logits [B]).
+    """
+    judged = []
+
+    def watching(method):
+        def judge(x, **kwargs):
+            seen = tf.identity(x)  # a reconstruction depends on x as well, and D's slope at it is another
+            tape.watch(seen)
+            result = method(seen, **kwargs)
+            judged.append((x, seen, result[0] if isinstance(result, tuple) else result))
+            return result
+
+        return judge
+
+    names = ("discriminate", "discriminate_with_features")
+    for name in names:  # in front of the methods; Keras itself would track an attribute
+        object.__setattr__(system, name, watching(getattr(system, name)))
+    try:
+        yield judged
+    finally:
+        for name in names:
+            object.__delattr__(system, name)
 
 
 def require_single_examples(discriminator: keras.layers.Layer, owner: str):

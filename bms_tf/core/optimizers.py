@@ -1,5 +1,6 @@
 """Optimizers and learning-rate schedules, as gin names them: one optimizer per player, built in the player's scope."""
 
+import math
 from collections.abc import Callable
 
 import gin
@@ -18,12 +19,14 @@ def adam(
     schedule: Callable[[float], Schedule] | None = None,
     clipnorm: float | None = None,
 ) -> keras.optimizers.Optimizer:
-    """Adam (Kingma and Ba 2015). `schedule` makes a schedule of the model's steps from the rate it starts with.
+    """Adam (Kingma and Ba 2015). `schedule` makes a schedule of generator updates from the rate it starts with;
+    `clipnorm`: the largest global norm of the gradient of all the player's weights together.
 
     Raises ValueError for a value out of range.
     """
-    if not learning_rate > 0:
-        raise ValueError(f"adam.learning_rate is {learning_rate}; it must be positive")
+    for name, value in {"learning_rate": learning_rate, "clipnorm": clipnorm}.items():
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"adam.{name} is {value}; it must be positive and finite")
     for name, beta in {"beta_1": beta_1, "beta_2": beta_2}.items():
         if not 0 <= beta < 1:
             raise ValueError(f"adam.{name} is {beta}; it must lie in [0, 1)")
@@ -33,18 +36,18 @@ def adam(
 
 def _check_horizon(horizon: int):
     if horizon < 1:
-        raise ValueError(f"the schedule's horizon is {horizon} steps; it must be at least 1")
+        raise ValueError(f"the schedule's horizon is {horizon} generator updates; it must be at least 1")
 
 
 @gin.configurable
 def linear_decay(learning_rate: float, *, horizon: int = gin.REQUIRED) -> Schedule:
-    """From `learning_rate` to 0 on a line over `horizon` steps of the model."""
+    """From `learning_rate` to 0 on a line over `horizon` generator updates."""
     _check_horizon(horizon)
     return keras.optimizers.schedules.PolynomialDecay(learning_rate, decay_steps=horizon, end_learning_rate=0.0)
 
 
 @gin.configurable
 def cosine_decay(learning_rate: float, *, horizon: int = gin.REQUIRED) -> Schedule:
-    """From `learning_rate` to 0 on half a cosine over `horizon` steps of the model (Loshchilov and Hutter 2017)."""
+    """From `learning_rate` to 0 on half a cosine over `horizon` generator updates (Loshchilov and Hutter 2017)."""
     _check_horizon(horizon)
     return keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=horizon)

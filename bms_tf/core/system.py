@@ -12,6 +12,8 @@ from bms_tf.core.keras import keras, require_same_keras
 from bms_tf.core.precision import returning_float32
 from bms_tf.core.random import Key, normal_rows
 
+Schedule = keras.optimizers.schedules.LearningRateSchedule
+
 # {player: {term: per-example [B] or scalar loss}}; a player minimizes the sum of the means of its terms.
 Losses = Mapping[str, Mapping[str, tf.Tensor]]
 Aux = Mapping[str, tf.Tensor]
@@ -110,10 +112,8 @@ class System(keras.Model):
     @property
     def batch_coupled(self) -> bool:
         """Whether an example's loss depends on the others in its replica's batch."""
-        if any(map(functional.couples_examples, self.networks.values())):
-            return True
-        layers = [layer for network in self.networks.values() for layer in network._flatten_layers()]
-        return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
+        networks = self.networks.values()
+        return any(map(functional.couples_examples, networks)) or any(map(functional.has_batch_normalization, networks))
 
     @property
     def batches_per_step(self) -> int:
@@ -187,9 +187,13 @@ class System(keras.Model):
         """The discriminator's logits [B] of data [B, ...], high for real data."""
         return self.discriminator(x, training=training)
 
+    def discriminate_with_features(self, x: tf.Tensor, *, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        """The logits [B] and the discriminator's features [B, F]: what its last layer with weights is given."""
+        return functional.with_features(self.discriminator, x, training=training)
+
     def features(self, x: tf.Tensor) -> tf.Tensor:
-        """The discriminator's features [B, F] of data [B, ...]: what its last layer with weights is given."""
-        return functional.with_features(self.discriminator, x, training=False)[1]
+        """The discriminator's features [B, F] of data [B, ...]."""
+        return self.discriminate_with_features(x)[1]
 
     # Training.
 
@@ -217,17 +221,23 @@ class System(keras.Model):
             Phase("generator", generator_losses),
         ]
 
-    def told_apart(self, terms: Callable[[tf.Tensor, tf.Tensor], Mapping[str, tf.Tensor]]) -> Callable:
-        """The discriminator's losses as `terms` of its logits [B] of data and of samples."""
+    def told_apart(self, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable:
+        """The discriminator's losses, with `loss` of the logits [B] of data and of samples."""
 
         def losses(x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-            return {"discriminator": terms(self.discriminate(x, training=True), self.sample_logits(x, key))}, {}
+            real, sample = self.discriminate(x, training=True), self.sample_logits(x, key)
+            return {"discriminator": {"sample": loss(real, sample)}}, {}
 
         return losses
 
     def sample_logits(self, x: tf.Tensor, key: Key) -> tf.Tensor:
         """The logits [B] of `prior_samples`, by the discriminator as it is trained."""
         return self.discriminate(self.prior_samples(x, key), training=True)
+
+    def real_logits(self, x: tf.Tensor) -> tf.Tensor:
+        """The logits [B] of data in a generator's loss: moving averages belong to the discriminator's own updates."""
+        with functional.frozen_statistics(self.discriminator):
+            return self.discriminate(x, training=True)
 
     def compile(
         self,
@@ -257,22 +267,23 @@ class System(keras.Model):
             jit_compile = bool(tf.config.list_logical_devices("GPU"))
         for player, optimizer in optimizers.items():
             require_same_keras(optimizer, f"the optimizer of {player}")
-            rate = optimizer._learning_rate
-            if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-                optimizer._learning_rate = _OfSteps(rate, self.step)
         # Keras itself wants one optimizer, and would otherwise make an RMSprop.
         super().compile(optimizer=next(iter(optimizers.values())), steps_per_execution=steps_per_execution)
         self._slices = accumulate
         with self.distribute_strategy.scope():
             self._phases, self._active = tuple(self.phases()), ()
+            self.generator_updates = 1  # until it is known who acts
             for modifier in modifiers:
                 self._phases = tuple(modifier(self, phase) for phase in self._phases)
             self._acting, self._terms = self._trace_terms()
+            self.generator_updates = self.generator_updates_per_step
             self.optimizers = dict(optimizers)
             for player, optimizer in optimizers.items():
+                rate = optimizer._learning_rate
+                if isinstance(rate, Schedule):
+                    optimizer._learning_rate = _OfGeneratorUpdates(rate, self)
                 optimizer.build(self.trainable(player))
             self._means = {term: keras.metrics.Mean(name=term) for terms in self._terms.values() for term in terms}
-            self.generator_updates = self.generator_updates_per_step
         self._gradients = {
             phase.name: tf.function(
                 partial(self._losses_and_gradients, phase), autograph=False, jit_compile=jit_compile
@@ -431,15 +442,14 @@ class _SwitchPhases(keras.callbacks.Callback):
         self.model.train_function = self.model.make_train_function()
 
 
-class _OfSteps(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that counts the model's steps, not the updates of one optimizer, which differ with repeats."""
+class _OfGeneratorUpdates(Schedule):
+    """A schedule that counts generator updates, as a recipe's length does, not the updates of one optimizer."""
 
-    def __init__(self, schedule, step: tf.Variable):
-        self.schedule = schedule
-        self.count = step
+    def __init__(self, schedule: Schedule, system: System):
+        self.schedule, self.system = schedule, system
 
     def __call__(self, step):
-        return self.schedule(self.count)
+        return self.schedule(self.system.step * self.system.generator_updates)
 
     def get_config(self):
         return {"schedule": self.schedule}

@@ -6,6 +6,7 @@ size of the code once, and any network can play any role that it has the shape f
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import gin
 
@@ -14,6 +15,7 @@ from bms_tf.networks.layers import Wrapper, wrap
 from bms_tf.networks.packing import packed
 from bms_tf.networks.posteriors import (
     DeterministicEncoder,
+    Encoder,
     GaussianEncoder,
     NoiseFedEncoder,
     RealNVPEncoder,
@@ -26,20 +28,48 @@ from bms_tf.networks.posteriors import (
 Factory = Callable[..., keras.Model]
 
 
+class Shapes(NamedTuple):
+    """What all roles share: the shapes of one example and of one code, and the scale of the data."""
+
+    data: tuple[int, ...]
+    code: tuple[int, ...]
+    scale: float
+
+
 @gin.configurable
-def shapes(*, data_shape: Sequence[int], code_size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The shapes of one example and of one code. Raises ValueError for a size that is not positive."""
+def shapes(*, data_shape: Sequence[int], code_size: int, scale: float = 1.0) -> Shapes:
+    """`scale`: that of the data, which the networks see divided by it and give back multiplied; all else, losses and
+    scores, has the data's own units. Raises ValueError for a size or a scale that is not positive.
+    """
     if code_size < 1 or any(size < 1 for size in data_shape):
         raise ValueError(f"data_shape is {data_shape} and code_size {code_size}; every size must be positive")
-    return tuple(data_shape), (code_size,)
+    if not 0 < scale < math.inf:
+        raise ValueError(f"shapes.scale is {scale}; it must be positive and finite")
+    return Shapes(tuple(data_shape), (code_size,), scale)
+
+
+def _seeing_data(network: keras.Model) -> keras.Model:
+    """`network`, which is shown data [B, ...] over their scale."""
+    data, _, scale = shapes()
+    return network if scale == 1 else keras.Sequential([keras.Input(data), keras.layers.Rescaling(1 / scale), network])
+
+
+def _giving_data(network: keras.Model) -> keras.Model:
+    """`network`, whose output [B, ...] is data over their scale."""
+    scale = shapes().scale
+    inputs = keras.Input(network.input_shape[1:])
+    return network if scale == 1 else keras.Sequential([inputs, network, keras.layers.Rescaling(scale)])
 
 
 @gin.configurable
 def generator(*, network: Factory, visible: Callable | None = None) -> keras.Model:
-    """G: codes [B, Z] to data [B, ...], or to the numbers of a visible distribution, which is then its `visible`."""
-    data, code = shapes()
+    """G: codes [B, Z] to data [B, ...], or to the numbers of a visible distribution, which is then its `visible`.
+
+    Those numbers are of the data as they are, whatever their scale.
+    """
+    data, code, _ = shapes()
     if visible is None:
-        return network(input_shape=code, output_shape=data)
+        return _giving_data(network(input_shape=code, output_shape=data))
     distribution = visible(data)
     model = network(input_shape=code, output_shape=distribution.output_shape, output_activation=None)
     model.visible = distribution
@@ -49,30 +79,27 @@ def generator(*, network: Factory, visible: Callable | None = None) -> keras.Mod
 @gin.configurable
 def discriminator(*, network: Factory, packing: int = 1) -> keras.Model:
     """D_I: data [B, ...] to logits [B], each of a pack of `packing` examples."""
-    data, _ = shapes()
-    return packed(network, packing, input_shape=data, output_shape=())
+    return _seeing_data(packed(network, packing, input_shape=shapes().data, output_shape=()))
 
 
 @gin.configurable
 def embedding_discriminator(*, network: Factory, size: int = gin.REQUIRED) -> keras.Model:
     """D of Mixture Density GAN: data [B, ...] to embeddings [B, size]."""
-    data, _ = shapes()
-    return network(input_shape=data, output_shape=(size,))
+    return _seeing_data(network(input_shape=shapes().data, output_shape=(size,)))
 
 
 @gin.configurable
 def autoencoding_discriminator(*, encoder: Factory, decoder: Factory) -> keras.Model:
     """D of BEGAN: data [B, ...] to data [B, ...], by way of a code."""
-    data, code = shapes()
+    data, code, _ = shapes()
     halves = encoder(input_shape=data, output_shape=code), decoder(input_shape=code, output_shape=data)
-    return keras.Sequential([keras.Input(data), *halves])
+    return _giving_data(_seeing_data(keras.Sequential([keras.Input(data), *halves])))
 
 
 @gin.configurable
 def code_discriminator(*, network: Factory) -> keras.Model:
     """D_L: codes [B, Z] to logits [B], high for codes from the prior."""
-    _, code = shapes()
-    return network(input_shape=code, output_shape=())
+    return network(input_shape=shapes().code, output_shape=())
 
 
 @gin.configurable
@@ -82,9 +109,10 @@ def joint_discriminator(*, network: Factory, trunk: Factory | None = None) -> ke
     `trunk`: through which data go first. VEEGAN's for images (table 3) has the convolutions of DCGAN's discriminator
     there, and a hidden layer of 512 in `network`.
     """
-    data, code = shapes()
+    data, code, scale = shapes()
     x, z = keras.Input(data), keras.Input(code)
-    features = x if trunk is None else trunk(input_shape=data)(x)
+    seen = x if scale == 1 else keras.layers.Rescaling(1 / scale)(x)
+    features = seen if trunk is None else trunk(input_shape=data)(seen)
     joined = keras.layers.Concatenate()([keras.layers.Flatten()(features), z])
     return keras.Model([x, z], network(input_shape=joined.shape[1:], output_shape=())(joined))
 
@@ -98,7 +126,7 @@ def convolutional_joint_discriminator(
     `trunk` makes a map [4, 4, F] of the data; `code_trunk` 1000 features of the code, which join it at each place
     (ours: without padding the two convolutions then leave one place). `filters`: the paper has 512 and 1024.
     """
-    data, code = shapes()
+    data, code, _ = shapes()
     x, z = keras.Input(data), keras.Input(code)
     place = keras.layers.Reshape((1, 1, 1000))(code_trunk(input_shape=code, output_shape=(1000,))(z))
     joined = keras.layers.Concatenate()([trunk(input_shape=data)(x), keras.layers.UpSampling2D(4)(place)])
@@ -108,49 +136,56 @@ def convolutional_joint_discriminator(
     return keras.Model([x, z], keras.layers.Reshape(())(logit))
 
 
+def _encoder(kind: type[Encoder], network: Factory, *, numbers: int) -> Encoder:
+    """An encoder whose network gives `numbers` numbers for each of a code's."""
+    data, (size,), _ = shapes()
+    model = _seeing_data(network(input_shape=data, output_shape=(numbers * size,)))
+    return kind(model, code_size=size, data_shape=data)
+
+
 @gin.configurable
 def gaussian_encoder(*, network: Factory) -> GaussianEncoder:
     """q(z|x), a diagonal Gaussian."""
-    data, (size,) = shapes()
-    return GaussianEncoder(network(input_shape=data, output_shape=(2 * size,)), code_size=size, data_shape=data)
+    return _encoder(GaussianEncoder, network, numbers=2)
 
 
 @gin.configurable
 def deterministic_encoder(*, network: Factory) -> DeterministicEncoder:
     """q(z|x), a point."""
-    data, (size,) = shapes()
-    return DeterministicEncoder(network(input_shape=data, output_shape=(size,)), code_size=size, data_shape=data)
+    return _encoder(DeterministicEncoder, network, numbers=1)
 
 
 @gin.configurable
 def unit_gaussian_encoder(*, network: Factory) -> UnitGaussianEncoder:
     """q(z|x), a Gaussian of standard deviation 1."""
-    data, (size,) = shapes()
-    return UnitGaussianEncoder(network(input_shape=data, output_shape=(size,)), code_size=size, data_shape=data)
+    return _encoder(UnitGaussianEncoder, network, numbers=1)
 
 
 @gin.configurable
 def spherical_encoder(*, network: Factory) -> SphericalEncoder:
     """q(z|x), a point on the unit sphere."""
-    data, (size,) = shapes()
-    return SphericalEncoder(network(input_shape=data, output_shape=(size,)), code_size=size, data_shape=data)
+    return _encoder(SphericalEncoder, network, numbers=1)
 
 
 @gin.configurable
 def real_nvp_encoder(*, network: Factory, coupling: Factory, layers: int = 4) -> RealNVPEncoder:
     """q(z|x), a diagonal Gaussian behind a RealNVP of `layers` coupling networks, from half of a code to the other."""
-    data, (size,) = shapes()
+    data, (size,), _ = shapes()
     if layers < 1:
         raise ValueError(f"real_nvp_encoder.layers is {layers}; it must be at least 1")
     kept = size // 2
     couplings = [coupling(input_shape=(kept,), output_shape=(2 * (size - kept),)) for _ in range(layers)]
-    network = network(input_shape=data, output_shape=(2 * size,))
+    network = _seeing_data(network(input_shape=data, output_shape=(2 * size,)))
     return RealNVPEncoder(network, couplings=couplings, code_size=size, data_shape=data)
 
 
 @gin.configurable
 def noise_fed_encoder(*, network: Factory) -> NoiseFedEncoder:
     """q(z|x), given by a network that is also fed with noise; for networks of flat inputs."""
-    data, (size,) = shapes()
-    network = network(input_shape=(math.prod(data) + size,), output_shape=(size,))
-    return NoiseFedEncoder(network, code_size=size, data_shape=data)
+    data, (size,), scale = shapes()
+    numbers = math.prod(data)
+    model = network(input_shape=(numbers + size,), output_shape=(size,))
+    if scale != 1:
+        seen = keras.layers.Rescaling([1 / scale] * numbers + [1.0] * size)
+        model = keras.Sequential([keras.Input((numbers + size,)), seen, model])
+    return NoiseFedEncoder(model, code_size=size, data_shape=data)

@@ -1,18 +1,25 @@
-"""Losses of discriminators. Logits are high for real data; all take and return per-example tensors."""
+"""Losses of discriminators. Logits are high for real data; all take and return per-example tensors.
+
+A loss is of pairs, one real and one fake each, and has two sides: `discriminator(real, fake)`, and
+`generator(real, fake)`, which the player that made the fakes minimizes. Both take logits that broadcast against each
+other, [B] or [T, B].
+"""
 
 from collections.abc import Callable
 
 import tensorflow as tf
 
 
-def hinge_real(logits: tf.Tensor, a: float = 1.0) -> tf.Tensor:
-    """max(0, a - log D(x)), [B], for logits [B] of real data (BMS-VAE-GAN, algorithm 1; Miyato et al. 2018, eq. 16)."""
-    return tf.nn.relu(a - logits)
+class AdversarialLoss:
+    """The loss of a discriminator of data and of the player that makes its fakes."""
 
+    def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        """What the discriminator minimizes, for the logits of data and of fakes."""
+        raise TypeError(f"{type(self).__name__} must define discriminator()")
 
-def hinge_fake(logits: tf.Tensor, b: float = 1.0) -> tf.Tensor:
-    """max(0, b + log D(G(z))), [B], for logits [B] of generated data."""
-    return tf.nn.relu(b + logits)
+    def generator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        """What the generator minimizes, for the same logits. It falls with `fake`."""
+        raise TypeError(f"{type(self).__name__} must define generator()")
 
 
 def cross_entropy_real(logits: tf.Tensor) -> tf.Tensor:
@@ -23,16 +30,6 @@ def cross_entropy_real(logits: tf.Tensor) -> tf.Tensor:
 def cross_entropy_fake(logits: tf.Tensor) -> tf.Tensor:
     """-log(1 - D(G(z))), [B], with D = sigmoid(logits) (alpha-GAN, eq. 15)."""
     return tf.nn.softplus(logits)
-
-
-def cross_entropy(real: tf.Tensor, sample: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The terms "real" and "sample", [B] each, of a classifier's logits [B] of data and of samples."""
-    return {"real": cross_entropy_real(real), "sample": cross_entropy_fake(sample)}
-
-
-def hinge(real: tf.Tensor, sample: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The terms "real" and "sample", [B] each, of the hinge loss of logits [B] of data and of samples."""
-    return {"real": hinge_real(real), "sample": hinge_fake(sample)}
 
 
 def code_losses(code_discriminator: Callable, prior: tf.Tensor, posterior: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -47,23 +44,57 @@ def code_losses(code_discriminator: Callable, prior: tf.Tensor, posterior: tf.Te
     }
 
 
-class Hinge:
-    """The hinge loss with margins `a` for real and `b` for generated data."""
+class Hinge(AdversarialLoss):
+    """max(0, a - D(x)) + max(0, b + D(G(z))), against -D(G(z)).
+
+    Sources: Miyato et al. 2018, eq. 16 and 17; BMS-VAE-GAN, algorithm 1, with log D_I for D.
+    """
 
     def __init__(self, a: float = 1.0, b: float = 1.0):
-        if a <= 0 or b <= 0:
+        """`a`, `b`: the margins of real and of generated data. Raises ValueError unless both are positive."""
+        if not (a > 0 and b > 0):
             raise ValueError(f"the hinge's margins are a = {a} and b = {b}; both must be positive")
         self.a, self.b = a, b
 
-    def real(self, logits: tf.Tensor) -> tf.Tensor:
-        return hinge_real(logits, self.a)
+    def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        return tf.nn.relu(self.a - real) + tf.nn.relu(self.b + fake)
 
-    def fake(self, logits: tf.Tensor) -> tf.Tensor:
-        return hinge_fake(logits, self.b)
+    def generator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        return -fake
 
 
-class CrossEntropy:
-    """The cross-entropy of a classifier that tells real (1) from generated (0)."""
+class CrossEntropy(AdversarialLoss):
+    """-log D(x) - log(1 - D(G(z))), against the density ratio -log D(G(z)) + log(1 - D(G(z))), minus the logit.
 
-    real = staticmethod(cross_entropy_real)
-    fake = staticmethod(cross_entropy_fake)
+    Source: Rosca et al. 2017 (alpha-GAN), eq. 13 and 14.
+    """
+
+    def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        return cross_entropy_real(real) + cross_entropy_fake(fake)
+
+    def generator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        return -fake
+
+
+class NonSaturating(AdversarialLoss):
+    """-log D(x) - log(1 - D(G(z))), against -log D(G(z)) (Goodfellow et al. 2014, eq. 1 and section 3)."""
+
+    def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        return cross_entropy_real(real) + cross_entropy_fake(fake)
+
+    def generator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        return cross_entropy_real(fake)
+
+
+class RelativisticPairing(AdversarialLoss):
+    """-log sigmoid(D(x) - D(G(z))), against -log sigmoid(D(G(z)) - D(x)).
+
+    Sources: Jolicoeur-Martineau 2018 (the relativistic standard GAN); Huang et al. 2024 (R3GAN), eq. 2 with
+    f(t) = -log(1 + e^-t) and the generator's side not saturating.
+    """
+
+    def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softplus(fake - real)
+
+    def generator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softplus(real - fake)

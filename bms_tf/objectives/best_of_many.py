@@ -9,14 +9,27 @@ single candidate can carry its gradient, so that the T candidates need only be s
 import contextlib
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import tensorflow as tf
 
 
-class BestOfMany:
-    """max_i s_i: the likelihood of the best candidate (BMS-VAE-GAN, eq. 4)."""
+class Reduction:
+    """Turns scores [T, B] of T candidates into one value [B], and chooses the candidate that carries its gradient."""
 
-    needs_scores = True
+    needs_scores = True  # to choose
+
+    def reduce(self, scores: tf.Tensor) -> tf.Tensor:
+        """The value [B] of `scores` [T, B]."""
+        raise TypeError(f"{type(self).__name__} must define reduce()")
+
+    def choose(self, scores: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
+        """The index, int32 [B], of a candidate of each example; `uniform`, [B] in [0, 1), is for those that draw."""
+        raise TypeError(f"{type(self).__name__} must define choose()")
+
+
+class BestOfMany(Reduction):
+    """max_i s_i: the likelihood of the best candidate (BMS-VAE-GAN, eq. 4)."""
 
     def reduce(self, scores: tf.Tensor) -> tf.Tensor:
         return tf.reduce_max(scores, axis=0)
@@ -25,10 +38,8 @@ class BestOfMany:
         return tf.argmax(scores, axis=0, output_type=tf.int32)
 
 
-class LeastRealistic:
+class LeastRealistic(Reduction):
     """min_i s_i: the least realistic candidate (the full BMS-VAE-GAN paper, for sharper images)."""
-
-    needs_scores = True
 
     def reduce(self, scores: tf.Tensor) -> tf.Tensor:
         return tf.reduce_min(scores, axis=0)
@@ -37,7 +48,7 @@ class LeastRealistic:
         return tf.argmin(scores, axis=0, output_type=tf.int32)
 
 
-class Mean:
+class Mean(Reduction):
     """mean_i s_i (the BMS-VAE-GAN workshop paper, eq. 4)."""
 
     needs_scores = False
@@ -51,10 +62,8 @@ class Mean:
         return tf.minimum(tf.cast(uniform * candidates, tf.int32), candidates - 1)
 
 
-class LogMeanExp:
+class LogMeanExp(Reduction):
     """log mean_i exp s_i: the multi-sample bound itself (workshop paper, eq. 2 and 3)."""
-
-    needs_scores = True
 
     def reduce(self, scores: tf.Tensor) -> tf.Tensor:
         return tf.reduce_logsumexp(scores, axis=0) - math.log(scores.shape[0])
@@ -66,57 +75,82 @@ class LogMeanExp:
 
 
 # (how a batch of data [N, ...] is scored, given as [K, B, ...] -> [K, B]; the reduction over the K = T candidates)
-Term = tuple[Callable[[tf.Tensor], tf.Tensor], BestOfMany | LeastRealistic | Mean | LogMeanExp]
+Term = tuple[Callable[[tf.Tensor], tf.Tensor], Reduction]
+Decode = Callable[[tf.Tensor], tf.Tensor]
+# Around the passes in which candidates are only scored, by the precision asked for (None: that of the networks).
+Scoring = Callable[[str | None], contextlib.AbstractContextManager]
 
 
-def naive(
-    decode: Callable[[tf.Tensor], tf.Tensor],
-    noise: tf.Tensor,
-    uniform: tf.Tensor,
-    terms: Sequence[Term],
-    *,
-    chunk: int | None = None,
-    scoring: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext,
-) -> list[tf.Tensor]:
-    """Each term's value [B], with gradient through all T candidates at once.
+class Gradient:
+    """How the terms of T candidates are differentiated.
 
-    `decode`: noise [K, B, Z] to candidates [K, B, ...]; `noise`: [T, B, Z]. The other arguments are those of
-    `winners_only` and are not needed here.
+    A call gives each term's value, [B]. `decode`: noise [K, B, Z] to candidates [K, B, ...]; `noise`: [T, B, Z];
+    `uniform`: [len(terms), B] in [0, 1), for the reductions that draw; `scoring`: see `Scoring`.
     """
-    candidates = decode(noise)
-    return [reduction.reduce(score(candidates)) for score, reduction in terms]
+
+    def __call__(
+        self, decode: Decode, noise: tf.Tensor, uniform: tf.Tensor, terms: Sequence[Term], scoring: Scoring
+    ) -> list[tf.Tensor]:
+        raise TypeError(f"{type(self).__name__} must define a call")
 
 
-def winners_only(
-    decode: Callable[[tf.Tensor], tf.Tensor],
-    noise: tf.Tensor,
-    uniform: tf.Tensor,
-    terms: Sequence[Term],
-    *,
-    chunk: int | None = None,
-    scoring: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext,
-) -> list[tf.Tensor]:
-    """Each term's value [B], with gradient through one candidate a term.
+class Naive(Gradient):
+    """Through all T candidates at once, in memory that grows with T. The authors' code does it."""
 
-    All T candidates are scored without gradient, `chunk` of them at a time (None: all at once), inside `scoring()`;
-    then each term's chosen candidate is decoded again with gradient. Memory does not grow with T. For max and min this
-    is exactly the gradient of `naive`, unless the networks have batch statistics; for the means it is unbiased.
+    def __call__(self, decode, noise, uniform, terms, scoring=contextlib.nullcontext):
+        candidates = decode(noise)
+        return [reduction.reduce(score(candidates)) for score, reduction in terms]
 
-    `decode`: noise [K, B, Z] to candidates [K, B, ...]; `noise`: [T, B, Z]; `uniform`: [len(terms), B], for the
-    reductions that draw. Raises ValueError where `chunk` does not divide T.
+
+class WinnersOnly(Gradient):
+    """Through one candidate a term; memory does not grow with T.
+
+    All T candidates are scored without gradient, inside `scoring(precision)`; then each term's chosen candidate is
+    decoded again with gradient. For max and min this is exactly the gradient of `Naive`, unless the networks have batch
+    statistics; for the means it is unbiased.
     """
-    many, batch = noise.shape[0], noise.shape[1]
-    if many == 1:
-        return naive(decode, noise, uniform, terms)
-    chunk = chunk or many
-    if many % chunk:
-        raise ValueError(f"chunk is {chunk}; it must divide the {many} samples per data point")
 
-    def scores_of(part):
-        candidates = decode(part)
-        return [score(candidates) for score, reduction in terms if reduction.needs_scores]
+    def __init__(self, chunk: int | None = None, precision: Literal["bfloat16"] | None = None):
+        """`chunk`: how many candidates of each example are scored at a time, a divisor of T (None: all of them);
+        `precision`: in which the networks score (None: their own). Raises ValueError for other values.
+        """
+        if chunk is not None and chunk < 1:
+            raise ValueError(f"WinnersOnly.chunk is {chunk}; it must be at least 1, or None for all candidates at once")
+        if precision not in (None, "bfloat16"):
+            raise ValueError(f'WinnersOnly.precision is {precision!r}; allowed are None and "bfloat16"')
+        self.chunk, self.precision = chunk, precision
 
-    with scoring():
+    def __call__(self, decode, noise, uniform, terms, scoring=contextlib.nullcontext):
+        """Raises ValueError where the chunk does not divide T."""
+        many, batch = noise.shape[0], noise.shape[1]
+        if many == 1:
+            return Naive()(decode, noise, uniform, terms)
+        with scoring(self.precision):
+            scores = self._scores(decode, noise, terms)
+        rows = tf.range(batch)
+        chosen = [
+            reduction.choose(tf.zeros([many, batch]) if s is None else s, u)
+            for s, (_, reduction), u in zip(scores, terms, tf.unstack(uniform, num=len(terms)))
+        ]
+        winners = decode(tf.stack([tf.gather_nd(noise, tf.stack([index, rows], axis=-1)) for index in chosen]))
+        values = [score(winners[i : i + 1])[0] for i, (score, _) in enumerate(terms)]
+        # The value shown is the reduction's own; the gradient is the chosen candidate's.
+        return [
+            value if s is None else tf.stop_gradient(reduction.reduce(s) - value) + value
+            for value, s, (_, reduction) in zip(values, scores, terms)
+        ]
+
+    def _scores(self, decode: Decode, noise: tf.Tensor, terms: Sequence[Term]) -> list[tf.Tensor | None]:
+        """The scores [T, B] of each term that needs them to choose, without gradient."""
+        many, batch = noise.shape[0], noise.shape[1]
+        chunk = self.chunk or many
+        if many % chunk:
+            raise ValueError(f"WinnersOnly.chunk is {chunk}; it must divide the {many} samples per data point")
+
+        def scores_of(part):
+            candidates = decode(part)
+            return [score(candidates) for score, reduction in terms if reduction.needs_scores]
+
         if chunk == many:
             scored = scores_of(noise)
         else:
@@ -129,18 +163,5 @@ def winners_only(
                 fn_output_signature=[tf.TensorSpec([chunk, batch], noise.dtype)] * count,
             )
             scored = [tf.reshape(scores, [many, batch]) for scores in scored]
-    scored = iter([tf.stop_gradient(scores) for scores in scored])
-
-    rows = tf.range(batch)
-    scores = [next(scored) if reduction.needs_scores else None for _, reduction in terms]
-    chosen = [
-        reduction.choose(tf.zeros([many, batch]) if s is None else s, u)
-        for s, (_, reduction), u in zip(scores, terms, tf.unstack(uniform, num=len(terms)))
-    ]
-    winners = decode(tf.stack([tf.gather_nd(noise, tf.stack([index, rows], axis=-1)) for index in chosen]))
-    values = [score(winners[i : i + 1])[0] for i, (score, _) in enumerate(terms)]
-    # The value shown is the reduction's own; the gradient is the chosen candidate's.
-    return [
-        value if s is None else tf.stop_gradient(reduction.reduce(s) - value) + value
-        for value, s, (_, reduction) in zip(values, scores, terms)
-    ]
+        scored = iter([tf.stop_gradient(scores) for scores in scored])
+        return [next(scored) if reduction.needs_scores else None for _, reduction in terms]

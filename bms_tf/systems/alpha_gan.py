@@ -16,7 +16,7 @@ from bms_tf.objectives import adversarial, divergences, visible
 class AlphaGAN(System):
     """Encoder and generator are updated separately: D's gradient does not reach the encoder (algorithm 1).
 
-    With R(d) = -log d + log(1 - d), which is minus the logit of d:
+    With R(d) = -log d + log(1 - d), which is minus the logit of d, and the cross-entropy as D's loss:
 
     | term | loss | source |
     | --- | --- | --- |
@@ -24,16 +24,17 @@ class AlphaGAN(System):
     | encoder/prior | R(C(z_hat)) | eq. 11 |
     | generator/reconstruction | lambda ||x - x_hat||_1 | eq. 13 |
     | generator/adversarial_reconstruction, generator/sample | R(D(x_hat)), R(D(G(z))) | eq. 13 |
-    | discriminator/real, /reconstruction, /sample | -2 log D(x), -log(1 - D(x_hat)), -log(1 - D(G(z))) | eq. 14 |
+    | discriminator/reconstruction | -log D(x) - log(1 - D(x_hat)) | eq. 14 |
+    | discriminator/sample | -log D(x) - log(1 - D(G(z))) | eq. 14 |
     | code_discriminator/posterior, /prior | -log(1 - C(z_hat)), -log C(z) | eq. 17 |
 
     Eq. 15 drops the factor 2 of eq. 14; eq. 14 is followed. Two updates of encoder and generator for one of each
     discriminator (section 6). The norm is a sum in 2-D and a mean over pixels; a generator with a visible distribution
     has -lambda log p(x|z) in its place, and the distribution's mean as x_hat and G(z). The ablation of appendix D has
-    the empirical KL, eq. 18, in the place of C.
+    the empirical KL, eq. 18, in the place of C. Another `discriminator_loss` is ours.
 
     VGH++ (Rosca et al. 2018, algorithm 5) is the same with one update of each. VGH (their appendix F, first equation)
-    has no samples: no `sample` terms, and then real data weighs 1.
+    has no samples: no `sample` terms, so that real data weighs 1.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class AlphaGAN(System):
         autoencoder_updates: int = 2,
         samples: bool = True,
         prior_term: Callable | None = None,
+        discriminator_loss: adversarial.AdversarialLoss = adversarial.CrossEntropy(),
         seed: int = 0,
         ema: float | None = None,
     ):
@@ -69,6 +71,7 @@ class AlphaGAN(System):
         super().__init__(networks=networks, seed=seed, ema=ema, visible=visible.of(generator))
         self.encoder_lambda, self.generator_lambda = encoder_lambda, generator_lambda
         self.autoencoder_updates, self.samples, self.prior_term = autoencoder_updates, samples, prior_term
+        self.discriminator_loss = discriminator_loss
 
     @property
     def batch_coupled(self) -> bool:
@@ -98,25 +101,22 @@ class AlphaGAN(System):
         return {"encoder": losses}, {}
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        loss, real = self.discriminator_loss.generator, self.real_logits(x)
         output = self.generator(self.posterior_codes(x, key), training=True)
         losses = {
             "reconstruction": -self.generator_lambda * self.visible.log_prob(x, output),
-            "adversarial_reconstruction": -self.discriminator(self.visible.mean(output), training=True),
+            "adversarial_reconstruction": loss(real, self.discriminate(self.visible.mean(output), training=True)),
         }
         if self.samples:
-            losses["sample"] = -self.discriminator(self.prior_samples(x, key), training=True)
+            losses["sample"] = loss(real, self.sample_logits(x, key))
         return {"generator": losses}, {}
 
     def _discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+        loss, real = self.discriminator_loss.discriminator, self.discriminate(x, training=True)
         x_hat = self.decode(self.posterior_codes(x, key))
-        losses = {
-            "real": adversarial.cross_entropy_real(self.discriminator(x, training=True)),
-            "reconstruction": adversarial.cross_entropy_fake(self.discriminator(x_hat, training=True)),
-        }
+        losses = {"reconstruction": loss(real, self.discriminate(x_hat, training=True))}
         if self.samples:
-            sample = self.discriminator(self.prior_samples(x, key), training=True)
-            losses["real"] *= 2.0
-            losses["sample"] = adversarial.cross_entropy_fake(sample)
+            losses["sample"] = loss(real, self.sample_logits(x, key))
         return {"discriminator": losses}, {}
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:

@@ -1,6 +1,7 @@
 """BMS-VAE-GAN: "Best of Many" samples distribution matching (Bhattacharyya, Fritz, Schiele 2019)."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal
@@ -21,16 +22,20 @@ class BMSVAEGAN(System):
 
         L = alpha * S(x) + beta * max_i log p(x|z_i) - KL(q(z|x) || p(z)),    z_1 .. z_T ~ q(z|x),
 
+    where S is a reduction of log D_I(G(z_i)), minus the generator's side g of D_I's loss:
+
     | term | of the objective | source |
     | --- | --- | --- |
     | autoencoder/reconstruction | -beta max_i log p(x|z_i), log p = -lambda ||x - G(z)||_1 | eq. 3, 4 |
-    | autoencoder/synthetic_likelihood | -alpha S, S the least (or mean) log D_I(G(z_i)) | eq. 3, 4 |
-    | autoencoder/sample | -alpha log D_I(G(z)), z ~ p(z) | ours, after alpha-GAN eq. 13; algorithm 1, line 4 |
+    | autoencoder/synthetic_likelihood | -alpha S, S the least (or mean) -g(D_I(x), D_I(G(z_i))) | eq. 3, 4 |
+    | autoencoder/sample | sample_weight g(D_I(x), D_I(G(z))), z ~ p(z) | ours, after alpha-GAN eq. 13 |
     | autoencoder/prior | -log [D_L(z_1) / (1 - D_L(z_1))] | eq. 4, "classifier based estimate" |
-    | discriminator/* | hinge loss | algorithm 1, line 4 |
+    | discriminator/reconstruction, /sample | D_I's loss of the pairs x, G(z_1) and x, G(z) | algorithm 1, line 4 |
     | code_discriminator/* | cross-entropy | algorithm 1, line 5 |
 
-    With T = 1 it is alpha-GAN + SN (joint updates); with alpha = 0 it is BMS-VAE, and has no D_I.
+    Eq. 4 as printed has no term on samples of the prior: `sample_weight` is 0 there. Algorithm 1 as printed shows D_I
+    samples alone, not reconstructions: `fakes = "samples"`. The papers' loss is the hinge, with g = -log D_I.
+    With T = 1 it is alpha-GAN + SN (joint updates); with `alpha` and `sample_weight` 0 it is BMS-VAE, and has no D_I.
 
     Deviations: the papers do not give the posterior (here what the encoder says, a diagonal Gaussian by default), the
     margins (1), nor how the norm is reduced (the sum in 2-D, the mean for images). Codes seen by D_L, the prior term
@@ -49,56 +54,62 @@ class BMSVAEGAN(System):
         lambda_: float = gin.REQUIRED,
         alpha: float = 1.0,
         beta: float = 1.0,
-        reconstruction: object = best_of_many.BestOfMany(),
-        synthetic_likelihood: object = best_of_many.LeastRealistic(),
+        sample_weight: float = 1.0,
+        reconstruction: best_of_many.Reduction = best_of_many.BestOfMany(),
+        synthetic_likelihood: best_of_many.Reduction = best_of_many.LeastRealistic(),
         prior_term: Callable | None = None,
-        discriminator_loss: object = adversarial.Hinge(),
+        discriminator_loss: adversarial.AdversarialLoss = adversarial.Hinge(),
         fakes: Literal["both", "samples"] = "both",
         all_codes: bool = False,
-        gradient: Callable = best_of_many.winners_only,
-        chunk: int | None = None,
-        scoring: Literal["bfloat16"] | None = None,
+        gradient: best_of_many.Gradient = best_of_many.WinnersOnly(),
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`encoder` has `posterior(x)`; `discriminator` (D_I) and `code_discriminator` (D_L) give logits [B].
+        """Args:
+            encoder: has `posterior(x)`.
+            discriminator, code_discriminator: D_I and D_L, which give logits [B].
+            T: samples of q(z|x) per data point.
+            lambda_, alpha, beta, sample_weight: the weights, not negative.
+            reconstruction, synthetic_likelihood: how the T candidates' scores become one.
+            prior_term: `prior_term(posterior, z)` replaces D_L's estimate of the KL; `code_discriminator` is then None.
+            discriminator_loss: of D_I, and what the generator has against it.
+            fakes: what D_I tells from data, "samples" of the prior, or "both" these and reconstructions.
+            all_codes: whether D_L, the prior term and D_I's reconstructions see z_1 .. z_T instead of z_1.
+            gradient: how the T candidates are differentiated.
 
-        `reconstruction` and `synthetic_likelihood` reduce the T candidates; `prior_term(posterior, z)` replaces D_L's
-        estimate of the KL (then `code_discriminator` is None); `fakes`: what D_I tells from data, samples alone
-        (algorithm 1 as printed) or reconstructions as well, with data weighing 2 (alpha-GAN, eq. 14); `all_codes`: D_L,
-        the prior term and D_I's reconstructions see z_1 .. z_T; `gradient` and `chunk`: how the T candidates are
-        differentiated, see `objectives.best_of_many`; `scoring`: in what precision the networks score the T candidates
-        without gradient (None: as they were made). Raises ValueError for a value out of range.
+        Raises:
+            ValueError: for a value out of range, and where networks and weights do not fit each other.
         """
         if T < 1:
             raise ValueError(f"BMSVAEGAN.T is {T}; it must be at least 1")
-        if chunk is not None and (chunk < 1 or T % chunk):
-            raise ValueError(f"BMSVAEGAN.chunk is {chunk}; it must divide T = {T}")
-        for name, weight in {"lambda_": lambda_, "alpha": alpha, "beta": beta}.items():
-            if weight < 0:
-                raise ValueError(f"BMSVAEGAN.{name} is {weight}; it must not be negative")
-        if scoring not in (None, "bfloat16"):
-            raise ValueError(f'BMSVAEGAN.scoring is {scoring!r}; allowed are None and "bfloat16"')
+        weights = {"lambda_": lambda_, "alpha": alpha, "beta": beta, "sample_weight": sample_weight}
+        for name, weight in weights.items():
+            if not 0 <= weight < math.inf:
+                raise ValueError(f"BMSVAEGAN.{name} is {weight}; it must be finite and not negative")
         if fakes not in ("both", "samples"):
             raise ValueError(f'BMSVAEGAN.fakes is {fakes!r}; allowed are "both" and "samples"')
         if (code_discriminator is None) == (prior_term is None):
             raise ValueError("BMSVAEGAN needs either a code_discriminator or another prior_term, and not both")
-        if alpha > 0 and discriminator is None:
-            raise ValueError(f"BMSVAEGAN.alpha is {alpha} but there is no discriminator; without one alpha must be 0")
+        adversarial_game = alpha > 0 or sample_weight > 0
+        if adversarial_game and discriminator is None:
+            raise ValueError(
+                f"BMSVAEGAN.alpha is {alpha} and sample_weight {sample_weight} but there is no discriminator; "
+                "without one both must be 0"
+            )
         networks = {"encoder": encoder, "generator": generator}
         players = {"autoencoder": ("encoder", "generator")}
-        if alpha > 0:
+        if adversarial_game:
             networks["discriminator"], players["discriminator"] = discriminator, ("discriminator",)
         if prior_term is None:
             networks["code_discriminator"], players["code_discriminator"] = code_discriminator, ("code_discriminator",)
         super().__init__(networks=networks, players=players, seed=seed, ema=ema, visible=visible.of(generator))
         self.T = T
-        self.lambda_, self.alpha, self.beta = lambda_, alpha, beta
+        self.lambda_, self.alpha, self.beta, self.sample_weight = lambda_, alpha, beta, sample_weight
         self.reconstruction, self.synthetic_likelihood = reconstruction, synthetic_likelihood
         self.prior_term = prior_term
         self.discriminator_loss, self.fakes = discriminator_loss, fakes
         self.codes_seen = T if all_codes else 1
-        self.gradient, self.chunk, self.scoring = gradient, chunk, scoring
+        self.gradient = gradient
 
     @property
     def batch_coupled(self) -> bool:
@@ -116,33 +127,31 @@ class BMSVAEGAN(System):
     def _autoencoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         posterior = self.encoder.posterior(x)
         noise = self._noise(x, key, self.T)
+        real = self.real_logits(x) if "discriminator" in self.players else None
         terms = [(lambda outputs: self.lambda_ * self.visible.log_prob(x, outputs), self.reconstruction)]
         if self.alpha > 0:
-            terms.append((self._log_ratio, self.synthetic_likelihood))
+            terms.append((partial(self._log_ratio, real), self.synthetic_likelihood))
         values = self.gradient(
             lambda noise: self._decode(posterior.sample(noise)),
             noise,
             key.uniform("choice", (x.shape[0],), draws=(len(terms),)),
             terms,
-            chunk=self.chunk,
-            scoring=self._scoring,
+            self._scoring,
         )
         losses = {"reconstruction": -self.beta * values[0], "prior": self._prior(posterior, noise)}
         if self.alpha > 0:
             losses["synthetic_likelihood"] = -self.alpha * values[1]
-            losses["sample"] = -self.alpha * self.discriminator(self.prior_samples(x, key), training=True)
+        if self.sample_weight > 0:
+            losses["sample"] = self.sample_weight * self.discriminator_loss.generator(real, self.sample_logits(x, key))
         return {"autoencoder": losses}, {}
 
     def _discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        real, fake = self.discriminator_loss.real, self.discriminator_loss.fake
-        losses = {
-            "real": real(self.discriminator(x, training=True)),
-            "sample": fake(self.discriminator(self.prior_samples(x, key), training=True)),
-        }
+        loss, real = self.discriminator_loss.discriminator, self.discriminate(x, training=True)
+        losses = {"sample": loss(real, self.sample_logits(x, key))}
         if self.fakes == "both":
-            codes = self._codes(self.encoder.posterior(x), self._noise(x, key, self.codes_seen))
-            losses["real"] *= 2.0
-            losses["reconstruction"] = fake(self.discriminator(self.decode(codes), training=True))
+            x_hat = self.decode(self._codes(self.encoder.posterior(x), self._noise(x, key, self.codes_seen)))
+            logits = tf.reshape(self.discriminate(x_hat, training=True), [self.codes_seen, -1])
+            losses["reconstruction"] = loss(real, logits)
         return {"discriminator": losses}, {}
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
@@ -151,12 +160,12 @@ class BMSVAEGAN(System):
         return {"code_discriminator": losses}, {}
 
     @contextlib.contextmanager
-    def _scoring(self) -> Iterator[None]:
+    def _scoring(self, precision: str | None) -> Iterator[None]:
         """How the networks compute while all T candidates are scored."""
         networks = [self.networks[name] for name in ("generator", "discriminator") if name in self.networks]
         with contextlib.ExitStack() as stack:
             stack.enter_context(frozen_statistics(*networks))
-            if self.scoring == "bfloat16":
+            if precision == "bfloat16":
                 stack.enter_context(computing_in_bfloat16(*networks))
             yield
 
@@ -178,7 +187,8 @@ class BMSVAEGAN(System):
         outputs = self.generator(tf.reshape(z, [-1, self.code_size]), training=True)
         return tf.reshape(outputs, [*z.shape[:2], *outputs.shape[1:]])
 
-    def _log_ratio(self, outputs: tf.Tensor) -> tf.Tensor:
-        """log D_I, [K, B], of candidates, given as the generator's outputs [K, B, ...]."""
+    def _log_ratio(self, real: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        """log D_I, [K, B], of candidates, given as the generator's outputs [K, B, ...]; `real`: D_I's logits [B]."""
         candidates = tf.reshape(self.visible.mean(outputs), [-1, *self.data_shape])
-        return tf.reshape(self.discriminator(candidates, training=True), outputs.shape[:2])
+        logits = tf.reshape(self.discriminate(candidates, training=True), outputs.shape[:2])
+        return -self.discriminator_loss.generator(real, logits)

@@ -1,4 +1,4 @@
-"""GAN: generative adversarial nets (Goodfellow et al. 2014)."""
+"""GAN (Goodfellow et al. 2014), SN-GAN (Miyato et al. 2018) and R3GAN (Huang et al. 2024): one game, three losses."""
 
 import gin
 import tensorflow as tf
@@ -11,22 +11,44 @@ from bms_tf.objectives import adversarial
 
 @gin.configurable
 class GAN(System):
-    """The non-saturating game; with the networks of Radford, Metz and Chintala (2016) it is DCGAN.
+    """A generator and a discriminator, with a loss of pairs (x, G(z)).
 
     | term | loss | source |
     | --- | --- | --- |
-    | discriminator/real, /sample | -log D(x), -log(1 - D(G(z))) | eq. 1 |
-    | generator/sample | -log D(G(z)) | section 3, last paragraph |
+    | discriminator/sample, GAN | -log D(x) - log(1 - D(G(z))) | Goodfellow et al., eq. 1 |
+    | generator/sample, GAN | -log D(G(z)) | there, section 3, last paragraph |
+    | discriminator/sample, SN-GAN | max(0, 1 - D(x)) + max(0, 1 + D(G(z))) | Miyato et al., eq. 16 |
+    | generator/sample, SN-GAN | -D(G(z)) | there, eq. 17 |
+    | discriminator/sample, R3GAN | -log sigmoid(D(x) - D(G(z))) | Huang et al., eq. 2 |
+    | generator/sample, R3GAN | -log sigmoid(D(G(z)) - D(x)) | the authors' code (brownvc/R3GAN) |
 
-    One update of D for one of G (k = 1 of algorithm 1).
+    With the networks of Radford, Metz and Chintala (2016) the first is DCGAN. What else makes SN-GAN is the
+    normalization of the discriminator that it is given, whose power iteration runs once for each update of D (there,
+    algorithm 1); what else makes R3GAN is the modifier `zero_centered_penalty`.
     """
 
-    def __init__(self, *, generator: keras.Model, discriminator: keras.Model, seed: int = 0, ema: float | None = None):
-        """`discriminator` gives logits [B]."""
+    def __init__(
+        self,
+        *,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        discriminator_loss: adversarial.AdversarialLoss = adversarial.NonSaturating(),
+        discriminator_updates: int = 1,
+        seed: int = 0,
+        ema: float | None = None,
+    ):
+        """`discriminator` gives logits [B]; `discriminator_updates`: for one of the generator (k = 1 of algorithm 1 of
+        Goodfellow et al.; n_dis, 1 or 5, of Miyato et al.). Raises ValueError for less than one.
+        """
+        if discriminator_updates < 1:
+            raise ValueError(f"GAN.discriminator_updates is {discriminator_updates}; it must be at least 1")
         super().__init__(networks={"generator": generator, "discriminator": discriminator}, seed=seed, ema=ema)
+        self.discriminator_loss, self.discriminator_updates = discriminator_loss, discriminator_updates
 
     def phases(self) -> list[Phase]:
-        return self.alternating(self.told_apart(adversarial.cross_entropy), self._generator_losses)
+        told_apart = self.told_apart(self.discriminator_loss.discriminator)
+        return self.alternating(told_apart, self._generator_losses, repeats=self.discriminator_updates)
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        return {"generator": {"sample": adversarial.cross_entropy_real(self.sample_logits(x, key))}}, {}
+        loss = self.discriminator_loss.generator(self.real_logits(x), self.sample_logits(x, key))
+        return {"generator": {"sample": loss}}, {}

@@ -3,7 +3,6 @@
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import with_features
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -16,7 +15,7 @@ class GDPPGAN(System):
 
     | term | loss | source |
     | --- | --- | --- |
-    | discriminator/real, /sample | -log D(x), -log(1 - D(G(z))) | that of a GAN |
+    | discriminator/sample | -log D(x) - log(1 - D(G(z))) | that of a GAN |
     | generator/sample | -log D(G(z)) | that of a GAN |
     | generator/magnitude | weight * (eigenvalues of data - of samples)^2 | L_m |
     | generator/structure | -cosines of their eigenvectors, weighed by the data's eigenvalues | L_s |
@@ -46,11 +45,11 @@ class GDPPGAN(System):
         return True  # a kernel is one of all examples of a batch
 
     def phases(self) -> list[Phase]:
-        return self.alternating(self.told_apart(adversarial.cross_entropy), self._generator_losses)
+        return self.alternating(self.told_apart(adversarial.CrossEntropy().discriminator), self._generator_losses)
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        _, real = with_features(self.discriminator, x, training=True)
-        logits, sample = with_features(self.discriminator, self.prior_samples(x, key), training=True)
+        _, real = self.discriminate_with_features(x, training=True)
+        logits, sample = self.discriminate_with_features(self.prior_samples(x, key), training=True)
         magnitude, structure = determinantal.diversity(real, sample)
         losses = {
             "sample": adversarial.cross_entropy_real(logits),

@@ -18,8 +18,8 @@ class MDGAN(System):
 
     | term | loss | source |
     | --- | --- | --- |
-    | discriminator/real | -log[lk(D(x)) / lambda] | log lk(D(x)), maximized |
-    | discriminator/sample | -log[1 - lk(D(G(z))) / lambda] | log(lambda - lk(D(G(z)))), maximized |
+    | discriminator/sample | -log[lk(D(x)) / lambda] | log lk(D(x)), maximized |
+    | | - log[1 - lk(D(G(z))) / lambda] | log(lambda - lk(D(G(z)))), maximized |
     | generator/sample | log[1 - lk(D(G(z))) / lambda] | the same, minimized |
 
     So it is the saturating game of a classifier whose probability of data is lk / lambda, and `discriminate` gives that
@@ -49,7 +49,7 @@ class MDGAN(System):
         return self.mixture.logit(self.discriminator(x, training=training))
 
     def phases(self) -> list[Phase]:
-        return self.alternating(self.told_apart(adversarial.cross_entropy), self._generator_losses)
+        return self.alternating(self.told_apart(adversarial.CrossEntropy().discriminator), self._generator_losses)
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         return {"generator": {"sample": -adversarial.cross_entropy_fake(self.sample_logits(x, key))}}, {}

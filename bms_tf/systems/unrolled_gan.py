@@ -18,7 +18,7 @@ class UnrolledGAN(System):
 
     | term | loss | source |
     | --- | --- | --- |
-    | discriminator/real, /sample | -log D(x), -log(1 - D(G(z))) | section 2.1; D itself moves by one update |
+    | discriminator/sample | -log D(x) - log(1 - D(G(z))) | section 2.1; D itself moves by one update |
     | generator/sample | -log D_K(G(z)), with the gradient through D_K's dependence on G | sections 2.2 and 2.3 |
 
     From the authors' code: the generator's loss is the non-saturating one, and all K updates see one batch. Deviation:
@@ -50,7 +50,7 @@ class UnrolledGAN(System):
         return True  # each unrolled update takes the mean over the batch
 
     def phases(self) -> list[Phase]:
-        return self.alternating(self.told_apart(adversarial.cross_entropy), self._generator_losses)
+        return self.alternating(self.told_apart(adversarial.CrossEntropy().discriminator), self._generator_losses)
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         x_gen = self.prior_samples(x, key)
@@ -66,7 +66,7 @@ class UnrolledGAN(System):
                 tape.watch(weights)
                 with substituted(self.discriminator, weights):
                     real, sample = self.discriminator(x, training=True), self.discriminator(x_gen, training=True)
-                f = tf.add_n(list(map(tf.reduce_mean, adversarial.cross_entropy(real, sample).values())))
+                f = tf.reduce_mean(adversarial.CrossEntropy().discriminator(real, sample))
             slopes = tape.gradient(f, weights)
             weights = {name: weights[name] - self.rate * slopes[name] for name in weights}
         return weights

@@ -5,7 +5,7 @@ from functools import partial
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import power_iteration, with_features
+from bms_tf.core.functional import power_iteration
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -53,9 +53,9 @@ class VAEGAN(System):
     def _game_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         posterior = self.encoder.posterior(x)
         z_hat = posterior.sample(key.normal("posterior", (x.shape[0], self.code_size)))
-        real, features = with_features(self.discriminator, x, training=True)
-        hat, features_hat = with_features(self.discriminator, self.decode(z_hat), training=True)
-        sample = self.discriminator(self.prior_samples(x, key), training=True)
+        real, features = self.discriminate_with_features(x, training=True)
+        hat, features_hat = self.discriminate_with_features(self.decode(z_hat), training=True)
+        sample = self.sample_logits(x, key)
         reconstruction = -likelihoods.log_gaussian(features, features_hat, 0.5)
         return {
             "encoder": {"prior": divergences.analytic_kl(posterior, z_hat), "reconstruction": reconstruction},

@@ -54,7 +54,11 @@ class WGANGP(System):
     def _critic_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         critic, x_gen = partial(self.discriminator, training=True), self.prior_samples(x, key)
         penalty = penalties.gradient_penalty(critic, x, x_gen, key.uniform("interpolation", (x.shape[0],)))
-        losses = {"real": -critic(x), "sample": critic(x_gen), "gradient_penalty": self.lambda_ * penalty}
+        losses = {
+            "real": -self.discriminate(x, training=True),
+            "sample": self.discriminate(x_gen, training=True),
+            "gradient_penalty": self.lambda_ * penalty,
+        }
         return {"discriminator": losses}, {}
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:

@@ -28,7 +28,12 @@ TINY = (
     "train.log_every = 10",
     "train.steps_per_execution = 1",
 )
-WITHOUT_CONSTANT = ["gin/systems/wgan_gp.gin"]
+WITHOUT_CONSTANT = [  # D's last bias cancels in differences of logits
+    "gin/systems/wgan_gp.gin",
+    "gin/systems/r3gan.gin",
+    "gin/systems/relativistic_alpha_gan.gin",
+    "gin/systems/relativistic_bms_vae_gan.gin",
+]
 STEPS = 4  # ahead of a checkpoint, and as many behind it
 # So that the second half has another phase than the first.
 PRETRAINED = {name: [f"VEEGAN.pretraining = {STEPS}"] for name in SYSTEMS if "veegan" in name}
@@ -109,7 +114,7 @@ def test_each_phase_is_traced_once(trained):
 
 def test_a_phase_changes_its_players_variables_alone_and_all_have_a_gradient(trained):
     system = trained.system
-    x = tf.random.stateless_normal([8, *system.data_shape], [1, 0])
+    x = 3 * tf.random.stateless_normal([8, *system.data_shape], [1, 0])  # 3: also where the weights are normalized
     reached = set()
     for index, phase in enumerate(system._phases):
         # Large weights, so that hinge losses are not all within their margin: there the bias of the last layer has no
@@ -121,7 +126,7 @@ def test_a_phase_changes_its_players_variables_alone_and_all_have_a_gradient(tra
         own = {v.ref() for player in players for v in system.trainable(player)}
         _, gradients, _ = system._gradients[phase.name](x, Key(tf.zeros([2], tf.int64)).seed, tf.constant(0))
         for player in players:
-            reached |= {v.ref() for v, g in zip(system.trainable(player), gradients[player]) if np.any(g)}
+            reached |= {v.ref() for v, g in zip(system.trainable(player), gradients[player]) if np.any(np.abs(g) > 1e-7)}
         system._play(index, phase, 0, x)
         changed = {v for v, old in before.items() if not np.array_equal(v.deref(), old)}
         assert changed and changed <= own, phase.name

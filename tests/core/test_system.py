@@ -293,13 +293,15 @@ def test_the_first_loss_that_is_not_finite_is_remembered():
     assert game.bad_term == ("artist/root", 3)
 
 
-def test_schedules_count_steps_and_not_updates():
-    # The rate is 1 in step 0 and 1/2 from then on. Two updates a step: c = 3 - 1 - 1 - 1/2 - 1/2. By updates, the
-    # second would have had 1/2 already.
-    rate = keras.optimizers.schedules.PiecewiseConstantDecay([0], [1.0, 0.5])
-    game = compiled(phases_of(pull("critic", repeats=2)), rates=(0.1, rate))
-    fit(game, [[1, 1]] * 2)
-    assert game.weights_now[1] == pytest.approx(0)
+@pytest.mark.parametrize(("generator_updates", "rest"), [(1, 3 - 2 - 2 - 1), (2, 3 - 2 - 1 - 1)])
+def test_schedules_count_generator_updates(generator_updates, rest):
+    # The rate is 1 up to the first generator update and 1/2 from then on; the critic moves twice a step, so by c = 3
+    # less 2, 2 and 1 in three steps of one generator update each: 0 and 1 have been made before the first two. With
+    # two a step, 0, 2 and 4 have been. By its own updates the critic's second would have had 1/2 already.
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([1], [1.0, 0.5])
+    game = compiled(phases_of(pull("critic", repeats=2), pull("artist", repeats=generator_updates)), rates=(0.1, rate))
+    fit(game, [[1, 1]] * 3)
+    assert game.weights_now[1] == pytest.approx(rest)
 
 
 def test_the_generators_average():

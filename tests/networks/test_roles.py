@@ -97,3 +97,46 @@ def test_real_nvp_needs_a_layer_and_two_dimensions():
     gin.bind_parameter("shapes.code_size", 1)
     with pytest.raises(ValueError, match="codes of at least 2 dimensions; the code size is 1"):
         roles.real_nvp_encoder(network=mlp, coupling=mlp)
+
+
+def ones(network):
+    """A linear network, all of whose weights are 1."""
+    for v in network.trainable_variables:
+        v.assign(tf.ones_like(v) if v.shape.rank > 1 else tf.zeros_like(v))
+    return network
+
+
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_networks_see_data_over_their_scale_and_give_it_back(scale):
+    gin.parse_config(["shapes.data_shape = (2,)", "shapes.code_size = 3", f"shapes.scale = {scale}"])
+    linear = partial(mlp, hidden=())
+    x, z = tf.constant([[8.0, 4.0]]), tf.constant([[1.0, 2.0, 3.0]])
+    # Sums of what is seen: 12 / scale of x, 6 of z; what is given is 6 scale in both places.
+    assert ones(roles.generator(network=linear))(z).numpy().tolist() == [[6 * scale] * 2]
+    assert ones(roles.discriminator(network=linear))(x).numpy().tolist() == [12 / scale]
+    assert ones(roles.embedding_discriminator(network=linear, size=1))(x).numpy().tolist() == [[12 / scale]]
+    assert ones(roles.joint_discriminator(network=linear))([x, z]).numpy().tolist() == [12 / scale + 6]
+    # To a code of three, each 12 / scale, and back: their sum times the scale.
+    autoencoder = ones(roles.autoencoding_discriminator(encoder=linear, decoder=linear))
+    assert autoencoder(x).numpy().tolist() == [[36.0] * 2]
+    for role in (roles.deterministic_encoder, roles.unit_gaussian_encoder, roles.gaussian_encoder):
+        assert ones(role(network=linear)).posterior(x).mean.numpy().tolist() == [[12 / scale] * 3]
+    flow = roles.real_nvp_encoder(network=linear, coupling=linear)
+    assert ones(flow).posterior(x).base.mean.numpy().tolist() == [[12 / scale] * 3]
+    # The noise that is fed beside the data is not scaled.
+    assert ones(roles.noise_fed_encoder(network=linear)).posterior(x).sample(z).numpy().tolist() == [
+        [12 / scale + 6] * 3
+    ]
+
+
+def test_a_packed_discriminator_sees_data_over_their_scale():
+    gin.parse_config(["shapes.data_shape = (2,)", "shapes.code_size = 3", "shapes.scale = 4.0"])
+    network = ones(roles.discriminator(network=partial(mlp, hidden=()), packing=2))
+    # Packs of the points and the next ones: (8 + 4 + 0 + 4) / 4 both ways round.
+    assert network(tf.constant([[8.0, 4.0], [0.0, 4.0]])).numpy().tolist() == [4.0, 4.0]
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("inf")])
+def test_a_scale_must_be_positive(scale):
+    with pytest.raises(ValueError, match=f"shapes.scale is {scale}; it must be positive and finite"):
+        roles.shapes(data_shape=(2,), code_size=3, scale=scale)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from bms_tf.core.functional import frozen_statistics
 from bms_tf.core.keras import keras
-from bms_tf.objectives.best_of_many import BestOfMany, LeastRealistic, LogMeanExp, Mean, naive, winners_only
+from bms_tf.objectives.best_of_many import BestOfMany, LeastRealistic, LogMeanExp, Mean, Naive, WinnersOnly
 
 T, B, Z, D = 6, 4, 3, 2
 
@@ -34,11 +34,11 @@ class Model:
         _, _, _, first, second = self.variables
         return tf.squeeze(tf.tanh(candidates @ first) @ second, axis=-1)
 
-    def values_and_gradients(self, estimator, terms, weights=None, uniform=None, **options):
+    def values_and_gradients(self, estimator, terms, weights=None, uniform=None):
         """All terms' values, and the gradients of their sum, each example weighted by `weights`."""
         uniform = tf.zeros([len(terms), B]) if uniform is None else uniform
         with tf.GradientTape() as tape:
-            values = estimator(self.decode, self.noise, uniform, terms, **options)
+            values = estimator(self.decode, self.noise, uniform, terms)
             total = tf.reduce_sum(tf.stack(values) * (1.0 if weights is None else weights))
         return values, tape.gradient(total, self.variables, unconnected_gradients="zero")
 
@@ -90,8 +90,8 @@ def test_the_winners_gradient_is_the_naive_one(chunk):
         [(model.logit, LeastRealistic())],
         [(model.likelihood, BestOfMany()), (model.logit, LeastRealistic()), (model.logit, BestOfMany())],
     ):
-        expected = model.values_and_gradients(naive, terms)
-        actual = model.values_and_gradients(winners_only, terms, chunk=chunk)
+        expected = model.values_and_gradients(Naive(), terms)
+        actual = model.values_and_gradients(WinnersOnly(chunk=chunk), terms)
         assert_close(actual[0], expected[0])
         assert_close(actual[1], expected[1])
         assert max(np.abs(g).max() for g in expected[1]) > 0.1
@@ -100,8 +100,8 @@ def test_the_winners_gradient_is_the_naive_one(chunk):
 def test_the_winners_gradient_under_xla():
     model = Model()
     terms = [(model.likelihood, BestOfMany()), (model.logit, LeastRealistic())]
-    compiled = tf.function(lambda: model.values_and_gradients(winners_only, terms, chunk=2), jit_compile=True)
-    for actual, expected in zip(compiled(), model.values_and_gradients(naive, terms)):
+    compiled = tf.function(lambda: model.values_and_gradients(WinnersOnly(chunk=2), terms), jit_compile=True)
+    for actual, expected in zip(compiled(), model.values_and_gradients(Naive(), terms)):
         assert_close(actual, expected)
 
 
@@ -111,10 +111,10 @@ def test_one_drawn_candidate_is_unbiased_for_the_mean():
     terms = [(model.likelihood, Mean()), (model.logit, Mean())]
     values, gradients = [], []
     for t in range(T):
-        value, gradient = model.values_and_gradients(winners_only, terms, uniform=tf.fill([2, B], (t + 0.5) / T))
+        value, gradient = model.values_and_gradients(WinnersOnly(), terms, uniform=tf.fill([2, B], (t + 0.5) / T))
         values.append(value)
         gradients.append(gradient)
-    expected = model.values_and_gradients(naive, terms)
+    expected = model.values_and_gradients(Naive(), terms)
     # The value shown is the drawn candidate's: no candidate is scored.
     assert_close(np.mean(values, axis=0), expected[0])
     assert_close([sum(parts) / T for parts in zip(*gradients)], expected[1])
@@ -130,11 +130,11 @@ def test_one_drawn_candidate_is_unbiased_for_the_log_mean_exp(chunk):
     weights = np.exp(scores) / np.exp(scores).sum(axis=0)
     middle = np.cumsum(weights, axis=0) - weights / 2
     terms = [(model.likelihood, LogMeanExp()), (model.logit, LogMeanExp())]
-    expected = model.values_and_gradients(naive, terms)
+    expected = model.values_and_gradients(Naive(), terms)
     gradients = []
     for t in range(T):
         w, u = (tf.constant(array[t], tf.float32) for array in (weights, middle))
-        values, gradient = model.values_and_gradients(winners_only, terms, weights=w, uniform=u, chunk=chunk)
+        values, gradient = model.values_and_gradients(WinnersOnly(chunk=chunk), terms, weights=w, uniform=u)
         assert_close(values, expected[0])
         gradients.append(gradient)
     assert_close([sum(parts) for parts in zip(*gradients)], expected[1])
@@ -145,7 +145,7 @@ def test_one_candidate_needs_no_choice():
     model.noise = model.noise[:1]
     terms = [(model.likelihood, BestOfMany()), (model.logit, Mean())]
     for actual, expected in zip(
-        model.values_and_gradients(winners_only, terms), model.values_and_gradients(naive, terms)
+        model.values_and_gradients(WinnersOnly(), terms), model.values_and_gradients(Naive(), terms)
     ):
         assert_close(actual, expected, 0)
 
@@ -153,7 +153,19 @@ def test_one_candidate_needs_no_choice():
 def test_a_chunk_must_divide_the_samples():
     model = Model()
     with pytest.raises(ValueError, match="chunk is 4; it must divide the 6 samples"):
-        model.values_and_gradients(winners_only, [(model.likelihood, BestOfMany())], chunk=4)
+        model.values_and_gradients(WinnersOnly(chunk=4), [(model.likelihood, BestOfMany())])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"chunk": 0}, "chunk is 0; it must be at least 1"),
+        ({"precision": "float16"}, "precision is 'float16'; allowed"),
+    ],
+)
+def test_values_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        WinnersOnly(**options)
 
 
 class Recording(BestOfMany):
@@ -175,14 +187,9 @@ def test_with_batch_normalization_each_candidate_is_scored_by_the_statistics_of_
 
     recording = Recording()
     with tf.GradientTape() as tape:
-        values = winners_only(
-            decode,
-            model.noise,
-            tf.zeros([1, B]),
-            [(model.likelihood, recording)],
-            chunk=1,
-            scoring=lambda: frozen_statistics(layer),
-        )
+        terms = [(model.likelihood, recording)]
+        scoring = lambda precision: frozen_statistics(layer)  # noqa: E731
+        values = WinnersOnly(chunk=1)(decode, model.noise, tf.zeros([1, B]), terms, scoring)
     gradient = tape.gradient(values, model.variables[:3])
 
     # Batch normalization by hand: each candidate's B outputs to mean 0 and variance 1.
@@ -197,7 +204,7 @@ def test_with_batch_normalization_each_candidate_is_scored_by_the_statistics_of_
 
     # The naive gradient takes the statistics of all T * B outputs. The two differ by 1.23 of its norm here.
     with tf.GradientTape() as tape:
-        values = naive(decode, model.noise, tf.zeros([1, B]), [(model.likelihood, BestOfMany())])
+        values = Naive()(decode, model.noise, tf.zeros([1, B]), [(model.likelihood, BestOfMany())])
     expected = tape.gradient(values, model.variables[:3])
     flat, expected = (np.concatenate([np.ravel(g) for g in gradients]) for gradients in (gradient, expected))
     assert np.linalg.norm(flat - expected) / np.linalg.norm(expected) == pytest.approx(1.23, rel=0.05)

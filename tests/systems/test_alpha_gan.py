@@ -8,11 +8,12 @@ import pytest
 
 from bms_tf.networks import roles
 from bms_tf.networks.layers import spectral_normalization
+from bms_tf.objectives.adversarial import RelativisticPairing
 from bms_tf.objectives.divergences import empirical_kl
 from bms_tf.objectives.visible import Bernoulli
 from bms_tf.systems.alpha_gan import AlphaGAN
 from tests.systems import tiny
-from tests.systems.tiny import B, X, Z, forward, gaussian, probability
+from tests.systems.tiny import B, X, Z, forward, gaussian, logit, probability
 
 ROLES = {
     "encoder": roles.gaussian_encoder,
@@ -43,6 +44,10 @@ def decoded(w, draws):
     return (forward(w["generator"], z) for z in codes(w, draws))
 
 
+def softplus(s):
+    return np.log1p(np.exp(s))
+
+
 def l1(x_hat):
     return abs(X - x_hat).sum(axis=-1)
 
@@ -65,8 +70,12 @@ def generator(w, draws):
 
 def discriminator(w, draws):
     real, hat, gen = (probability(w["discriminator"], x) for x in (X, *decoded(w, draws)))
+    # Data in two pairs: -2 log D(x) in all.
     return {
-        "discriminator": {"real": -2 * np.log(real), "reconstruction": -np.log(1 - hat), "sample": -np.log(1 - gen)}
+        "discriminator": {
+            "reconstruction": -np.log(real) - np.log(1 - hat),
+            "sample": -np.log(real) - np.log(1 - gen),
+        }
     }
 
 
@@ -85,6 +94,26 @@ EQUATIONS = {
 
 def test_alpha_gan(check_step):
     check_step(build(), X, EQUATIONS)
+
+
+def test_relativistic_pairs(check_step):
+    """x against x_hat and against G(z), on both sides of the game."""
+
+    def logits(w, draws):
+        return (logit(w["discriminator"], x) for x in (X, *decoded(w, draws)))
+
+    def relativistic_generator(w, draws):
+        real, hat, gen = logits(w, draws)
+        reconstruction = generator(w, draws)["generator"]["reconstruction"]
+        pairs = {"adversarial_reconstruction": softplus(real - hat), "sample": softplus(real - gen)}
+        return {"generator": {"reconstruction": reconstruction, **pairs}}
+
+    def relativistic_discriminator(w, draws):
+        real, hat, gen = logits(w, draws)
+        return {"discriminator": {"reconstruction": softplus(hat - real), "sample": softplus(gen - real)}}
+
+    players = {"generator": relativistic_generator, "discriminator": relativistic_discriminator}
+    check_step(build(discriminator_loss=RelativisticPairing()), X, {**EQUATIONS, **players})
 
 
 def test_a_visible_distribution(check_step, monkeypatch):
@@ -109,7 +138,7 @@ def test_the_empirical_kl(check_step):
 
 
 def test_vgh_plus_plus_without_its_samples_is_vgh(check_step):
-    """VGH, appendix F of Rosca et al. 2018: VGH++'s terms but those of samples, and then eq. 8, where data weighs 1."""
+    """VGH, appendix F of Rosca et al. 2018: VGH++'s terms but those of samples, so that data weighs 1, as in eq. 8."""
 
     def without_samples(equations, player):
         def terms(w, draws):
@@ -119,11 +148,8 @@ def test_vgh_plus_plus_without_its_samples_is_vgh(check_step):
 
         return terms
 
-    def vgh_discriminator(w, draws):
-        terms = without_samples(discriminator, "discriminator")(w, draws)["discriminator"]
-        return {"discriminator": {**terms, "real": terms["real"] / 2}}
-
-    vgh = {**EQUATIONS, "generator": without_samples(generator, "generator"), "discriminator": vgh_discriminator}
+    changed = {player: without_samples(EQUATIONS[player], player) for player in ("generator", "discriminator")}
+    vgh = {**EQUATIONS, **changed}
     check_step(build(autoencoder_updates=1, samples=False), X, vgh)
 
 

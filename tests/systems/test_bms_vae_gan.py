@@ -11,8 +11,8 @@ import tensorflow as tf
 from bms_tf.core.random import Key
 from bms_tf.networks import roles
 from bms_tf.networks.layers import batch_normalization, spectral_normalization
-from bms_tf.objectives.adversarial import CrossEntropy, Hinge
-from bms_tf.objectives.best_of_many import LogMeanExp, Mean, naive
+from bms_tf.objectives.adversarial import CrossEntropy, Hinge, RelativisticPairing
+from bms_tf.objectives.best_of_many import LogMeanExp, Mean, Naive, WinnersOnly
 from bms_tf.objectives.divergences import analytic_kl, empirical_kl
 from bms_tf.objectives.visible import Bernoulli
 from bms_tf.systems.bms_vae_gan import BMSVAEGAN
@@ -96,7 +96,7 @@ def moments_kl(w, z):
 
 
 def autoencoder(w, draws, c):
-    """-L = -beta max_i log p(x|z_i) - alpha S + KL, and our -alpha log D_I of samples."""
+    """-L = -beta max_i log p(x|z_i) - alpha S + KL, and what the generator has against D_I's judgment of samples."""
     z = codes(w, draws.normal("posterior", (B, Z), (c.T,)))
     candidates = c.decode(w["generator"], z)
     u = draws.uniform("choice", (B,), (2 if c.alpha else 1,))
@@ -104,10 +104,13 @@ def autoencoder(w, draws, c):
         "reconstruction": -BETA * c.best(LAMBDA * c.log_p(candidates), u[0]),
         "prior": c.kl(w, z[: c.codes].reshape(-1, Z)),
     }
+    real = logit(w["discriminator"], X) if "discriminator" in w else None
     if c.alpha:
+        ratios = -c.generator(real, logit(w["discriminator"], candidates))
+        terms["synthetic_likelihood"] = -c.alpha * c.least(ratios, u[1])
+    if c.sample_weight:
         samples = c.decode(w["generator"], draws.normal("prior", (B, Z)))
-        terms["synthetic_likelihood"] = -c.alpha * c.least(logit(w["discriminator"], candidates), u[1])
-        terms["sample"] = -c.alpha * logit(w["discriminator"], samples)
+        terms["sample"] = c.sample_weight * c.generator(real, logit(w["discriminator"], samples))
     return terms
 
 
@@ -117,12 +120,12 @@ def seen(w, draws, c):
 
 
 def discriminator(w, draws, c):
-    """Algorithm 1, step 2; with reconstructions of z_1 as well, data weighs 2."""
-    samples = c.decode(w["generator"], draws.normal("prior", (B, Z)))
-    terms = {"real": c.real(logit(w["discriminator"], X)), "sample": c.fake(logit(w["discriminator"], samples))}
+    """Algorithm 1, step 2; with reconstructions of z_1 as well, data is in two pairs."""
+    real, samples = logit(w["discriminator"], X), c.decode(w["generator"], draws.normal("prior", (B, Z)))
+    terms = {"sample": c.pair(real, logit(w["discriminator"], samples))}
     if c.both:
-        terms["real"] *= 2
-        terms["reconstruction"] = c.fake(logit(w["discriminator"], c.decode(w["generator"], seen(w, draws, c))))
+        reconstructions = c.decode(w["generator"], seen(w, draws, c)).reshape(c.codes, B, -1)
+        terms["reconstruction"] = c.pair(real, logit(w["discriminator"], reconstructions))
     return terms
 
 
@@ -137,11 +140,19 @@ def code_discriminator(w, draws, c):
 PHASES = {"autoencoder": autoencoder, "discriminator": discriminator, "code_discriminator": code_discriminator}
 
 
+# Both sides of D_I's loss, for logits r of data and f of fakes.
+
+
+def softplus(s):
+    return np.log1p(np.exp(s))
+
+
 def hinge(a, b):
-    return {"real": lambda s: np.maximum(0.0, a - s), "fake": lambda s: np.maximum(0.0, b + s)}
+    return {"pair": lambda r, f: np.maximum(0.0, a - r) + np.maximum(0.0, b + f), "generator": lambda r, f: -f}
 
 
-ENTROPY = {"real": lambda s: np.log(1 + np.exp(-s)), "fake": lambda s: np.log(1 + np.exp(s))}
+ENTROPY = {"pair": lambda r, f: softplus(-r) + softplus(f), "generator": lambda r, f: -f}
+RELATIVISTIC = {"pair": lambda r, f: softplus(f - r), "generator": lambda r, f: softplus(r - f)}
 DEFAULT = {
     "best": REDUCTIONS["max"],
     "least": REDUCTIONS["min"],
@@ -149,6 +160,7 @@ DEFAULT = {
     "both": True,
     "codes": 1,
     "alpha": ALPHA,
+    "sample_weight": 1.0,
     "decode": forward,
     "log_p": lambda x_hat: -abs(X - x_hat).sum(axis=-1),
     **hinge(1, 1),
@@ -158,17 +170,20 @@ WITHOUT_D_L = {"prior_term": empirical_kl, "code_discriminator": None}
 # (what the system is built with, what that changes in the equations)
 FORMS = {
     "default": ({}, {}),
-    "naive": ({"gradient": naive}, {}),
-    "chunks": ({"chunk": 2}, {}),
-    "alpha": ({"T": 3, "chunk": 1, "alpha": 2.0}, {"alpha": 2.0}),
-    "mean": ({"synthetic_likelihood": Mean(), "gradient": naive}, {"least": REDUCTIONS["mean"]}),
+    "naive": ({"gradient": Naive()}, {}),
+    "chunks": ({"gradient": WinnersOnly(chunk=2)}, {}),
+    "alpha": ({"T": 3, "gradient": WinnersOnly(chunk=1), "alpha": 2.0}, {"alpha": 2.0}),
+    "as printed": ({"sample_weight": 0.0, "fakes": "samples"}, {"sample_weight": 0, "both": False}),
+    "weight of samples": ({"sample_weight": 1.7}, {"sample_weight": 1.7}),
+    "samples alone": ({"alpha": 0.0}, {"alpha": 0}),
+    "mean": ({"synthetic_likelihood": Mean(), "gradient": Naive()}, {"least": REDUCTIONS["mean"]}),
     "lme": (
-        {"reconstruction": LogMeanExp(), "synthetic_likelihood": LogMeanExp(), "gradient": naive},
+        {"reconstruction": LogMeanExp(), "synthetic_likelihood": LogMeanExp(), "gradient": Naive()},
         {"best": log_mean_exp, "least": log_mean_exp},
     ),
     "drawn mean": ({"synthetic_likelihood": Mean()}, {"least": drawn_uniformly}),
     "drawn lme": (
-        {"reconstruction": LogMeanExp(), "synthetic_likelihood": LogMeanExp(), "chunk": 2},
+        {"reconstruction": LogMeanExp(), "synthetic_likelihood": LogMeanExp(), "gradient": WinnersOnly(chunk=2)},
         {"best": drawn_by_softmax(), "least": drawn_by_softmax()},
     ),
     "analytic": ({"prior_term": analytic_kl, "code_discriminator": None}, {"kl": gaussian_kl}),
@@ -177,9 +192,26 @@ FORMS = {
     "margins": ({"discriminator_loss": Hinge(a=0.5, b=2.0)}, hinge(0.5, 2.0)),
     "cross-entropy": ({"discriminator_loss": CrossEntropy()}, ENTROPY),
     "samples": ({"fakes": "samples"}, {"both": False}),
-    "Bernoulli": ({"visible": Bernoulli, "chunk": 2}, {"decode": tiny.mean_of_bits, "log_p": tiny.log_p_of_bits}),
+    "relativistic": ({"discriminator_loss": RelativisticPairing()}, RELATIVISTIC),
+    "relativistic, T = 1": ({"T": 1, "discriminator_loss": RelativisticPairing()}, RELATIVISTIC),
+    "relativistic, mean": (
+        {"discriminator_loss": RelativisticPairing(), "synthetic_likelihood": Mean(), "gradient": Naive()},
+        {**RELATIVISTIC, "least": REDUCTIONS["mean"]},
+    ),
+    "relativistic, drawn mean": (
+        {"discriminator_loss": RelativisticPairing(), "synthetic_likelihood": Mean()},
+        {**RELATIVISTIC, "least": drawn_uniformly},
+    ),
+    "relativistic, all codes": (
+        {"discriminator_loss": RelativisticPairing(), "all_codes": True},
+        {**RELATIVISTIC, "codes": 4},
+    ),
+    "Bernoulli": (
+        {"visible": Bernoulli, "gradient": WinnersOnly(chunk=2)},
+        {"decode": tiny.mean_of_bits, "log_p": tiny.log_p_of_bits},
+    ),
     "all codes": ({"all_codes": True}, {"codes": 4}),
-    "BMS-VAE": ({"alpha": 0.0, "discriminator": None}, {"alpha": 0.0}),
+    "BMS-VAE": ({"alpha": 0.0, "sample_weight": 0.0, "discriminator": None}, {"alpha": 0, "sample_weight": 0}),
     "joint alpha-GAN": ({"T": 1, "discriminator_loss": CrossEntropy()}, ENTROPY),
 }
 
@@ -229,8 +261,9 @@ def test_one_sample_and_spectral_normalization_are_alpha_gan_with_it(check_step)
 
     def discriminator(w, draws):
         _, _, x_hat, x_gen = data(w, draws)
-        fakes = {"reconstruction": np.maximum(0, 1 + D(w, x_hat)), "sample": np.maximum(0, 1 + D(w, x_gen))}
-        return {"discriminator": {"real": 2 * np.maximum(0, 1 - D(w, X)), **fakes}}
+        fakes = {"reconstruction": x_hat, "sample": x_gen}
+        real = np.maximum(0, 1 - D(w, X))
+        return {"discriminator": {name: real + np.maximum(0, 1 + D(w, fake)) for name, fake in fakes.items()}}
 
     def code_discriminator(w, draws):
         z_hat, z, _, _ = data(w, draws)
@@ -245,7 +278,9 @@ def test_one_sample_and_spectral_normalization_are_alpha_gan_with_it(check_step)
     ("options", "players", "networks"),
     [
         ({}, ["autoencoder", "discriminator", "code_discriminator"], 4),
-        ({"alpha": 0.0}, ["autoencoder", "code_discriminator"], 3),  # a discriminator that is given is left out
+        ({"alpha": 0.0}, ["autoencoder", "discriminator", "code_discriminator"], 4),
+        # A discriminator that is given is left out.
+        ({"alpha": 0.0, "sample_weight": 0.0}, ["autoencoder", "code_discriminator"], 3),
         ({"prior_term": analytic_kl, "code_discriminator": None}, ["autoencoder", "discriminator"], 3),
     ],
 )
@@ -258,8 +293,8 @@ def test_players(options, players, networks):
 
 def test_scoring_in_bfloat16_leaves_the_winners_gradient_in_float32():
     # The scores of these candidates lie further apart than bfloat16's three digits, so the same ones win.
-    def step(scoring):
-        system = build(scoring=scoring)
+    def step(precision):
+        system = build(gradient=WinnersOnly(precision=precision))
         with tf.GradientTape() as tape:
             losses, _ = system.phases()[0].losses(tf.constant(X), Key(tf.zeros([2], tf.int64)))
             total = tf.add_n([tf.reduce_sum(loss) for loss in losses["autoencoder"].values()])
@@ -318,16 +353,14 @@ def test_inference():
     ("options", "message"),
     [
         ({"T": 0}, "T is 0; it must be at least 1"),
-        ({"chunk": 3}, "chunk is 3; it must divide T = 4"),
-        ({"chunk": 0}, "chunk is 0; it must divide T = 4"),
-        ({"lambda_": -1.0}, "lambda_ is -1.0; it must not be negative"),
-        ({"alpha": -0.5}, "alpha is -0.5; it must not be negative"),
-        ({"beta": -2.0}, "beta is -2.0; it must not be negative"),
-        ({"scoring": "float16"}, "scoring is 'float16'; allowed are None and"),
+        ({"lambda_": -1.0}, "lambda_ is -1.0; it must be finite and not negative"),
+        ({"alpha": -0.5}, "alpha is -0.5; it must be finite and not negative"),
+        ({"beta": float("inf")}, "beta is inf; it must be finite and not negative"),
+        ({"sample_weight": float("nan")}, "sample_weight is nan; it must be finite and not negative"),
         ({"fakes": "reconstructions"}, "fakes is 'reconstructions'; allowed are"),
         ({"code_discriminator": None}, "either a code_discriminator or another prior_term, and not both"),
         ({"prior_term": analytic_kl}, "either a code_discriminator or another prior_term, and not both"),
-        ({"discriminator": None}, "alpha is 0.6 but there is no discriminator"),
+        ({"discriminator": None}, "alpha is 0.6 and sample_weight 1.0 but there is no discriminator"),
     ],
 )
 def test_values_out_of_range(options, message):

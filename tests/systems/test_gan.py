@@ -1,19 +1,51 @@
-"""GAN's step against equation 1 and the non-saturating loss."""
+"""The steps of GAN, SN-GAN and R3GAN against their equations, and SN-GAN's updates of D and of its singular vectors."""
 
 import numpy as np
+import pytest
+import tensorflow as tf
 
+from bms_tf.core.keras import keras
+from bms_tf.networks.layers import SpectralNormalization
+from bms_tf.objectives.adversarial import Hinge, NonSaturating, RelativisticPairing
 from bms_tf.systems.gan import GAN
 
 
-def test_every_term_and_gradient(pair, check_step):
-    def probability(w, x):
-        return 1 / (1 + np.exp(-pair.d(w, x)))
+def sigmoid(logit):
+    return 1 / (1 + np.exp(-logit))
 
-    def discriminator(w, draws):
-        real, sample = probability(w, pair.x), probability(w, pair.g(w, draws))
-        return {"discriminator": {"real": -np.log(real), "sample": -np.log(1 - sample)}}
 
-    def generator(w, draws):
-        return {"generator": {"sample": -np.log(probability(w, pair.g(w, draws)))}}
+# The loss of D and that of G, of the logits of data and of samples.
+EQUATIONS = {
+    NonSaturating: (lambda r, f: -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)), lambda r, f: -np.log(sigmoid(f))),
+    Hinge: (lambda r, f: np.maximum(0, 1 - r) + np.maximum(0, 1 + f), lambda r, f: -f),
+    RelativisticPairing: (lambda r, f: -np.log(sigmoid(r - f)), lambda r, f: -np.log(sigmoid(f - r))),
+}
 
-    check_step(GAN(**pair.networks), pair.x, {"discriminator": discriminator, "generator": generator})
+
+@pytest.mark.parametrize("loss", EQUATIONS)
+def test_every_term_and_gradient(pair, check_step, loss):
+    def side(player, equation):
+        return lambda w, draws: {player: {"sample": equation(pair.d(w, pair.x), pair.d(w, pair.g(w, draws)))}}
+
+    players = ("discriminator", "generator")
+    equations = {player: side(player, equation) for player, equation in zip(players, EQUATIONS[loss])}
+    check_step(GAN(**pair.networks, discriminator_loss=loss()), pair.x, equations)
+
+
+def test_the_default_is_goodfellows(pair):
+    assert isinstance(GAN(**pair.networks).discriminator_loss, NonSaturating)
+
+
+def test_each_update_of_the_discriminator_refines_its_singular_vectors(pair):
+    layer = SpectralNormalization(keras.layers.Dense(1))
+    networks = {**pair.networks, "discriminator": keras.Sequential([keras.Input((2,)), layer])}
+    discriminator, generator = GAN(**networks, discriminator_updates=5).phases()
+    assert (discriminator.repeats, generator.repeats, generator.before) == (5, 1, None)
+    layer.u.assign([[2.0]])
+    discriminator.before()
+    assert float(tf.norm(layer.u)) == pytest.approx(1)
+
+
+def test_values_out_of_range(pair):
+    with pytest.raises(ValueError, match="discriminator_updates is 0; it must be at least 1"):
+        GAN(**pair.networks, discriminator_updates=0)

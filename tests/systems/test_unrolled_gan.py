@@ -17,7 +17,7 @@ def test_every_term_and_gradient(pair, check_step, K):
 
     def discriminator(w, draws):
         real, sample = sigmoid(pair.d(w, x)), sigmoid(pair.d(w, pair.g(w, draws)))
-        return {"discriminator": {"real": -np.log(real), "sample": -np.log(1 - sample)}}
+        return {"discriminator": {"sample": -np.log(real) - np.log(1 - sample)}}
 
     def generator(w, draws):
         # With D = sigmoid(v . x + c), the gradient of -log D(x) in (v, c) is -(1 - D(x)) (x, 1), and that of
