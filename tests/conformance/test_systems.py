@@ -114,7 +114,7 @@ def test_each_phase_is_traced_once(trained):
 
 def test_a_phase_changes_its_players_variables_alone_and_all_have_a_gradient(trained):
     system = trained.system
-    x = 3 * tf.random.stateless_normal([8, *system.data_shape], [1, 0])  # 3: also where the weights are normalized
+    x = tf.random.stateless_normal([8, *system.data_shape], [1, 0])
     reached = set()
     for index, phase in enumerate(system._phases):
         # Large weights, so that hinge losses are not all within their margin: there the bias of the last layer has no
@@ -126,7 +126,8 @@ def test_a_phase_changes_its_players_variables_alone_and_all_have_a_gradient(tra
         own = {v.ref() for player in players for v in system.trainable(player)}
         _, gradients, _ = system._gradients[phase.name](x, Key(tf.zeros([2], tf.int64)).seed, tf.constant(0))
         for player in players:
-            reached |= {v.ref() for v, g in zip(system.trainable(player), gradients[player]) if np.any(np.abs(g) > 1e-7)}
+            of_player = zip(system.trainable(player), gradients[player])
+            reached |= {v.ref() for v, g in of_player if np.any(np.abs(g) > 1e-6)}  # rounding is no gradient
         system._play(index, phase, 0, x)
         changed = {v for v, old in before.items() if not np.array_equal(v.deref(), old)}
         assert changed and changed <= own, phase.name

@@ -111,7 +111,21 @@ def autoencoder(w, draws, c):
     if c.sample_weight:
         samples = c.decode(w["generator"], draws.normal("prior", (B, Z)))
         terms["sample"] = c.sample_weight * c.generator(real, logit(w["discriminator"], samples))
+    if c.code_weight:
+        terms["code"] = c.code_weight * c.sleep(w, draws.normal("prior", (B, Z)))
     return terms
+
+
+def sleep():
+    """-log q(z|G(z)) of the encoder; the generator's weights are those of the first call, as it has no gradient."""
+    first = {}
+
+    def loss(w, z):
+        dreams = first.setdefault("dreams", forward(w["generator"], z))
+        mean, s = gaussian(w["encoder"], dreams)
+        return (((z - mean) / s) ** 2 / 2 + np.log(s) + np.log(2 * np.pi) / 2).sum(axis=-1)
+
+    return loss
 
 
 def seen(w, draws, c):
@@ -161,6 +175,7 @@ DEFAULT = {
     "codes": 1,
     "alpha": ALPHA,
     "sample_weight": 1.0,
+    "code_weight": 0.0,
     "decode": forward,
     "log_p": lambda x_hat: -abs(X - x_hat).sum(axis=-1),
     **hinge(1, 1),
@@ -189,6 +204,7 @@ FORMS = {
     "analytic": ({"prior_term": analytic_kl, "code_discriminator": None}, {"kl": gaussian_kl}),
     "empirical": (WITHOUT_D_L, {"kl": moments_kl}),
     "empirical, all codes": ({**WITHOUT_D_L, "all_codes": True}, {"kl": moments_kl, "codes": 4}),
+    "sleep": ({"code_weight": 0.4}, {"code_weight": 0.4, "sleep": sleep()}),
     "margins": ({"discriminator_loss": Hinge(a=0.5, b=2.0)}, hinge(0.5, 2.0)),
     "cross-entropy": ({"discriminator_loss": CrossEntropy()}, ENTROPY),
     "samples": ({"fakes": "samples"}, {"both": False}),
