@@ -83,7 +83,8 @@ class Checkpoints:
         found = self._found()
         for path in found:
             try:
-                self._checkpoint.read(path).assert_existing_objects_matched()
+                # Partial: an export takes the networks alone, without their optimizers.
+                self._checkpoint.read(path).assert_existing_objects_matched().expect_partial()
                 return int(self.system.step.numpy())
             # TensorFlow's IndexError is "Read less bytes than requested", of a data file that was cut off.
             except (tf.errors.OpError, AssertionError, IndexError, ValueError) as error:
