@@ -10,10 +10,11 @@ from bms_tf.core.recipe_flags import ALLOW_IMPORT, GIN_FILE, GIN_PARAM
 EXAMPLE = "python -m bms_tf.train --gin_file=gin/ring.gin --run_dir=runs/ring"
 
 flags.adopt_module_key_flags(recipe_flags)
-RUN_DIR = flags.DEFINE_string("run_dir", None, "The run's folder; an existing one is resumed. Default: runs/RECIPE.")
+RUN_DIR = flags.DEFINE_string("run_dir", None, "The run's folder; one there is resumed. Default: runs/GIN_FILES.")
 SEED = flags.DEFINE_integer("seed", None, "Sets train.seed.", lower_bound=0)
 SEEDS = flags.DEFINE_list("seeds", [], "Several seeds, one run each in RUN_DIR/seed_N; prints mean and deviation.")
 WARM_START = flags.DEFINE_string("warm_start", None, "A run folder or SavedModel whose weights a new run begins with.")
+OTHER_DATA = flags.DEFINE_bool("other_data", False, "Resume although the data are no longer those of the run's start.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Build, print the networks, take one step, write nothing.")
 LIST = flags.DEFINE_bool("list", False, "Print every recipe, data set, modifier and system that is shipped.")
 
@@ -27,8 +28,7 @@ def main(_):
         raise ValueError(f"--gin_file is missing; for example: {EXAMPLE}")
     if SEEDS.value and SEED.value is not None:
         raise ValueError("give --seed or --seeds, not both")
-    recipe = os.path.splitext(os.path.basename(GIN_FILE.value[0]))[0]
-    run_dir = RUN_DIR.value or os.path.join("runs", recipe)
+    run_dir = RUN_DIR.value or recipe_flags.default_folder()
     if not SEEDS.value:
         run(run_dir, [] if SEED.value is None else [f"train.seed = {SEED.value}"])
         return
@@ -54,9 +54,9 @@ def run(run_dir, params):
         if DRY_RUN.value:
             print(job.describe(WARM_START.value))
             return None
-        scores = job.train(run_dir, WARM_START.value)
+        scores = job.train(run_dir, WARM_START.value, other_data=OTHER_DATA.value)
     print_table({"samples": [scores["samples"]], "data": [scores["data"]]})
-    if job.pictures:
+    if job.recipe.pictures:
         print(f"pictures: {os.path.join(run_dir, 'pictures')}")
     return scores["samples"]
 

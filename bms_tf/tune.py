@@ -32,8 +32,7 @@ def main(_):
     role = workers.role()
     if role and WORKERS.value:
         raise ValueError(f"--workers starts a chief of its own; unset {', '.join(workers.VARIABLES)}")
-    names = [os.path.splitext(os.path.basename(file))[0] for file in GIN_FILE.value]
-    folder = SEARCH_DIR.value or os.path.join("runs", "_".join(names))
+    folder = SEARCH_DIR.value or recipe_flags.default_folder()
     setting = Setting(folder, GIN_FILE.value, GIN_PARAM.value, ALLOW_IMPORT.value)
     if role == "worker":
         workers.work(setting, CHIEF_TIMEOUT.value)
@@ -43,14 +42,15 @@ def main(_):
 
 def lead(setting, is_chief):
     """The whole of a search but for what workers do."""
+    from bms_tf.core import files
     from bms_tf.tuning import fresh, report, workers
-    from bms_tf.tuning.search import Tuner, locked
+    from bms_tf.tuning.search import Tuner
 
     is_alone = not (is_chief or WORKERS.value)
     if not is_alone:
         workers.become_chief(on_loopback=not is_chief)
     setting.enter()
-    with locked(os.path.join(setting.folder, "lock")):
+    with files.locked(os.path.join(setting.folder, "lock"), f"searching in {setting.folder}"):
         tuner = Tuner(setting)
         report.attach(setting)
         if is_alone:

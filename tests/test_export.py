@@ -13,6 +13,8 @@ import pytest
 import tensorflow as tf
 
 from bms_tf.core import config, exporting, training
+from bms_tf.core.measuring import Measured
+from bms_tf.core.run_folder import RunFolder
 
 # Spectral normalization is there for the weights that no optimizer owns.
 RECIPES = ["gin/ring.gin", "gin/modifiers/spectral_normalization.gin"]
@@ -120,10 +122,10 @@ def test_metadata_says_where_the_model_comes_from(run_dir, exported, system):
     assert metadata["step"] == metadata["generator_updates"] == 20
     assert metadata["seed"] == 7 and metadata["system"] == "BMSVAEGAN" and metadata["tensorflow"] == tf.__version__
     before = metadata["weights_sha256"]
-    again = exporting.restored_run(run_dir)
-    assert exporting.metadata(again, exporting.signatures(again.system))["weights_sha256"] == before
+    again, folder = exporting.restored_run(run_dir), RunFolder(run_dir)
+    assert exporting.metadata(again, exporting.signatures(again.system), folder)["weights_sha256"] == before
     again.system.averages[0].assign_add(tf.ones_like(again.system.averages[0]))
-    assert exporting.metadata(again, exporting.signatures(again.system))["weights_sha256"] != before
+    assert exporting.metadata(again, exporting.signatures(again.system), folder)["weights_sha256"] != before
 
 
 @pytest.mark.slow
@@ -132,9 +134,9 @@ def test_metadata_tells_code_and_data_apart(run_dir, exported, tmp_path, monkeyp
         data = json.load(file)
     config.load(RECIPES, TINY)
     run = training.Run()
-    assert data == run.data_hashes()
+    assert data == run.data_hashes
     config.load(RECIPES, [*TINY, "train.seed = 8"])
-    other = training.Run().data_hashes()
+    other = training.Run().data_hashes
     assert other["first_batch_sha256"] != data["first_batch_sha256"]
     code = exporting.code_hash(tmp_path)
     (tmp_path / "new.py").write_text("")
@@ -164,7 +166,7 @@ def test_a_run_needs_neither_its_data_nor_its_devices_and_is_left_as_it_was(run_
     def unused(*args, **kwargs):
         raise AssertionError("not needed for an export")
 
-    monkeypatch.setattr(training.Run, "dataset", unused)
+    monkeypatch.setattr(Measured, "dataset", unused)
     monkeypatch.setattr(config, "load", functools.partial(config.load, params=["train.devices = @mirrored"]))
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", unused)
     exporting.export(run_dir, "ring", str(tmp_path))

@@ -104,11 +104,9 @@ def kill(process: subprocess.Popen, folder: Path, *, step: int = 0, seconds: flo
 
 
 def state(folder: Path) -> dict[str, np.ndarray]:
-    """Everything in the last checkpoint but TensorFlow's count of writings, to which each stop adds one."""
+    """Everything in the last checkpoint."""
     reader = tf.train.load_checkpoint(str(folder / "checkpoints" / f"ckpt-{STEPS}"))
-    names = [
-        name for name in reader.get_variable_to_shape_map() if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
-    ]
+    names = [name for name in reader.get_variable_to_shape_map() if not name.startswith("_CHECKPOINTABLE")]
     return {name: reader.get_tensor(name) for name in names}
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from bms_tf import train
-from bms_tf.core import command
+from bms_tf.core import command, files
 from bms_tf.core.keras import keras
 
 ROOT = Path(__file__).parents[1]
@@ -125,8 +126,11 @@ def test_a_mistake_in_the_settings(here, options, own, line):
         (tiny(train__evaluation_share="1.5"), "train: train.evaluation_share is 1.5; it must lie in [0, 1]"),
         (tiny(train__batch_size="-4"), "train: train.batch_size is -4; it must be at least 1"),
         (tiny(train__generator_updates="0"), "train: train.generator_updates is 0; it must be at least 1"),
-        (tiny(train__generator_updates="45"), "train: train.generator_updates is 45, log_every 10 and "),
-        (tiny(train__checkpoint_every="15"), "train: train.checkpoint_every is 15; it must be a multiple of log_every"),
+        (tiny(train__log_every="0"), "train: train.log_every is 0; it must be at least 1"),
+        (
+            tiny("--gin_file=gin/systems/veegan.gin", VEEGAN__pretraining="15"),
+            "the phase pretraining begins or ends at step 15, within a log interval: train.log_every is 10 and must ",
+        ),
         (tiny(train__seed="-1"), "train: train.seed is -1; it must lie in [0, 2^31)"),
         (
             tiny(train__devices="@mirrored", mirrored__devices="3"),
@@ -190,10 +194,41 @@ def test_what_a_run_writes(trained):
     files = ["config.gin", "operative.gin", "data.json", "metrics.jsonl", "scores.json"]
     pictures = [f"pictures/density_{step:07d}.png" for step in (20, 40)]
     kept = [f"checkpoints/ckpt-{s}.{part}" for s in (20, 30, 40) for part in ("index", "data-00000-of-00001")]
-    assert names == {*files, *pictures, "pictures/density.gif", "checkpoints/checkpoint", *kept}
+    assert names == {*files, *pictures, "pictures/density.gif", "lock", *kept}
     assert [row["step"] for row in rows(trained / "run")] == ["10", "20", "30", "40"]
     scores = json.loads((trained / "run" / "scores.json").read_text())
-    assert scores["data"]["modes"] == 8 and set(scores["data"]) == set(scores["samples"])
+    assert scores["data"]["modes"] == 8 and set(scores["data"]) == set(scores["samples"]) and scores["step"] == 40
+
+
+@pytest.mark.slow
+def test_lengths_that_divide_nothing(here, capsys):
+    # 37 updates, a line every 15 and at the end; 12 and 24 steps fall into the intervals that end at 15 and 30. Three
+    # steps an execution do not fill an interval, and more than the run has are as many as it has.
+    often = {"train__log_every": "15", "train__checkpoint_every": "12", "train__evaluate_every": "100"}
+    run(*tiny(**often, train__generator_updates="37", train__steps_per_execution="4"))
+    assert [row["step"] for row in rows(here / "run")] == ["15", "30", "37"]
+    assert ["modes" in row for row in rows(here / "run")] == [False, False, True]
+    saved = sorted(path.stem for path in (here / "run/checkpoints").glob("*.index"))
+    assert saved == ["ckpt-15", "ckpt-30", "ckpt-37"]
+    # Prolonged, it is the longer run, with one line more; also where the interval that was cut off goes on.
+    run(*tiny(**often, train__generator_updates="52", train__steps_per_execution="4"))
+    run(*tiny("--run_dir=long", **often, train__generator_updates="52", train__steps_per_execution="1000"))
+    assert [row for row in rows(here / "run") if row["step"] != "37"] == rows(here / "long")
+    assert [row["step"] for row in rows(here / "long")] == ["15", "30", "45", "52"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", ["veegan", "age", "wgan_gp", "unrolled_gan"])
+def test_a_short_run_needs_one_parameter(here, system, capsys):
+    # As on every recipe: nothing but its length is changed, to one that no interval of the recipe divides.
+    run("--gin_file=gin/ring.gin", f"--gin_file=gin/systems/{system}.gin", "--gin_param=train.generator_updates = 7")
+    (folder,) = (here / "runs").iterdir()
+    assert folder.name == f"ring_{system}", "a folder of its own"
+    (row,) = rows(folder)
+    assert int(row["generator_updates"]) in (7, 8) and "modes" in row  # AGE has two updates a step
+    assert (folder / f"checkpoints/ckpt-{row['step']}.index").exists()
+    idle = "the phase game begins at step 500: not in this run of 7 steps"
+    assert (idle in capsys.readouterr().out) == (system == "veegan")
 
 
 @pytest.mark.slow
@@ -213,6 +248,65 @@ def test_other_settings_are_refused_and_shown(copied):
     assert line == f"run holds a run with other settings ({shown}); take another --run_dir"
     assert refused(*tiny(train__generator_updates="20")).startswith("run holds a run of 40 steps; ")
     assert contents(copied) == before
+
+
+@pytest.mark.slow
+def test_a_folder_in_which_another_process_trains(copied):
+    before = contents(copied)
+    with files.locked("run/lock", "training in run"):
+        line = refused(*tiny())
+    assert line == f"process {os.getpid()} on {socket.gethostname()} is training in run"
+    after = contents(copied)
+    assert after.pop("lock") and before.pop("lock") and after == before
+
+
+@pytest.mark.slow
+def test_other_data_than_at_the_start_is_refused_before_anything_is_written(copied, here, monkeypatch, capsys):
+    # The same settings, but the pipeline now gives other points: as a folder to which pictures were added.
+    from pipelines import ring as pipeline
+
+    before, centers = contents(copied), pipeline.ring_centers
+    monkeypatch.setattr(pipeline, "ring_centers", lambda: centers() + 1.0)
+    longer = tiny(train__generator_updates="60")
+    assert refused(*longer) == (
+        "run holds a run on other data (another first batch and another test split than at its start); --other_data "
+        "goes on with these"
+    )
+    assert contents(copied) == before
+    run(*longer, "--other_data")
+    assert "resuming at step 40 of 60" in capsys.readouterr().out
+    old, new = (json.loads(text) for text in (before["data.json"], (copied / "data.json").read_text()))
+    assert new.pop("earlier") == [{"until_step": 40, **old}] and new != old and new.keys() == old.keys()
+
+
+@pytest.mark.slow
+def test_damage_that_costs_nothing_but_itself(copied, trained, capsys):
+    # A line of the metrics, an old picture, TensorFlow's own list of checkpoints, a stray index, a half-written event.
+    lines = (copied / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (copied / "metrics.jsonl").write_text(lines[0] + "\0\n" + "".join(lines[2:]))
+    os.truncate(copied / "pictures/density_0000020.png", 100)
+    (copied / "checkpoints/checkpoint").write_bytes(b"\0garbage")
+    (copied / "checkpoints/ckpt-best.index").write_bytes(b"")
+    (event,) = (copied / "tensorboard").iterdir()
+    os.truncate(event, event.stat().st_size - 5)
+    run(*tiny(train__generator_updates="50"))
+    said = capsys.readouterr().out
+    assert "run/metrics.jsonl:2 is damaged and is left out\n" in said
+    assert "run/metrics.jsonl lacks 1 line(s), of the steps 20 to 20\n" in said
+    assert "run/pictures/density_0000020.png is damaged and is left out of the animation" in said
+    assert [row["step"] for row in rows(copied)] == ["10", "30", "40", "50"]
+    assert rows(copied)[0] == rows(trained / "run")[0]
+    assert json.loads((copied / "scores.json").read_text())["step"] == 50
+
+
+@pytest.mark.slow
+def test_what_was_used_is_kept_however_the_run_ends(here):
+    # Metrics and pictures read their parameters at the first score alone; this run is ended behind it by its losses.
+    with pytest.raises(ValueError, match="is not finite"):
+        run(*tiny(adam__schedule="@test_train.explodes"))
+    operative = (here / "run/operative.gin").read_text()
+    for name in ("mixture_scores.within", "density.bins"):
+        assert f"\n{name}" in operative
 
 
 @pytest.mark.slow

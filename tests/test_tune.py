@@ -18,7 +18,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from bms_tf import train, tune
-from bms_tf.core import command, config
+from bms_tf.core import command, config, files
 from bms_tf.tuning.workers import VARIABLES
 
 ROOT = Path(__file__).parents[1]
@@ -298,10 +298,8 @@ def test_another_search_is_refused_and_shown(there):
 
 @pytest.mark.slow
 def test_two_searches_in_one_folder(there):
-    from bms_tf.tuning.search import locked
-
-    with locked("search/lock"):
-        assert refused() == "another process is searching in search"
+    with files.locked("search/lock", "searching in search"):
+        assert refused() == f"process {os.getpid()} on {socket.gethostname()} is searching in search"
 
 
 @pytest.mark.slow

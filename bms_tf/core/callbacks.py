@@ -1,21 +1,25 @@
 """What happens at the boundary of a log interval, which is a Keras epoch; in the order of this file."""
 
+import dataclasses
 import glob
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
+from bms_tf.core import config, files
 from bms_tf.core.checkpoints import Checkpoints
 from bms_tf.core.devices import any_worker, over_workers, several_workers
 from bms_tf.core.keras import keras
+from bms_tf.core.run_folder import RunFolder
 from bms_tf.core.system import System
 
 
@@ -28,22 +32,35 @@ def without_nan(scores: dict[str, float]) -> dict[str, float | None]:
     return {name: float(value) if math.isfinite(value) else None for name, value in scores.items()}
 
 
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """The steps at which a log interval ends: every `log_every`-th, and the `last`."""
+
+    log_every: int
+    last: int
+
+    def due(self, step: int, every: int) -> bool:
+        """Whether what is done every `every` steps fell due in the interval that ends at `step`; all at the end."""
+        begin = (step - 1) // self.log_every * self.log_every
+        return step == self.last or step // every > begin // every
+
+
 class _Every(keras.callbacks.Callback):
-    """Calls `act(step, logs)` every `every` steps and at step `last`.
+    """Calls `act(step, logs)` at the end of a log interval in which it fell due, and at the last step.
 
     It is left out where it has taken more than `share` of the time so far, but for the first and the last.
     """
 
-    def __init__(self, *, every: int, last: int, share: float = 1.0):
+    def __init__(self, *, timing: Timing, every: int, share: float = 1.0):
         super().__init__()
-        self.every, self.last, self.share = every, last, share
-
-    def on_train_begin(self, logs=None):
+        self.timing, self.every, self.share = timing, every, share
         self.begun, self.spent = time.monotonic(), 0.0
 
     def on_epoch_end(self, epoch, logs=None):
         step, now = step_of(self.model), time.monotonic()
-        if step != self.last and (step % self.every or any_worker(self.spent > self.share * (now - self.begun))):
+        if not self.timing.due(step, self.every):
+            return
+        if step != self.timing.last and any_worker(self.spent > self.share * (now - self.begun)):
             return
         self.act(step, logs)
         self.spent += time.monotonic() - now
@@ -60,11 +77,14 @@ class ProgressBar(keras.callbacks.Callback):
         self.bar = None
 
     def on_train_begin(self, logs=None):
-        self.bar = tqdm(total=self.total, initial=step_of(self.model), unit="step", dynamic_ncols=True)
-        self.shown = time.monotonic()
+        if self.bar is None:  # a training whose last interval is shorter has two beginnings
+            # None: not where the screen is a file, in which it would be a line for each half second.
+            looks = {"unit": "step", "dynamic_ncols": True, "disable": None}
+            self.bar = tqdm(total=self.total, initial=step_of(self.model), **looks)
+            self.shown = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        if time.monotonic() - self.shown > 0.5:
+        if not self.bar.disable and time.monotonic() - self.shown > 0.5:
             self.shown = time.monotonic()
             players = dict.fromkeys(term.split("/")[0] for term in logs)
             sums = {p: sum(float(v) for term, v in logs.items() if term.split("/")[0] == p) for p in players}
@@ -74,11 +94,8 @@ class ProgressBar(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._move()
 
-    def on_train_end(self, logs=None):
-        self.close()
-
     def close(self):
-        """Ends the bar's line. Not only at the end: what stops a training is said on a line of its own."""
+        """Ends the bar's line, so that what stops a training is said on a line of its own."""
         if self.bar is not None:
             self._move()
             self.bar.close()
@@ -98,14 +115,29 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self.check()
 
     def check(self):
-        what = None
         if self.model.bad_term is not None:
             what = "the loss {} is not finite at step {}".format(*self.model.bad_term)
-        for player in self.model.players:  # the last update can spoil the weights behind a finite loss
-            if not all(tf.reduce_all(tf.math.is_finite(v)) for v in self.model.trainable(player)):
-                what = what or f"the weights of {player} are not finite at step {step_of(self.model)}"
+        else:  # the last update can spoil what lies behind a finite loss
+            what = self._bad_state()
         if what is not None:
             raise ValueError(f"{what}; the last good checkpoint: {self.checkpoints.newest or 'none'}")
+
+    def _bad_state(self) -> str | None:
+        """What of the state is not finite: weights, statistics of a batch normalization, averages, or others."""
+        model = self.model
+        parts = {f"the weights of {player} are": model.trainable(player) for player in model.players}
+        parts |= {f"the statistics of {name} are": n.non_trainable_variables for name, n in model.networks.items()}
+        parts["the moving average of the generator is"] = model.averages
+        known = {id(variable) for variables in parts.values() for variable in variables}
+        parts |= {f"{v.name.partition(':')[0]} is": [v] for v in model.variables if id(v) not in known}
+        floats = {what: [v for v in variables if v.dtype.is_floating] for what, variables in parts.items()}
+        finite = {
+            what: tf.reduce_all([tf.reduce_all(tf.math.is_finite(v)) for v in variables])
+            for what, variables in floats.items()
+            if variables
+        }
+        bad = [what for what, is_finite in finite.items() if not is_finite]
+        return f"{bad[0]} not finite at step {step_of(model)}" if bad else None
 
 
 class Estimate(keras.callbacks.Callback):
@@ -141,8 +173,8 @@ class Estimate(keras.callbacks.Callback):
 class Evaluate(_Every):
     """Adds the scores of `evaluate()` to the logs; `scores` are the last ones."""
 
-    def __init__(self, evaluate: Callable[[], dict[str, float]], *, every: int, last: int, share: float = 1.0):
-        super().__init__(every=every, last=last, share=share)
+    def __init__(self, evaluate: Callable[[], dict[str, float]], **often):
+        super().__init__(**often)
         self.evaluate = evaluate
 
     def act(self, step: int, logs: dict[str, float]):
@@ -153,42 +185,62 @@ class Evaluate(_Every):
 
 
 class Record(keras.callbacks.Callback):
-    """Appends the logs to `metrics.jsonl` and to the TensorBoard events in `folder`.
+    """Appends the logs to the metrics and to the TensorBoard events in `folder`.
 
-    Where a run resumes, lines behind its step are dropped: they are about to be written again.
+    Where a run resumes, what is behind its step is dropped: it is about to be written again.
     """
 
-    def __init__(self, folder: str):
+    def __init__(self, folder: RunFolder, log_every: int):
         super().__init__()
-        self.path = os.path.join(folder, "metrics.jsonl")
-        self.events = tf.summary.create_file_writer(os.path.join(folder, "tensorboard"))
+        self.folder, self.log_every = folder, log_every
+        self.events = None
 
     def on_train_begin(self, logs=None):
-        step = step_of(self.model)
-        kept = [line for line in read_complete_lines(self.path) if json.loads(line)["step"] <= step]
-        with open(self.path + ".new", "w") as file:
-            file.writelines(kept)
-        os.replace(self.path + ".new", self.path)
+        if self.events is not None:
+            return
+        step, path = step_of(self.model), self.folder.metrics
+        kept = [row for row in self.folder.rows(tqdm.write) if row["step"] <= step]
+        missing = sorted(set(range(self.log_every, step + 1, self.log_every)) - {row["step"] for row in kept})
+        if missing:
+            tqdm.write(f"{path} lacks {len(missing)} line(s), of the steps {missing[0]} to {missing[-1]}")
+        files.write_whole(path, "".join(json.dumps(row) + "\n" for row in kept))
+        drop_events(self.folder.events, step)
+        self.events = tf.summary.create_file_writer(self.folder.events)
         self.begun = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
         step = step_of(self.model)
         row = {"step": step, "generator_updates": step * self.model.generator_updates, **without_nan(logs)}
         row["seconds"] = round(time.monotonic() - self.begun, 3)
-        with open(self.path, "a") as file:
+        with open(self.folder.metrics, "a") as file:
             file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # the checkpoint of this step must not outlive its line
         with self.events.as_default(step=step):
             for name, value in logs.items():
                 tf.summary.scalar(name, value)
         self.events.flush()
 
 
-def read_complete_lines(path: str) -> list[str]:
-    """The lines of a JSON lines file but for a last one that a crash cut off; none if there is no file."""
-    if not os.path.exists(path):
-        return []
-    with open(path) as file:
-        return [line for line in file if line.endswith("\n")]
+def drop_events(folder: str, step: int):
+    """Deletes all TensorBoard events behind `step`, and what of a file cannot be read."""
+
+    def kept(record: bytes | None) -> bool:
+        return record is not None and tf.compat.v1.Event.FromString(record).step <= step
+
+    for path in glob.glob(os.path.join(glob.escape(folder), "events.out.tfevents.*")):
+        if not all(map(kept, _records(path))):
+            with files.whole(path) as new, tf.io.TFRecordWriter(new) as writer:
+                for record in filter(kept, _records(path)):
+                    writer.write(record)
+
+
+def _records(path: str) -> Iterator[bytes | None]:
+    """The records of a file, with None in the place of those from a damaged one on."""
+    try:
+        yield from tf.data.TFRecordDataset(path).as_numpy_iterator()
+    except tf.errors.OpError:
+        yield None
 
 
 class Draw(_Every):
@@ -196,41 +248,59 @@ class Draw(_Every):
 
     FRAMES = 200  # of a GIF, at most, for its size
 
-    def __init__(
-        self,
-        figures: Callable[[], dict],
-        folder: str,
-        record: Record,
-        *,
-        every: int,
-        last: int,
-        share: float = 1.0,
-    ):
-        super().__init__(every=every, last=last, share=share)
+    def __init__(self, figures: Callable[[], dict], folder: str, record: Record, **often):
+        super().__init__(**often)
         self.figures, self.folder, self.record = figures, folder, record
 
     def act(self, step: int, logs: dict[str, float]):
         os.makedirs(self.folder, exist_ok=True)
         for name, figure in self.figures().items():
             path = os.path.join(self.folder, f"{name}_{step:07d}.png")
-            figure.savefig(path)
+            with files.whole(path) as new:
+                figure.savefig(new, format="png")
             with self.record.events.as_default(step=step):
                 tf.summary.image(name, tf.io.decode_png(tf.io.read_file(path), channels=3)[None])
-            if step == self.last:
+            if step == self.timing.last:
                 self._animate(name)
 
     def _animate(self, name: str):
-        paths = sorted(glob.glob(os.path.join(glob.escape(self.folder), f"{name}_{'[0-9]' * 7}.png")))
-        first, *others = [Image.open(path) for path in paths[:: -(-len(paths) // self.FRAMES)]]
-        path = os.path.join(self.folder, f"{name}.gif")
-        first.save(path, save_all=True, append_images=others, duration=200, loop=0)
+        found = [re.fullmatch(rf"{re.escape(name)}_([0-9]+)\.png", file) for file in os.listdir(self.folder)]
+        ordered = [match[0] for match in sorted(filter(None, found), key=lambda match: int(match[1]))]
+        frames = []
+        for file in ordered[:: -(-len(ordered) // self.FRAMES)]:
+            path = os.path.join(self.folder, file)
+            try:
+                with Image.open(path) as image:
+                    frames.append(image.convert("RGB"))
+            except OSError as error:
+                tqdm.write(f"{path} is damaged and is left out of the animation ({error})")
+        with files.whole(os.path.join(self.folder, f"{name}.gif")) as new:
+            frames[0].save(new, format="GIF", save_all=True, append_images=frames[1:], duration=200, loop=0)
+
+
+class Operative(keras.callbacks.Callback):
+    """Keeps in the file `path` the parameters that were used so far: some are read by the first step or score alone."""
+
+    def __init__(self, path: str):
+        super().__init__()
+        self.path, self.written = path, None
+        self.write()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.write()
+
+    def write(self):
+        text = config.operative_text()
+        if text != self.written:
+            files.write_whole(self.path, text)
+            self.written = text
 
 
 class Save(_Every):
     """Writes a checkpoint: after the lines of the log, so that none is lost."""
 
-    def __init__(self, checkpoints: Checkpoints, *, every: int, last: int):
-        super().__init__(every=every, last=last)
+    def __init__(self, checkpoints: Checkpoints, *, timing: Timing, every: int):
+        super().__init__(timing=timing, every=every)
         self.checkpoints = checkpoints
 
     def act(self, step: int, logs: dict[str, float]):
@@ -238,9 +308,11 @@ class Save(_Every):
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """On SIGTERM (clusters pre-empt) and SIGINT, saves at the next step and ends the process with 128 + the signal.
+    """On SIGTERM (clusters pre-empt), SIGHUP (a terminal is closed) and SIGINT, saves at the next step and ends the
+    process with 128 + the signal.
 
     Several workers stop together: they ask each other about once a second. A second signal acts as it does without us.
+    As a context manager it holds the signals, but for those that the process was started to ignore (`nohup`).
     """
 
     def __init__(self, checkpoints: Checkpoints, non_finite: StopOnNonFinite):
@@ -250,8 +322,14 @@ class StopOnSignal(keras.callbacks.Callback):
         self.handlers = {}
         self.every = 1  # steps between two questions to the other workers; the same on all of them
 
-    def on_train_begin(self, logs=None):
-        self.handlers = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+    def __enter__(self) -> "StopOnSignal":
+        held = [s for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) != signal.SIG_IGN]
+        self.handlers = {number: signal.signal(number, self._note) for number in held}
+        return self
+
+    def __exit__(self, *_):
+        while self.handlers:
+            signal.signal(*self.handlers.popitem())
 
     def on_epoch_begin(self, epoch, logs=None):
         self.begun = step_of(self.model), time.monotonic()
@@ -276,14 +354,9 @@ class StopOnSignal(keras.callbacks.Callback):
             a_second = (step_of(self.model) - first) / (time.monotonic() - begun)
             self.every = max(1, round(over_workers(a_second) / over_workers(1)))
 
-    def close(self):
-        """Gives the signals back."""
-        while self.handlers:
-            signal.signal(*self.handlers.popitem())
-
     def _note(self, number, frame):
         self.received = number
-        self.close()
+        self.__exit__()
 
     def _stop(self):
         self.non_finite.check()

@@ -1,5 +1,6 @@
 """Checkpoints from which a run resumes exactly."""
 
+import contextlib
 import glob
 import os
 import re
@@ -9,6 +10,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from bms_tf.core.devices import LOST_WORKER
+from bms_tf.core.files import sync
 from bms_tf.core.system import System
 
 
@@ -16,19 +18,17 @@ class Checkpoints:
     """The last few states of a system in `folder`: networks, optimizers, averages, singular vectors and step.
 
     TensorFlow writes the data under a temporary name and the index last, so that a crash while writing leaves the
-    checkpoint before it in place; what else it leaves is deleted by the next `save`.
+    checkpoint before it in place; what else it leaves is deleted by the next `save`. What is there is what counts: the
+    folder holds no list of its checkpoints that could be damaged or behind the times.
     """
 
     def __init__(self, system: System, folder: str, *, keep: int = 3):
-        self.system = system
-        self.keep = keep
+        self.system, self.folder, self.keep = system, folder, keep
         self._checkpoint = tf.train.Checkpoint(model=system)
-        self.move_to(folder)
 
     def move_to(self, folder: str):
         """From now on, looks and writes in `folder`."""
         self.folder = folder
-        self._manager = tf.train.CheckpointManager(self._checkpoint, folder, max_to_keep=self.keep)
 
     @property
     def newest(self) -> str | None:
@@ -45,14 +45,25 @@ class Checkpoints:
         """Writes the present state; returns its step. Raises OSError where it cannot, with the ones before in place."""
         step = int(self.system.step.numpy())
         try:
+            os.makedirs(self.folder, exist_ok=True)
             self._delete_leftovers()
-            self._manager.save(checkpoint_number=step)
+            path = os.path.join(self.folder, f"ckpt-{step}")
+            self._checkpoint.write(path)
+            for file in _files(path):
+                sync(file)
+            sync(self.folder)
         except LOST_WORKER:  # a sum over workers is a part of the state
             raise
-        except tf.errors.OpError as error:
-            self._delete_leftovers()
+        except (tf.errors.OpError, OSError) as error:
+            with contextlib.suppress(OSError):
+                self._delete_leftovers()
             last = f"the last good one: {self.newest or 'none'}"
             raise OSError(f"the checkpoint of step {step} cannot be written ({_reason(error)}); {last}") from error
+        found = self._found()
+        kept = found[found.index(path) :][: self.keep]  # newer ones are damaged: this run came back to before them
+        for old in set(found) - set(kept):
+            for file in _files(old):
+                os.remove(file)
         return step
 
     def _delete_leftovers(self):
@@ -72,7 +83,8 @@ class Checkpoints:
         found = self._found()
         for path in found:
             try:
-                self._checkpoint.restore(path).assert_existing_objects_matched()
+                # Partial: an export takes the networks alone, without their optimizers.
+                self._checkpoint.read(path).assert_existing_objects_matched().expect_partial()
                 return int(self.system.step.numpy())
             # TensorFlow's IndexError is "Read less bytes than requested", of a data file that was cut off.
             except (tf.errors.OpError, AssertionError, IndexError, ValueError) as error:
@@ -85,9 +97,13 @@ class Checkpoints:
 
     def _found(self) -> list[str]:
         """The paths of all checkpoints, the newest first."""
-        indices = glob.glob(os.path.join(glob.escape(self.folder), "ckpt-*.index"))
-        paths = [index.removesuffix(".index") for index in indices]
-        return sorted(paths, key=lambda path: int(path.rsplit("-", 1)[1]), reverse=True)
+        names = os.listdir(self.folder) if os.path.isdir(self.folder) else ()
+        steps = [int(found[1]) for name in names if (found := re.fullmatch(r"ckpt-([0-9]+)\.index", name))]
+        return [os.path.join(self.folder, f"ckpt-{step}") for step in sorted(steps, reverse=True)]
+
+
+def _files(checkpoint: str) -> list[str]:
+    return glob.glob(f"{glob.escape(checkpoint)}.*")
 
 
 def _reason(error: Exception) -> str:

@@ -4,9 +4,10 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import gin
+import numpy as np
 import tensorflow as tf
 
 # What TensorFlow raises in all other workers when one has ended.
@@ -74,6 +75,20 @@ def over_workers(value: float) -> float:
     strategy = tf.distribute.get_strategy()
     values = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(float(value)))
     return float(strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None))
+
+
+def values_of_workers(values: Sequence[int]) -> np.ndarray:
+    """`values` of every worker, [workers, values], in the order of TF_CONFIG. All of them must ask."""
+    if not several_workers():
+        return np.array([values], np.int64)
+    strategy = tf.distribute.get_strategy()
+    resolver = strategy.cluster_resolver
+    workers = resolver.cluster_spec().num_tasks("worker")
+    mine = np.zeros([workers, len(values)], np.int64)
+    mine[resolver.task_id] = values
+    each = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(mine))
+    total = strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None).numpy()
+    return total // (strategy.num_replicas_in_sync // workers)
 
 
 def any_worker(flag: bool) -> bool:

@@ -14,9 +14,12 @@ from pathlib import Path
 import tensorflow as tf
 
 import bms_tf
-from bms_tf.core import config, training, warm_up
+from bms_tf.core import config, files, warm_up
 from bms_tf.core.checkpoints import Checkpoints
 from bms_tf.core.devices import one_device
+from bms_tf.core.measuring import Measured
+from bms_tf.core.recipe import Recipe
+from bms_tf.core.run_folder import RunFolder
 from bms_tf.core.signatures import Signatures, describe, signatures
 from bms_tf.core.system import System
 from bms_tf.core.warm_start import variable_names
@@ -33,36 +36,38 @@ def export(run_dir: str, name: str, export_dir: str, allow_import: Sequence[str]
     run = restored_run(run_dir, allow_import)
     with config.one_line_errors():
         traced = signatures(run.system)
+    folder, step = RunFolder(run_dir), int(run.system.step.numpy())
+    kept = ["config.gin", "operative.gin", "data.json"] + ["scores.json"] * folder.has_scores_of(step)
 
-    def write(folder: str):
-        save(run.system, traced, folder)
-        extra = os.path.join(folder, "assets.extra")  # where Serving looks for what is no part of the graph
+    def write(new: str):
+        save(run.system, traced, new)
+        extra = os.path.join(new, "assets.extra")  # where Serving looks for what is no part of the graph
         os.mkdir(extra)
         with open(os.path.join(extra, "metadata.json"), "w") as file:
-            json.dump({"name": name, **metadata(run, traced)}, file, indent=1)
+            json.dump({"name": name, **metadata(run, traced, folder)}, file, indent=1)
         warm_up.write(name, traced, os.path.join(extra, "tf_serving_warmup_requests"))
-        for kept in ("config.gin", "operative.gin", "data.json", "scores.json"):
-            if os.path.exists(os.path.join(run_dir, kept)):  # scores come with the end of a run
-                shutil.copyfile(os.path.join(run_dir, kept), os.path.join(extra, kept))
+        for file in filter(os.path.exists, map(folder.file, kept)):
+            shutil.copy(file, extra)
 
     return f"{publish(write, name, export_dir)}\n{describe(traced)}"
 
 
-def restored_run(run_dir: str, allow_import: Sequence[str] = ()) -> training.Run:
-    """The run in `run_dir` in its newest readable state, built as for training but on one device and without its data.
+def restored_run(run_dir: str, allow_import: Sequence[str] = ()) -> Measured:
+    """The run in `run_dir` in its newest readable state, on one device, in float32, and not to be trained.
 
     Raises ValueError if there is no run in `run_dir`, or none of its checkpoints can be read.
     """
-    settings = os.path.join(run_dir, "config.gin")
-    if not os.path.isfile(settings):
+    folder = RunFolder(run_dir)
+    if folder.settings() is None:
         what = (
             "is not the folder of a run: there is no config.gin in it" if os.path.isdir(run_dir) else "does not exist"
         )
         raise ValueError(f"{run_dir} {what}")
-    config.load([settings], allow_import=allow_import)
+    config.load([folder.file("config.gin")], allow_import=allow_import)
     with config.one_line_errors():
-        run = training.Run(devices=one_device, precision="float32", accumulate=1)
-        if not Checkpoints(run.system, os.path.join(run_dir, "checkpoints")).restore():
+        recipe = Recipe(devices=one_device, precision="float32", accumulate=1)
+        run = Measured(recipe, recipe.build())
+        if not Checkpoints(run.system, folder.checkpoints).restore():
             raise ValueError(f"the run in {run_dir} has no checkpoint yet")
     return run
 
@@ -84,14 +89,14 @@ def save(system: System, traced: Signatures, folder: str):
     tf.saved_model.save(model, folder, signatures=dict(traced))
 
 
-def metadata(run: training.Run, traced: Signatures) -> dict[str, str | int | None]:
-    """Where the model comes from."""
+def metadata(run: Measured, traced: Signatures, folder: RunFolder) -> dict[str, str | int | None]:
+    """Where the model comes from: the state `run` of the run in `folder`."""
     step = int(run.system.step.numpy())
     values = b"".join(variable.numpy().tobytes() for variable in weights(run.system, traced))
     return {
         "step": step,
-        "generator_updates": step * run.system.generator_updates,
-        "seed": run.seed,
+        "generator_updates": folder.generator_updates(step),
+        "seed": run.recipe.seed,
         "system": type(run.system).__name__,
         "code_sha256": code_hash(Path(bms_tf.__file__).parent),
         "weights_sha256": hashlib.sha256(values).hexdigest(),
@@ -104,13 +109,17 @@ def metadata(run: training.Run, traced: Signatures) -> dict[str, str | int | Non
 def publish(write: Callable[[str], None], name: str, export_dir: str) -> str:
     """Makes `<export_dir>/<name>/<version>/` of what `write(folder)` writes, and returns it.
 
-    It appears complete or not at all, under the next free number, whoever else publishes at the same time.
+    It appears complete and on the disk, or not at all, under the next free number, whoever else publishes at the same
+    time.
     """
     os.makedirs(export_dir, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".tmp-", dir=export_dir) as scratch:
         folder = os.path.join(scratch, name)  # not the scratch folder itself, which only its owner may read
         os.mkdir(folder)
         write(folder)
+        for path, _, names in os.walk(folder):
+            for file in ("", *names):
+                files.sync(os.path.join(path, file))
         versions = os.path.join(export_dir, name)
         os.makedirs(versions, exist_ok=True)
         while True:

@@ -124,6 +124,11 @@ class System(keras.Model):
     def generator_updates_per_step(self) -> int:
         return sum(phase.repeats for phase in self._phases if self._owner("generator") in self._acting[phase.name])
 
+    @property
+    def phase_spans(self) -> dict[str, tuple[int, int | None]]:
+        """The first step of each phase, by its name, and the first behind it; None where it goes on to the end."""
+        return {phase.name: (phase.start, phase.stop) for phase in self._phases}
+
     def _owner(self, network: str) -> str:
         return next(player for player, names in self.players.items() if network in names)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from keras_tuner.engine.trial import Trial
 
-from bms_tf.core import config, training
+from bms_tf.core import config, files
 from bms_tf.tuning.search import Setting, record_error, train
 from bms_tf.tuning.space import swept
 from bms_tf.tuning.workers import gpu, last_words
@@ -48,7 +48,7 @@ def run(setting: Setting, workers: int) -> list[Job]:
         folder = os.path.join(setting.folder, "fresh", trial.trial_id)
         os.makedirs(folder, exist_ok=True)
         gin_file = os.path.join(folder, "recipe.gin")
-        training.write_whole(gin_file, recipe(setting, trial))
+        files.write_whole(gin_file, recipe(setting, trial))
         for seed in setting.search.fresh_seeds:
             jobs.append(Job(trial.trial_id, gin_file, seed, os.path.join(folder, f"seed_{seed}")))
     left = [job for job in jobs if not os.path.exists(os.path.join(job.run_dir, "scores.json"))]

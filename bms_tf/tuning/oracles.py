@@ -13,7 +13,7 @@ from keras_tuner import oracles as keras_oracles
 from keras_tuner.engine.trial import Trial
 from threadpoolctl import threadpool_limits
 
-from bms_tf.core.training import write_whole
+from bms_tf.core.files import write_whole
 
 Objectives = list[Objective]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
-from bms_tf.core.training import write_whole
+from bms_tf.core.files import write_whole
 from bms_tf.tuning import figures, fresh
 from bms_tf.tuning.search import Setting
 from bms_tf.tuning.space import short_names, shown, swept

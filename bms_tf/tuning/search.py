@@ -1,14 +1,13 @@
 """A search: what gin says of it, and its trials, each of which is an ordinary run folder."""
 
 import contextlib
-import fcntl
 import gc
 import math
 import os
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -18,7 +17,7 @@ from keras_tuner import Objective
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
 
-from bms_tf.core import command, config, training
+from bms_tf.core import command, config, files, training
 from bms_tf.tuning import oracles
 from bms_tf.tuning.space import Choice, Code, Interval, bindings, declare, shown, swept
 
@@ -117,10 +116,10 @@ class Setting:
         values = search.oracle.get_space().values
         self.configure(search.bindings(values | epoch))
         run = training.new_run()
-        if run.seed in (search.seed, *search.fresh_seeds):
+        if run.recipe.seed in (search.seed, *search.fresh_seeds):
             raise ValueError(
-                f"train.seed is {run.seed}, which is a seed of tuning (tune.seed, tune.fresh_seeds); what is tuned on "
-                "a seed cannot be reported on it"
+                f"train.seed is {run.recipe.seed}, which is a seed of tuning (tune.seed, tune.fresh_seeds); what is "
+                "tuned on a seed cannot be reported on it"
             )
         with config.one_line_errors():
             run.check_data()
@@ -147,7 +146,7 @@ class Setting:
                 )
             self.check()
             os.makedirs(self.folder, exist_ok=True)
-            training.write_whole(path, self.text)
+            files.write_whole(path, self.text)
         with open(path) as file:
             changes = config.difference(file.read(), self.text, ignore=FREE)
         if changes:
@@ -180,7 +179,8 @@ class Tuner(BaseTuner):
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         if self._is_worker():  # whose chief may print elsewhere
             print(f"trial {trial.trial_id}: {shown(swept(values))}", flush=True)
-        with locked(folder + ".lock", wait=True):  # a worker whose chief was killed may still be at it
+        # A worker whose chief was killed may still be at it.
+        with files.locked(folder + ".lock", f"at trial {trial.trial_id}", wait=True):
             if "tuner/trial_id" in values:
                 _continue(self.setting.run_dir(values["tuner/trial_id"]), folder)
             params = [*search.bindings(values), f"train.seed = {search.seed}"]
@@ -216,7 +216,7 @@ def _scores(folder: str) -> dict[str, float]:
 def record_error(folder: str, line: str):
     """What ended the run in `folder`."""
     os.makedirs(folder, exist_ok=True)
-    training.write_whole(os.path.join(folder, "error.txt"), line + "\n")
+    files.write_whole(os.path.join(folder, "error.txt"), line + "\n")
 
 
 def _continue(parent: str, folder: str):
@@ -225,14 +225,3 @@ def _continue(parent: str, folder: str):
         shutil.rmtree(folder + ".new", ignore_errors=True)
         shutil.copytree(parent, folder + ".new", ignore=shutil.ignore_patterns("scores.json", "log.txt"))
         os.rename(folder + ".new", folder)
-
-
-@contextlib.contextmanager
-def locked(path: str, *, wait: bool = False) -> Iterator[None]:
-    """Holds the lock file `path`, which a dying process lets go. Where another has it, waits or raises ValueError."""
-    with open(path, "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise ValueError(f"another process is searching in {os.path.dirname(path)}") from error
-        yield

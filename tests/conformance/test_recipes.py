@@ -47,7 +47,7 @@ def check_steps(run, first):
     """Goes on from step `first` to the third: the losses are finite, and no player's kernel stays what it was."""
     kernels = [v for player in run.system.players for v in run.system.trainable(player) if v.shape.rank > 1]
     before = [kernel.numpy() for kernel in kernels]
-    history = run._fit(start=first, steps=3 - first, epoch=3)
+    history = run.fit(first, 3)
     assert int(run.system.step) == 3
     assert np.isfinite(list(history.values())).all()
     assert all((kernel.numpy() != old).any() for kernel, old in zip(kernels, before))

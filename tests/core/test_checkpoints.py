@@ -4,6 +4,7 @@ import gc
 import os
 import re
 import resource
+import shutil
 
 import numpy as np
 import pytest
@@ -162,10 +163,38 @@ def test_what_a_crash_while_writing_leaves_is_not_a_checkpoint(games, saved):
     (folder / f"ckpt-12{DATA}").write_bytes(b"half")
     checkpoints = Checkpoints(games[1], str(folder))
     assert checkpoints.restore(pytest.fail) == 11
-    # The next one clears it away.
+    # The next one clears it away, and one that is no longer counted: a crash came before the deletion of an old one.
+    for part in (DATA, INDEX):
+        shutil.copy(folder / f"ckpt-10{part}", folder / f"ckpt-7{part}")
     checkpoints.save()
+    assert sorted(path.name for path in folder.glob("*.index")) == ["ckpt-10.index", "ckpt-11.index", "ckpt-7.index"]
+    Checkpoints(games[1], str(folder), keep=2).save()
+    assert sorted(path.name for path in folder.glob("*.index")) == ["ckpt-10.index", "ckpt-11.index"]
     assert not [path.name for path in folder.iterdir() if "12" in path.name]
     assert Checkpoints(games[0], str(folder)).restore(pytest.fail) == 11
+
+
+def test_other_files_in_the_folder_are_left_alone(games, saved):
+    # TensorFlow's own list of checkpoints, here garbage; one that the user has kept under a name; a picture.
+    folder, _ = saved
+    names = ["checkpoint", "ckpt-best.index", "ckpt-best.data-00000-of-00001", "notes.txt"]
+    for name in names:
+        (folder / name).write_bytes(b"\0garbage")
+    checkpoints = Checkpoints(games[1], str(folder), keep=2)
+    assert checkpoints.restore(pytest.fail) == 11
+    games[1].train(1)
+    checkpoints.save()
+    assert {name: (folder / name).read_bytes() for name in names} == dict.fromkeys(names, b"\0garbage")
+    assert sorted(path.name for path in folder.glob("ckpt-[0-9]*.index")) == ["ckpt-11.index", "ckpt-12.index"]
+
+
+def test_a_damaged_one_ahead_of_the_run_does_not_crowd_out_a_good_one(games, saved):
+    folder, _ = saved
+    cut(0.5)(f"{folder}/ckpt-11{DATA}")
+    checkpoints = Checkpoints(games[1], str(folder), keep=1)
+    assert checkpoints.restore(lambda line: None) == 10
+    assert checkpoints.save() == 10  # stopped at once
+    assert Checkpoints(games[0], str(folder)).restore(pytest.fail) == 10
 
 
 def test_a_full_disk_is_one_line_and_the_last_good_one_stays(games, saved):

@@ -1,0 +1,107 @@
+"""Files that are whole or absent, and locks that die with the process that holds them."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+
+# What flock raises where the disk knows no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+def write_whole(path: str, text: str):
+    """Makes `text` all that is in the file, or leaves what was there. Raises OSError where it cannot be written."""
+    with whole(path) as new, open(new, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def read_text(path: str) -> str:
+    """The text of a file. Raises ValueError where it is none."""
+    with open(path, encoding="utf-8") as file:
+        try:
+            return file.read()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is damaged ({error})") from error
+
+
+def read_json(path: str) -> dict:
+    """The object in a JSON file. Raises ValueError where there is none."""
+    try:
+        value = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is damaged ({error})") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} is damaged (it is no JSON object)")
+    return value
+
+
+@contextlib.contextmanager
+def whole(path: str) -> Iterator[str]:
+    """Yields the path of a file to be written, which then takes the place of `path` at once, or not at all.
+
+    It is on the disk before it is renamed, so that after a loss of power too there is the old file or the new one.
+    Raises OSError, with `path`, where it cannot be written.
+    """
+    new = f"{path}.new"
+    try:
+        yield new
+        sync(new)
+        os.replace(new, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.remove(new)
+        if isinstance(error, OSError) and error.errno:
+            raise OSError(error.errno, error.strerror, path) from error
+        raise
+    sync(os.path.dirname(path) or ".")
+
+
+def sync(path: str):
+    """Waits until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network disks cannot do it with a folder
+            raise
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def locked(path: str, doing: str, *, wait: bool = False) -> Iterator[None]:
+    """Holds the lock file `path`, for one process at a time.
+
+    Args:
+        path: the file, which stays. It says who had the lock last.
+        doing: what the holder does, for the message to another one: "training in FOLDER".
+        wait: until the other one lets it go.
+
+    The system lets a lock go when its process ends, however it ends. Of network disks, NFS (Linux 2.6.12 and newer) and
+    Lustre mounted with `flock` hold it over all machines, and let it go some time after its holder's machine has died.
+    A disk that holds it within one machine alone (NFS mounted with `local_lock`, Lustre with `localflock`) does not say
+    so. On one that knows no locks a line is printed and nothing is held.
+
+    Raises ValueError, with host and process of the holder, where another one has it and `wait` is False.
+    """
+    with open(path, "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            line = f"{file.read().strip() or 'another process'} is {doing}"
+            if not wait:
+                raise ValueError(line) from error
+            print(f"{line}; waiting for it", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            print(f"{path}: there are no locks on this disk; a second process here would not be noticed", flush=True)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield

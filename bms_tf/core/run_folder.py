@@ -1,0 +1,123 @@
+"""The folder of a run: what lies where in it, and to which run it belongs."""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Mapping
+
+from bms_tf.core import config, files
+
+# What may differ when a run is resumed: its length, and on what it runs.
+MAY_CHANGE = (
+    "train.generator_updates",
+    "train.devices",
+    "mirrored.devices",
+    "train.accumulate",
+    "train.keep_checkpoints",
+)
+Hashes = Mapping[str, str]
+
+
+class RunFolder:
+    """The files of one run, by their names."""
+
+    def __init__(self, path: str):
+        self.path = path
+
+    def file(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    checkpoints = property(lambda self: self.file("checkpoints"))
+    events = property(lambda self: self.file("tensorboard"))
+    metrics = property(lambda self: self.file("metrics.jsonl"))
+    pictures = property(lambda self: self.file("pictures"))
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Makes the folder, and holds it for this process. Raises ValueError where another one trains in it."""
+        os.makedirs(self.path, exist_ok=True)
+        return files.locked(self.file("lock"), f"training in {self.path}")
+
+    def settings(self) -> str | None:
+        """The text of config.gin; None if there is none. Raises ValueError where it is empty or no text."""
+        path = self.file("config.gin")
+        if not os.path.isfile(path):
+            return None
+        text = files.read_text(path)
+        if not text.strip("\0 \n"):
+            raise ValueError(f"{path} is damaged (it is empty)")
+        return text
+
+    def check_settings(self, text: str):
+        """Raises ValueError where the run here was begun with other settings than the gin text `text`."""
+        try:
+            earlier = self.settings()
+            changes = [] if earlier is None else config.difference(earlier, text, ignore=MAY_CHANGE)
+        except ValueError as error:
+            what = str(error).replace("config:", "line ", 1).removeprefix(f"{self.file('config.gin')} is ")
+            raise ValueError(
+                f"{self.file('config.gin')} cannot be compared with these settings ({what}); put it back, or delete "
+                "it to go on with these"
+            ) from error
+        if changes:
+            raise ValueError(
+                f"{self.path} holds a run with other settings ({'; '.join(changes)}); take another --run_dir"
+            )
+
+    def check_data(self, hashes: Hashes):
+        """Raises ValueError where the run here was begun with data of other `hashes`."""
+        path = self.file("data.json")
+        if not os.path.exists(path):
+            return
+        try:
+            earlier = files.read_json(path)
+        except ValueError as error:
+            raise ValueError(f"{error}; delete it to go on without a comparison of the data") from error
+        differ = [name for name in hashes if hashes[name] != earlier.get(name)]
+        changed = [name.removesuffix("_sha256").replace("_", " ") for name in differ]
+        if changed:
+            raise ValueError(
+                f"{self.path} holds a run on other data (another {' and another '.join(changed)} than at its start); "
+                "--other_data goes on with these"
+            )
+
+    def write_data(self, hashes: Hashes, step: int):
+        """Writes data.json; other data than that of the steps before `step` is noted beside it, not instead of it."""
+        path = self.file("data.json")
+        with contextlib.suppress(OSError, ValueError):
+            earlier = files.read_json(path)
+            before = earlier.pop("earlier", [])
+            if step and earlier != hashes:
+                before = [*before, {"until_step": step, **earlier}]
+            hashes = {**hashes, **({"earlier": before} if before else {})}
+        files.write_whole(path, json.dumps(hashes, indent=1) + "\n")
+
+    def write_scores(self, step: int, scores: Mapping[str, Mapping[str, float | None]]):
+        files.write_whole(self.file("scores.json"), json.dumps({"step": step, **scores}, indent=1) + "\n")
+
+    def has_scores_of(self, step: int) -> bool:
+        """Whether scores.json is that of the state at `step`, not of an earlier end of a run that was prolonged."""
+        with contextlib.suppress(OSError, ValueError):
+            return files.read_json(self.file("scores.json")).get("step") == step
+        return False
+
+    def rows(self, report: Callable[[str], None] = print) -> list[dict]:
+        """The lines of the metrics, none if there is no file.
+
+        Leaves out, and says so through `report`, each one that is damaged; of a last one that a crash cut off, nothing.
+        """
+        rows = []
+        if os.path.exists(self.metrics):
+            with open(self.metrics, encoding="utf-8", errors="replace") as file:
+                for number, line in enumerate(file, 1):
+                    if not line.endswith("\n"):
+                        break
+                    try:
+                        row = json.loads(line)
+                        rows += [row] if row["step"] > 0 and row["generator_updates"] >= 0 else []
+                    except (ValueError, TypeError, KeyError):
+                        report(f"{self.metrics}:{number} is damaged and is left out")
+        return rows
+
+    def generator_updates(self, step: int) -> int | None:
+        """The generator updates in `step` steps; None where no line of the metrics says how many a step has."""
+        return next((step * row["generator_updates"] // row["step"] for row in self.rows()), None)
