@@ -16,6 +16,7 @@ OURS = {
     "bms_tf/modifiers": ("bms_tf.core", "bms_tf.objectives"),
     "bms_tf/metrics": (),
     "bms_tf/tuning": ("bms_tf.core",),
+    "bms_tf/studies": ("bms_tf.core", "bms_tf.tuning"),
     "bms_tf/serving": ("bms_tf.core", "bms_tf.pictures"),
     "pipelines": (),
 }

@@ -135,7 +135,7 @@ def _plain_imports(text: str) -> str:
 
 def difference(old_text: str, new_text: str, ignore: Collection[str] = ()) -> list[str]:
     """One line for each parameter, named as `train.steps`, whose value differs. Macros count by what they stand for."""
-    old, new = _values(old_text), _values(new_text)
+    old, new = values(old_text), values(new_text)
     return [
         f"{name}: was {old.get(name, 'not set')}, is now {new.get(name, 'not set')}"
         for name in sorted(old.keys() | new.keys())
@@ -275,8 +275,8 @@ def _expand(value: Any, macros: dict[str, Any]) -> Any:
     return _replace(value, change)
 
 
-def _values(text: str) -> dict[str, Any]:
-    """Every parameter of a config text by name, macros expanded."""
+def values(text: str) -> dict[str, Any]:
+    """Every parameter of a config text by name, as in `train.steps`, with macros expanded."""
     bindings = [s for s in _parse(text, "config") if isinstance(s, config_parser.BindingStatement)]
     macros = {f"{b.scope}/{b.selector}".strip("/"): b.value for b in bindings if not b.arg_name}
     return {f"{b.scope}/{b.selector}.{b.arg_name}".strip("/"): _expand(b.value, macros) for b in bindings if b.arg_name}

@@ -66,7 +66,7 @@ def _here(setting: Setting, jobs: Sequence[Job]):
     for job in jobs:
         load = partial(config.load, [job.gin_file], [f"train.seed = {job.seed}"], setting.allow_import)
         try:
-            train(setting.search, load, job.run_dir)
+            train(setting.search.objective_of, load, job.run_dir)
         except Exception:  # train has recorded it, as of a trial
             continue
 

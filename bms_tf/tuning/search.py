@@ -21,6 +21,8 @@ from bms_tf.core import command, config, files, training
 from bms_tf.tuning import oracles
 from bms_tf.tuning.space import Choice, Code, Interval, bindings, declare, shown, swept
 
+Scores = dict[str, float]
+
 # What may change between two sittings of one search.
 FREE = ("tune.trials", "tune.hours", "tune.finalists", "tune.fresh_seeds")
 
@@ -184,11 +186,11 @@ class Tuner(BaseTuner):
             if "tuner/trial_id" in values:
                 _continue(self.setting.run_dir(values["tuner/trial_id"]), folder)
             params = [*search.bindings(values), f"train.seed = {search.seed}"]
-            return train(search, partial(self.setting.configure, params), folder)
+            return train(search.objective_of, partial(self.setting.configure, params), folder)
 
 
-def train(search: Search, configure: Callable[[], None], folder: str) -> dict[str, float]:
-    """Trains what gin holds after `configure()` in the run folder `folder`; returns the objectives.
+def train(judge: Callable[[Scores], Scores], configure: Callable[[], None], folder: str) -> Scores:
+    """Trains what gin holds after `configure()` in the run folder `folder`; returns `judge` of its scores.
 
     What it says is kept in `log.txt` there; an error is kept in `error.txt` and raised.
     """
@@ -198,7 +200,7 @@ def train(search: Search, configure: Callable[[], None], folder: str) -> dict[st
         with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
             try:
                 configure()
-                return search.objective_of(_scores(folder))
+                return judge(_scores(folder))
             except Exception as error:
                 traceback.print_exc()
                 record_error(folder, command.one_line(error))
@@ -207,7 +209,7 @@ def train(search: Search, configure: Callable[[], None], folder: str) -> dict[st
                 gc.collect()  # a model and its functions hold each other; without this they pile up over the trials
 
 
-def _scores(folder: str) -> dict[str, float]:
+def _scores(folder: str) -> Scores:
     run = training.new_run()
     with config.one_line_errors():
         return run.train(folder)["samples"]

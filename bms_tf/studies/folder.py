@@ -1,0 +1,210 @@
+"""A study's folder: what it was started with, its runs, who is at which, and one line for each finished run.
+
+study.gin       the study as it was first started
+recipes/        for each data set and method the settings that all its runs share, as they then were
+runs/           an ordinary run folder each; beside it the lock file by which a process claims it
+runs.jsonl      a line for each finished run, with everything: what counts as done
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from zlib import crc32
+
+from bms_tf.core import callbacks, config, training
+from bms_tf.studies.rules import Row
+from bms_tf.studies.study import Job, Study, job_of, load
+from bms_tf.tuning.search import locked
+from bms_tf.tuning.space import short_names
+
+# What may change between two sittings: more seeds, methods, words. All else would make a table of two studies.
+FREE = ("study.seeds", "study.longer", "study.longer_seeds", "study.methods", "study.title", "study.hours")
+DEATHS = 3  # of processes in one run, after which it has failed
+
+
+class Folder:
+    """A study in its folder."""
+
+    def __init__(self, path: str):
+        self.path = path
+        self.study: Study = load(self.file("study.gin"))
+
+    @classmethod
+    def enter(cls, path: str, gin_file: str) -> "Folder":
+        """Makes the folder of the study that `gin_file` declares, or finds it there.
+
+        Raises ValueError where the folder holds something else, or this study with other settings.
+        """
+        study = load(gin_file)
+        text, kept = config.as_text(), os.path.join(path, "study.gin")
+        os.makedirs(path, exist_ok=True)
+        with locked(os.path.join(path, "lock"), wait=True):
+            foreign = set(os.listdir(path)) - {"study.gin", "study.gin.new", "lock", "runs.jsonl", "recipes"}
+            if os.path.exists(kept):
+                with open(kept) as file:
+                    check_unchanged(path, file.read(), text)
+            elif foreign:
+                raise ValueError(f"{path} is not empty, and not the folder of a study; take another --study_dir")
+            os.makedirs(os.path.join(path, "recipes"), exist_ok=True)
+            for data in study.data:
+                for method in study.methods:
+                    freeze(recipe_file(path, data, method.name), study.recipe(data, method))
+            training.write_whole(kept, text)
+        return cls(path)
+
+    def file(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    def write(self, name: str, text: str):
+        training.write_whole(self.file(name), text)
+
+    def configure(self, job: Job):
+        """Makes gin's configuration that of a run."""
+        recipe = recipe_file(self.path, job.data, job.method)
+        longer = {}
+        if job.length > 1:
+            with open(recipe) as file:
+                longer = multiplied(config.values(file.read()), job.length)
+        params = {**dict(job.setting), **longer, "train.seed": job.seed}
+        config.load([recipe], [f"{name} = {code}" for name, code in params.items()])
+
+    def run_dir(self, job: Job) -> str:
+        names = short_names([name for name, _ in job.setting])
+        setting = ",".join(f"{names[name]}={code}" for name, code in job.setting) or "as_declared"
+        last = f"seed_{job.seed}" + f"_length_{job.length}" * (job.length > 1)
+        return os.path.join(self.path, "runs", slug(job.data), slug(job.method), slug(setting), last)
+
+    # Claims.
+
+    @contextlib.contextmanager
+    def claimed(self, job: Job) -> Iterator[bool]:
+        """Whether this process may run `job` inside: no other one has it, or has finished it.
+
+        A lock ends with the process that holds it, so that a dead one's claim is free.
+        """
+        path = self.run_dir(job)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(path + ".lock"))
+            except ValueError:
+                yield False
+            else:
+                yield job not in self.done()
+
+    @contextlib.contextmanager
+    def counting_deaths(self, job: Job) -> Iterator[None]:
+        """Counts the processes that did not come out again. Raises ValueError where it would be one too many."""
+        path = os.path.join(self.run_dir(job), "deaths")
+        deaths = int(open(path).read()) if os.path.exists(path) else 0
+        if deaths >= DEATHS:
+            raise ValueError(f"{deaths} processes died in this run")
+        os.makedirs(self.run_dir(job), exist_ok=True)
+        training.write_whole(path, f"{deaths + 1}\n")
+        try:
+            yield
+        finally:
+            os.remove(path)
+
+    # Rows.
+
+    def done(self) -> dict[Job, Row]:
+        """The finished runs. Of two lines of one run the later counts."""
+        rows = map(json.loads, callbacks.read_complete_lines(self.file("runs.jsonl")))
+        return {job_of(row): row for row in rows}
+
+    def record(self, row: Row):
+        """Adds a line; where a crash cut the last one off, behind its rest."""
+        with locked(self.file("lock"), wait=True):
+            path = self.file("runs.jsonl")
+            text = "".join([*callbacks.read_complete_lines(path), json.dumps(row) + "\n"])
+            training.write_whole(path, text)
+
+    def forget_failed(self) -> int:
+        """Takes out the lines of failed runs and their folders, so that they are run again; returns how many."""
+        with locked(self.file("lock"), wait=True):
+            rows = self.done()
+            failed = [job for job, row in rows.items() if "error" in row]
+            kept = "".join(json.dumps(row) + "\n" for job, row in rows.items() if job not in failed)
+            for job in failed:
+                shutil.rmtree(self.run_dir(job), ignore_errors=True)
+            training.write_whole(self.file("runs.jsonl"), kept)
+        return len(failed)
+
+
+def check_unchanged(path: str, old: str, new: str):
+    """Raises ValueError where a folder's study differs in more than what is free, or in more than added methods."""
+    values = config.values(old)
+    added = [n for n in config.values(new) if ".".join(n.split(".")[:-1]).endswith("/method") and n not in values]
+    known = {name.partition("/")[0] for name in values}
+    free = [*FREE, *(name for name in added if name.partition("/")[0] not in known)]
+    changes = config.difference(old, new, ignore=free)
+    if changes:
+        raise ValueError(f"{path} holds another study ({'; '.join(changes)}); take another --study_dir")
+
+
+def freeze(path: str, text: str):
+    """Keeps what a method's runs share. Raises ValueError where a recipe has changed since the first of them."""
+    if os.path.exists(path):
+        with open(path) as file:
+            changes = config.difference(file.read(), text)
+        if changes:
+            raise ValueError(
+                f"{path} has other settings than the recipe now has ({'; '.join(changes)}); take another --study_dir"
+            )
+    else:
+        training.write_whole(path, text)
+
+
+def multiplied(values: dict, length: int) -> dict[str, int]:
+    """A recipe's length, and the horizons that follow it, times `length`."""
+    names = [name for name in values if name == "train.generator_updates" or name.endswith(".horizon")]
+    return {name: values[name] * length for name in names}
+
+
+def recipe_file(path: str, data: str, method: str) -> str:
+    return os.path.join(path, "recipes", f"{slug(data)}_{slug(method)}.gin")
+
+
+def slug(text: str) -> str:
+    """A file name for a text. Two texts that differ in more than blanks and commas have different ones."""
+    plain = re.sub(r"[ ,]+", "_", text)
+    if re.fullmatch(r"[\w.=+-]+", plain):
+        return plain
+    return re.sub(r"[^\w.=+-]+", "_", plain) + f"_{crc32(text.encode()):08x}"
+
+
+def row_of(job: Job, folder: str, **more) -> Row:
+    """The line of a finished run: its scores or its error, the scores on its way, and what it was made with."""
+    row = {**job.as_row(), **more}
+    error = os.path.join(folder, "error.txt")
+    if os.path.exists(error):
+        with open(error) as file:
+            row["error"] = file.read().strip()
+    else:
+        with open(os.path.join(folder, "scores.json")) as file:
+            scores = json.load(file)
+        row |= {"samples": scores["samples"], "real": scores["data"]}
+    logs = [json.loads(line) for line in callbacks.read_complete_lines(os.path.join(folder, "metrics.jsonl"))]
+    names = row.get("samples", {})
+    row["path"] = [
+        {"step": log["step"], **{name: log[name] for name in names if name in log}}
+        for log in logs
+        if any(name in log for name in names)
+    ]
+    row["last"] = logs[-1] if logs else {}
+    row["seconds"] = seconds([log["seconds"] for log in logs])
+    config_file = os.path.join(folder, "config.gin")
+    if os.path.exists(config_file):
+        with open(config_file) as file:
+            row["config"] = [line for line in file.read().splitlines() if line and not line.startswith("#")]
+    return row
+
+
+def seconds(clock: Sequence[float]) -> float:
+    """How long a run trained, from the clock of its log, which begins anew with each sitting."""
+    ends = [now for now, following in zip(clock, [*clock[1:], 0.0]) if following < now]
+    return round(sum(ends), 1)

@@ -1,0 +1,74 @@
+"""Which runs a study needs, in the order in which they are run, as far as the finished ones tell."""
+
+from collections.abc import Mapping
+
+from bms_tf.studies.rules import Row
+from bms_tf.studies.study import Job, Method, Study
+from bms_tf.tuning.space import Interval
+
+Done = Mapping[Job, Row]
+Ends = dict[int, list[int]]  # by axis of a space, at which of its ends, 0 or -1, it is widened
+
+
+def trial_jobs(study: Study, data: str, method: Method, beyond: Ends) -> list[Job]:
+    """The trials of a method on a data set; none where it has nothing to tune."""
+    settings = method.settings(data, beyond) if method.space(data) else []
+    return [Job(data, method.name, setting, study.tuning_seed) for setting in settings]
+
+
+def edges(study: Study, data: str, done: Done) -> Ends:
+    """Where the headline of some method lies at an end of its declared space."""
+    found = set()
+    for method in study.methods:
+        trials = trial_jobs(study, data, method, {})
+        if not trials:
+            continue
+        headline = next((row for row in study.rule([done[job] for job in trials]).values() if row), None)
+        for axis, (name, parameter) in enumerate(method.space(data).items()):
+            if headline and isinstance(parameter, Interval):
+                values = [dict(job.setting)[name] for job in trials]
+                ends = {0: min(values), -1: max(values)}
+                found |= {(axis, end) for end, value in ends.items() if headline["setting"][name] == value}
+    return {axis: [end for end in (0, -1) if (axis, end) in found] for axis in sorted({axis for axis, _ in found})}
+
+
+def trials(study: Study, data: str, done: Done) -> dict[str, list[Job]]:
+    """By method its trials: the declared ones, and where those of all methods have ended those beyond the edges."""
+    declared = {method.name: trial_jobs(study, data, method, {}) for method in study.methods}
+    if not all(job in done for jobs in declared.values() for job in jobs):
+        return declared
+    beyond = edges(study, data, done)
+    return {method.name: trial_jobs(study, data, method, beyond) for method in study.methods}
+
+
+def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
+    """By method, and by line of the table, what was chosen, as a job of the seed of tuning.
+
+    A method without a space has one line, without a name. The others are absent before all trials have ended.
+    """
+    jobs = trials(study, data, done)
+    lines = {method.name: {"": Job(data, method.name, (), study.tuning_seed)} for method in study.methods}
+    tuned = [method.name for method in study.methods if method.space(data)]
+    ended = all(job in done for own in jobs.values() for job in own)
+    for name in tuned:
+        own = {id(done[job]): job for job in jobs[name]} if ended else {}
+        lines[name] = {line: own[id(row)] for line, row in study.rule([done[j] for j in own.values()]).items() if row}
+    return lines
+
+
+def plan(study: Study, done: Done) -> list[Job]:
+    """Every run that is known to be needed, each once: trials, trials beyond the edges, then what was chosen.
+
+    Of the chosen the headlines come first, each seed for all methods before the next, then the longer runs, then the
+    other lines. Where all of these are done there is nothing more.
+    """
+    declared = [job for data in study.data for m in study.methods for job in trial_jobs(study, data, m, {})]
+    wider = [job for data in study.data for own in trials(study, data, done).values() for job in own]
+    lines = [list(own.values()) for data in study.data for own in chosen(study, data, done).values()]
+    headlines = [own[0] for own in lines if own]
+    others = [job for own in lines for job in own[1:]]
+    jobs = [job._replace(seed=seed) for seed in study.seeds for job in headlines]
+    if study.longer:
+        jobs += [job._replace(seed=seed, length=study.longer) for seed in study.longer_seeds for job in headlines]
+    jobs += [job._replace(seed=seed) for seed in study.seeds for job in others]
+    return list(dict.fromkeys([*declared, *wider, *jobs]))

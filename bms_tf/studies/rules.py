@@ -1,0 +1,96 @@
+"""Rules that pick a setting among trials: code that is written before the trials are run, and part of a study.
+
+A rule is called with the trials of one method on one data set, and answers by line of the table which one it chooses.
+Of equals it takes the first.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import gin
+
+Row = dict  # a line of runs.jsonl
+
+POINT = 0.01  # a median std ratio below it: the modes have collapsed to points
+DIVERGED = 100.0  # and above it: the samples have left the data
+
+
+def number(score: float | None) -> float:
+    """A score as a row has it; JSON has no word for one that is not a number but null."""
+    return math.nan if score is None else float(score)
+
+
+def is_unstable(row: Row, score: str = "hq_percent") -> bool:
+    """Whether the run ended with less than half of the best `score` on its way; no for one without that score."""
+    best = max((number(scores[score]) for scores in row["path"] if scores.get(score) is not None), default=math.nan)
+    return number(row["samples"].get(score)) < best / 2
+
+
+def why_not(row: Row) -> str | None:
+    """Why no rule may choose a trial, in a word; None if one may.
+
+    Of 2-D data: `diverged` with samples that are not finite or a median std ratio of at least `DIVERGED`, `collapsed`
+    with one below `POINT` or less than half of the modes, `unstable` as `is_unstable` says.
+    """
+    if "samples" not in row:
+        return "failed"
+    scores = {name: number(value) for name, value in row["samples"].items()}
+    if "std_ratio_median" in scores:
+        if not math.isfinite(scores["energy_distance"]) or not scores["std_ratio_median"] < DIVERGED:
+            return "diverged"
+        if scores["std_ratio_median"] < POINT or scores["modes"] < number(row["real"]["modes"]) / 2:
+            return "collapsed"
+    return "unstable" if is_unstable(row) else None
+
+
+@gin.configurable("mixture_rule", module="bms_tf")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MixtureRule:
+    """The two lines of a method on a 2-D mixture, HQ and energy distance, among the trials that `why_not` leaves.
+
+    The first: among those with a median std ratio of at least `std_ratio`, a median minor axis ratio of at least
+    `minor_axis_ratio` and, with `all_modes`, as many modes as the data, the best HQ of those whose mode KL is at most
+    `mode_kl` of the data set (no bound where it is not named); of all of them where there is none. The second: the
+    least energy distance.
+    """
+
+    mode_kl: dict[str, float] = dataclasses.field(default_factory=dict)
+    std_ratio: float
+    minor_axis_ratio: float
+    all_modes: bool
+
+    def __call__(self, trials: Sequence[Row]) -> Mapping[str, Row | None]:
+        sound = [trial for trial in trials if why_not(trial) is None]
+        wide = [trial for trial in sound if self._is_wide(trial)]
+        true = [t for t in wide if _score(t, "mode_kl") <= self.mode_kl.get(t["data"], math.inf)]
+        return {
+            "HQ": max(true or wide, key=lambda trial: _score(trial, "hq_percent"), default=None),
+            "energy distance": min(sound, key=lambda trial: _score(trial, "energy_distance"), default=None),
+        }
+
+    def _is_wide(self, trial: Row) -> bool:
+        return (
+            _score(trial, "std_ratio_median") >= self.std_ratio
+            and _score(trial, "minor_axis_ratio_median") >= self.minor_axis_ratio
+            and (not self.all_modes or _score(trial, "modes") == number(trial["real"]["modes"]))
+        )
+
+
+@gin.configurable("best_score", module="bms_tf")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BestScore:
+    """One line: the best `score` of the trials that `why_not` leaves."""
+
+    score: str
+    direction: Literal["min", "max"]
+
+    def __call__(self, trials: Sequence[Row]) -> Mapping[str, Row | None]:
+        known = [t for t in trials if why_not(t) is None and math.isfinite(number(t["samples"].get(self.score)))]
+        best = max if self.direction == "max" else min
+        return {self.score: best(known, key=lambda trial: _score(trial, self.score), default=None)}
+
+
+def _score(trial: Row, name: str) -> float:
+    return number(trial["samples"][name])

@@ -1,0 +1,184 @@
+"""The table of a study: ours beside the published values, a line for each setting that was chosen."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bms_tf.core import config
+from bms_tf.studies import plan, rules
+from bms_tf.studies.rules import Row
+from bms_tf.studies.study import Job, Method, Study, job_of
+from bms_tf.tuning.space import shown
+
+BETTER, EQUAL, WORSE = "better", "equal", "worse"
+REAL_DATA = "real data"
+
+
+class Cell(NamedTuple):
+    """One score of one line: ours of each seed, what was published, and how they compare (None: no mark)."""
+
+    values: tuple[float, ...]
+    published: tuple[float, ...] = ()  # (), (mean,) or (mean, deviation)
+    mark: str | None = None
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.values))
+
+    @property
+    def deviation(self) -> float | None:
+        """Of a sample; None for one seed."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+
+class Line(NamedTuple):
+    """A line of a table. `cells`: by score; none where no trial could be chosen, or no run of it has scores."""
+
+    data: str
+    method: str
+    best_in: str = ""  # what its setting was the best of its method's trials in
+    setting: Mapping = {}
+    length: int = 1
+    seeds: Sequence[int] = ()
+    cells: Mapping[str, Cell] = {}
+    published: Mapping[str, tuple[float, ...]] = {}
+    unstable: int = 0  # how many of its runs
+    failed: int = 0
+    trials: int = 0  # of its method on this data set
+    unfit: Mapping[str, int] = {}  # how many of the trials could not be chosen, by reason
+    protocol: str = ""
+
+
+def mark(values: Sequence[float], published: Sequence[float], direction: str | None) -> str | None:
+    """How ours compare: better or worse where the two intervals mean ± deviation are apart, else equal.
+
+    A published value without a deviation is a point. None without a direction, without a published value, and for one
+    seed, whose spread is not known; worse where one of ours is not a number.
+    """
+    if direction is None or not published or len(values) < 2:
+        return None
+    if not np.all(np.isfinite(values)):
+        return WORSE
+    gain = (np.mean(values) - published[0]) * (1 if direction == "max" else -1)
+    if abs(gain) <= np.std(values, ddof=1) + sum(published[1:]):
+        return EQUAL
+    return BETTER if gain > 0 else WORSE
+
+
+def rows(study: Study, records: Iterable[Row]) -> list[Line]:
+    """The table's lines, as far as the records go: in the study's order, after each data set one of real data.
+
+    Raises ValueError where the runs on one data set were scored by different protocols, or lack a score of the table.
+    """
+    done = {job_of(row): row for row in records}
+    lines = []
+    for data in study.data:
+        scored = [row for job, row in done.items() if job.data == data and "samples" in row]
+        check_protocols(scored)
+        for row in scored:
+            check_scores(study, row)
+        trials, chosen = plan.trials(study, data, done), plan.chosen(study, data, done)
+        for method in study.methods:
+            own = [done[job] for job in trials[method.name] if job in done]
+            lines += _of_method(study, data, method, own, chosen[method.name], done)
+        reported = {row["seed"]: row for row in scored if row["seed"] in study.seeds}
+        if reported:
+            cells = {score: Cell(_values(reported.values(), "real", score)) for score in study.columns}
+            lines.append(Line(data, REAL_DATA, seeds=tuple(reported), cells=cells, protocol=study.protocol))
+    return lines
+
+
+def _of_method(
+    study: Study, data: str, method: Method, trials: Sequence[Row], chosen: Mapping[str, Job], done: plan.Done
+) -> list[Line]:
+    """The lines of a method on a data set: one for each setting and length, whatever it was best in."""
+    published = {score: _pair(value) for score, value in method.published.get(data, {}).items()}
+    unfit = Counter(filter(None, map(rules.why_not, trials)))
+    about = {"published": published, "trials": len(trials), "unfit": dict(unfit), "protocol": study.protocol}
+    if not chosen and len(trials) >= study.trials:
+        return [Line(data, method.name, "none could be chosen", **about)]
+    lines = []
+    for setting in dict.fromkeys(job.setting for job in chosen.values()):
+        best_in = ", ".join(line for line, job in chosen.items() if job.setting == setting)
+        for length in dict.fromkeys((1, study.longer or 1)):
+            seeds = study.seeds if length == 1 else study.longer_seeds
+            found = {seed: done.get(Job(data, method.name, setting, seed, length)) for seed in seeds}
+            scored = {seed: row for seed, row in found.items() if row and "samples" in row}
+            failed = sum(row is not None for row in found.values()) - len(scored)
+            if not scored and not failed:
+                continue
+            cells = {}
+            for score, direction in study.columns.items() if scored else ():
+                values = _values(scored.values(), "samples", score)
+                theirs = published.get(score, ())
+                cells[score] = Cell(values, theirs, mark(values, theirs, direction))
+            unstable = sum(map(rules.is_unstable, scored.values()))
+            lines.append(
+                Line(
+                    data,
+                    method.name,
+                    best_in,
+                    dict(setting),
+                    length,
+                    tuple(scored),
+                    cells,
+                    unstable=unstable,
+                    failed=failed,
+                    **about,
+                )
+            )
+    return lines
+
+
+def _pair(published: float | Sequence[float]) -> tuple[float, ...]:
+    return tuple(published) if isinstance(published, Sequence) else (published,)
+
+
+def _values(records: Iterable[Row], column: str, score: str) -> tuple[float, ...]:
+    return tuple(rules.number(row[column].get(score)) for row in records)
+
+
+def check_scores(study: Study, row: Row):
+    """Raises ValueError where a run has no score of the table's name."""
+    for score in study.columns:
+        if score not in row["samples"]:
+            hint = config.nearest(score, row["samples"]) or f"; they give {', '.join(row['samples'])}"
+            raise ValueError(f"study.columns: no metric of {named(job_of(row))} gives {score!r}{hint}")
+
+
+def protocol(row: Row) -> dict[str, str]:
+    """What decides how a run was scored: how many samples, against what, by which metrics with what settings."""
+    values = config.values("\n".join(row["config"]))
+    metrics = {reference.name for reference in values.get("train.metrics", ())}
+    names = ["train.samples", "train.real_split", "train.metrics"]
+    names += [name for name in values if name.rpartition(".")[0] in metrics]
+    return {name: repr(values[name]) for name in names if name in values}
+
+
+def check_protocols(records: Sequence[Row]):
+    """Raises ValueError where two of the runs, which stand in one table, were scored in different ways."""
+    for row in records[1:]:
+        first, own = protocol(records[0]), protocol(row)
+        for name in sorted(first.keys() | own.keys()):
+            if first.get(name) != own.get(name):
+                raise ValueError(
+                    f"different protocols in one table: {name} is {first.get(name, 'not set')} in "
+                    f"{named(job_of(records[0]))}, and {own.get(name, 'not set')} in {named(job_of(row))}"
+                )
+
+
+# In words.
+
+
+def named(job: Job) -> str:
+    """A run, for people."""
+    longer = [f"{job.length} times the length"] if job.length > 1 else []
+    return ", ".join([job.data, job.method, *filter(None, [shown(dict(job.setting))]), *longer, f"seed {job.seed}"])
+
+
+def scored(row: Row, columns: Iterable[str]) -> str:
+    """The scores of a run, for people."""
+    return ", ".join(f"{score} {rules.number(row['samples'].get(score, math.nan)):.4g}" for score in columns)

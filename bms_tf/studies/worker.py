@@ -1,0 +1,97 @@
+"""A process that runs what a study lacks, until nothing is missing: python -m bms_tf.studies.worker FOLDER
+
+`python -m bms_tf.reproduce` starts as many as it is told. Each takes the first run that nobody has.
+"""
+
+import datetime
+import os
+import platform
+import sys
+import time
+from functools import partial
+
+import bms_tf
+from bms_tf.core import command, startup
+
+WAIT = 2.0  # seconds between two looks for a run, where others are at all that are left
+THREADS = "TF_NUM_INTRAOP_THREADS"
+
+
+def work(path: str):
+    """Runs what the study in the folder `path` lacks and no other process is at; returns when nothing is missing."""
+    tf = startup.import_tensorflow()
+    # TensorFlow counts the tracings of a method over all models of a process, and here every run has its own.
+    tf.get_logger().addFilter(lambda record: "triggered tf.function retracing" not in record.getMessage())
+    from bms_tf.studies.folder import Folder
+    from bms_tf.studies.plan import plan
+
+    folder = Folder(path)
+    while True:
+        done = folder.done()
+        left = [job for job in plan(folder.study, done) if job not in done]
+        if not left:
+            return
+        if not any(run(folder, job) for job in left):
+            time.sleep(WAIT)
+
+
+def run(folder, job) -> bool:
+    """Runs `job` and records it, if nobody else has it; whether it did."""
+    from bms_tf.studies.folder import row_of
+    from bms_tf.studies.table import named, scored
+
+    with folder.claimed(job) as ours:
+        if ours:
+            run_dir = folder.run_dir(job)
+            if not os.path.exists(os.path.join(run_dir, "scores.json")):  # else it was finished, but not recorded
+                print(f"{named(job)}: running", flush=True)
+                train(folder, job)
+            row = row_of(job, run_dir)
+            folder.record(row | {"ended": datetime.date.today().isoformat(), "machine": machine()})
+            print(f"{named(job)}: {row.get('error') or scored(row, folder.study.columns)}", flush=True)
+    return ours
+
+
+def train(folder, job):
+    """Trains `job` in its folder, where a log and an error are kept."""
+    from bms_tf.tuning import search
+
+    try:
+        with folder.counting_deaths(job):
+            search.train(dict, partial(folder.configure, job), folder.run_dir(job))
+    except Exception as error:
+        search.record_error(folder.run_dir(job), command.one_line(error))
+
+
+def limits(threads: int) -> dict[str, str]:
+    """The environment of a process that keeps to so many threads."""
+    return {THREADS: str(threads), "TF_NUM_INTEROP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+
+
+def machine() -> dict:
+    """What a run of this process is made on."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return {
+        "bms_tf": bms_tf.__version__,
+        "tensorflow": tf.__version__,
+        "processor": _processor(),
+        "threads": int(os.environ.get(THREADS) or os.cpu_count()),
+        "gpus": [tf.config.experimental.get_device_details(gpu).get("device_name", "a GPU") for gpu in gpus],
+    }
+
+
+def _processor() -> str:
+    if os.path.exists("/proc/cpuinfo"):  # where platform has no name for it
+        with open("/proc/cpuinfo") as file:
+            return next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "unknown")
+    return platform.processor()
+
+
+def main(argv):
+    work(argv[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
