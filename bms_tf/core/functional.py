@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 import tensorflow as tf
@@ -116,6 +116,13 @@ def _with_features(network: keras.Model) -> keras.Model:
     return keras.Model(network.inputs, [network.output, features])
 
 
+def each(apply: Callable[[tf.Tensor], tf.Tensor], network: keras.layers.Layer, *batches: tf.Tensor) -> list[tf.Tensor]:
+    """`apply`, which runs `network`, on each of some batches: in one pass, unless examples of a batch are coupled."""
+    if len(batches) == 1 or couples_examples(network) or has_batch_normalization(network):
+        return [apply(batch) for batch in batches]
+    return tf.split(apply(tf.concat(batches, axis=0)), [batch.shape[0] for batch in batches])
+
+
 def has_batch_normalization(network: keras.layers.Layer) -> bool:
     """Whether a layer of `network` normalizes by its batch."""
     return any(isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers())
@@ -132,26 +139,33 @@ def watched_judgments(system, tape: tf.GradientTape) -> Iterator[list[tuple[tf.T
 
     Gives the list of what was judged: (the data [B, ...], the same as the tape knows it, its logits [B]).
     """
-    judged = []
+    judge, with_features, judged = system.judge, system.discriminate_with_features, []
 
-    def watching(method):
-        def judge(x, **kwargs):
-            seen = tf.identity(x)  # a reconstruction depends on x as well, and D's slope at it is another
-            tape.watch(seen)
-            result = method(seen, **kwargs)
-            judged.append((x, seen, result[0] if isinstance(result, tuple) else result))
-            return result
+    def watched(x):
+        seen = tf.identity(x)  # a reconstruction depends on x as well, and D's slope at it is another
+        tape.watch(seen)
+        return seen
 
-        return judge
+    def watched_judge(*batches):
+        seen = [watched(x) for x in batches]
+        logits = judge(*seen)
+        judged.extend(zip(batches, seen, logits))
+        return logits
 
-    names = ("discriminate", "discriminate_with_features")
-    for name in names:  # in front of the methods; Keras itself would track an attribute
-        object.__setattr__(system, name, watching(getattr(system, name)))
+    def watched_with_features(x, **kwargs):
+        seen = watched(x)
+        logits, features = with_features(seen, **kwargs)
+        judged.append((x, seen, logits))
+        return logits, features
+
+    # In front of the methods; Keras itself would track an attribute.
+    object.__setattr__(system, "judge", watched_judge)
+    object.__setattr__(system, "discriminate_with_features", watched_with_features)
     try:
         yield judged
     finally:
-        for name in names:
-            object.__delattr__(system, name)
+        object.__delattr__(system, "judge")
+        object.__delattr__(system, "discriminate_with_features")
 
 
 def require_single_examples(discriminator: keras.layers.Layer, owner: str):

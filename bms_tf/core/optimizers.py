@@ -4,10 +4,31 @@ import math
 from collections.abc import Callable
 
 import gin
+import tensorflow as tf
 
 from bms_tf.core.keras import keras
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
+
+
+class FusedAdam(keras.optimizers.Adam):
+    """Keras's Adam with one operation for each weight in the place of a dozen, whose number binds small networks."""
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable):
+        index, step = self._index_dict[self._var_key(variable)], tf.cast(self.iterations + 1, variable.dtype)
+        beta_1, beta_2 = (tf.cast(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].handle,
+            v=self._velocities[index].handle,
+            beta1_power=tf.pow(beta_1, step),
+            beta2_power=tf.pow(beta_2, step),
+            lr=tf.cast(self.learning_rate, variable.dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=tf.cast(self.epsilon, variable.dtype),
+            grad=gradient,
+        )
 
 
 @gin.configurable
@@ -31,7 +52,7 @@ def adam(
         if not 0 <= beta < 1:
             raise ValueError(f"adam.{name} is {beta}; it must lie in [0, 1)")
     rate = learning_rate if schedule is None else schedule(learning_rate)
-    return keras.optimizers.Adam(rate, beta_1=beta_1, beta_2=beta_2, global_clipnorm=clipnorm)
+    return FusedAdam(rate, beta_1=beta_1, beta_2=beta_2, global_clipnorm=clipnorm)
 
 
 def _check_horizon(horizon: int):

@@ -230,19 +230,22 @@ class System(keras.Model):
         """The discriminator's losses, with `loss` of the logits [B] of data and of samples."""
 
         def losses(x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-            real, sample = self.discriminate(x, training=True), self.sample_logits(x, key)
+            real, sample = self.judge(x, self.prior_samples(x, key))
             return {"discriminator": {"sample": loss(real, sample)}}, {}
 
         return losses
 
+    def judge(self, *batches: tf.Tensor) -> list[tf.Tensor]:
+        """The logits [N] of each of some batches of data [N, ...], by the discriminator as it is trained."""
+        return functional.each(partial(self.discriminate, training=True), self.discriminator, *batches)
+
+    def judge_codes(self, *batches: tf.Tensor) -> list[tf.Tensor]:
+        """The logits [N] of each of some batches of codes [N, Z], by the code discriminator as it is trained."""
+        return functional.each(partial(self.code_discriminator, training=True), self.code_discriminator, *batches)
+
     def sample_logits(self, x: tf.Tensor, key: Key) -> tf.Tensor:
         """The logits [B] of `prior_samples`, by the discriminator as it is trained."""
-        return self.discriminate(self.prior_samples(x, key), training=True)
-
-    def real_logits(self, x: tf.Tensor) -> tf.Tensor:
-        """The logits [B] of data in a generator's loss: moving averages belong to the discriminator's own updates."""
-        with functional.frozen_statistics(self.discriminator):
-            return self.discriminate(x, training=True)
+        return self.judge(self.prior_samples(x, key))[0]
 
     def compile(
         self,

@@ -32,7 +32,7 @@ def gradient_penalty(system: System, phase: Phase, *, weight: float = gin.REQUIR
             return losses, aux
         with frozen_statistics(system.generator, system.discriminator):
             penalty = penalties.gradient_penalty(
-                partial(type(system).discriminate, system, training=True),  # not among what the phase itself judges
+                partial(system.discriminate, training=True),
                 x,
                 system.prior_samples(x, key),
                 key.uniform("interpolation", (x.shape[0],)),

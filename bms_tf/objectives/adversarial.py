@@ -5,19 +5,19 @@ A loss is of pairs, one real and one fake each, and has two sides: `discriminato
 other, [B] or [T, B].
 """
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
 
 class AdversarialLoss:
     """The loss of a discriminator of data and of the player that makes its fakes."""
 
+    needs_real = False  # whether the generator's side depends on `real`; where not, it may be None
+
     def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """What the discriminator minimizes, for the logits of data and of fakes."""
         raise TypeError(f"{type(self).__name__} must define discriminator()")
 
-    def generator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    def generator(self, real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
         """What the generator minimizes, for the same logits. It falls with `fake`."""
         raise TypeError(f"{type(self).__name__} must define generator()")
 
@@ -32,16 +32,11 @@ def cross_entropy_fake(logits: tf.Tensor) -> tf.Tensor:
     return tf.nn.softplus(logits)
 
 
-def code_losses(code_discriminator: Callable, prior: tf.Tensor, posterior: tf.Tensor) -> dict[str, tf.Tensor]:
-    """A code discriminator's cross-entropy (alpha-GAN, eq. 17) as the terms prior [B] and posterior [N].
-
-    `code_discriminator(z, training=True)` gives logits, high for codes from the prior; `prior` [B, Z] and `posterior`
-    [N, Z] are codes.
+def code_losses(prior: tf.Tensor, posterior: tf.Tensor) -> dict[str, tf.Tensor]:
+    """A code discriminator's cross-entropy (alpha-GAN, eq. 17), of its logits [B] of codes from the prior, for which
+    they are high, and [N] of codes from the posterior.
     """
-    return {
-        "prior": cross_entropy_real(code_discriminator(prior, training=True)),
-        "posterior": cross_entropy_fake(code_discriminator(posterior, training=True)),
-    }
+    return {"prior": cross_entropy_real(prior), "posterior": cross_entropy_fake(posterior)}
 
 
 class Hinge(AdversarialLoss):
@@ -92,6 +87,8 @@ class RelativisticPairing(AdversarialLoss):
     Sources: Jolicoeur-Martineau 2018 (the relativistic standard GAN); Huang et al. 2024 (R3GAN), eq. 2 with
     f(t) = -log(1 + e^-t) and the generator's side not saturating.
     """
+
+    needs_real = True
 
     def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         return tf.nn.softplus(fake - real)

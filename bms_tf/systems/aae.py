@@ -56,7 +56,7 @@ class AAE(System):
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         prior, posterior = self.prior_codes(x, key), self.posterior_codes(x, key)
-        return {"code_discriminator": adversarial.code_losses(self.code_discriminator, prior, posterior)}, {}
+        return {"code_discriminator": adversarial.code_losses(*self.judge_codes(prior, posterior))}, {}
 
     def _regularization_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         logits = self.code_discriminator(self.posterior_codes(x, key), training=True)

@@ -101,24 +101,23 @@ class AlphaGAN(System):
         return {"encoder": losses}, {}
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        loss, real = self.discriminator_loss.generator, self.real_logits(x)
-        output = self.generator(self.posterior_codes(x, key), training=True)
-        losses = {
-            "reconstruction": -self.generator_lambda * self.visible.log_prob(x, output),
-            "adversarial_reconstruction": loss(real, self.discriminate(self.visible.mean(output), training=True)),
-        }
-        if self.samples:
-            losses["sample"] = loss(real, self.sample_logits(x, key))
-        return {"generator": losses}, {}
+        loss, output = self.discriminator_loss, self.generator(self.posterior_codes(x, key), training=True)
+        fakes = [self.visible.mean(output), *([self.prior_samples(x, key)] if self.samples else [])]
+        real, *logits = self.judge(x, *fakes) if loss.needs_real else (None, *self.judge(*fakes))
+        terms = zip(("adversarial_reconstruction", "sample"), logits)
+        return {
+            "generator": {
+                "reconstruction": -self.generator_lambda * self.visible.log_prob(x, output),
+                **{name: loss.generator(real, fake) for name, fake in terms},
+            }
+        }, {}
 
     def _discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        loss, real = self.discriminator_loss.discriminator, self.discriminate(x, training=True)
         x_hat = self.decode(self.posterior_codes(x, key))
-        losses = {"reconstruction": loss(real, self.discriminate(x_hat, training=True))}
-        if self.samples:
-            losses["sample"] = loss(real, self.sample_logits(x, key))
-        return {"discriminator": losses}, {}
+        real, *fakes = self.judge(x, x_hat, *([self.prior_samples(x, key)] if self.samples else []))
+        terms = zip(("reconstruction", "sample"), fakes)
+        return {"discriminator": {name: self.discriminator_loss.discriminator(real, fake) for name, fake in terms}}, {}
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         prior, posterior = self.prior_codes(x, key), self.posterior_codes(x, key)
-        return {"code_discriminator": adversarial.code_losses(self.code_discriminator, prior, posterior)}, {}
+        return {"code_discriminator": adversarial.code_losses(*self.judge_codes(prior, posterior))}, {}

@@ -55,7 +55,7 @@ class BEGAN(System):
         return [Phase("both", self._both_losses, before=refine, after=self._control)]
 
     def _both_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        real, sample = -self.discriminate(x, training=True), -self.sample_logits(x, key)
+        real, sample = (-logits for logits in self.judge(x, self.prior_samples(x, key)))
         losses = {"discriminator": {"real": real, "sample": -self.k * sample}, "generator": {"sample": sample}}
         return losses, {"balance": tf.reduce_mean(self.gamma * real - sample)}
 

@@ -141,7 +141,10 @@ class BMSVAEGAN(System):
     def _autoencoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         posterior = self.encoder.posterior(x)
         noise = self._noise(x, key, self.T)
-        real = self.real_logits(x) if "discriminator" in self.players else None
+        loss, real, sample = self.discriminator_loss, None, None
+        if "discriminator" in self.players:
+            x_gen = self.prior_samples(x, key)
+            real, sample = self.judge(x, x_gen) if loss.needs_real else (None, *self.judge(x_gen))
         terms = [(lambda outputs: self.lambda_ * self.visible.log_prob(x, outputs), self.reconstruction)]
         if self.alpha > 0:
             terms.append((partial(self._log_ratio, real), self.synthetic_likelihood))
@@ -156,25 +159,24 @@ class BMSVAEGAN(System):
         if self.alpha > 0:
             losses["synthetic_likelihood"] = -self.alpha * values[1]
         if self.sample_weight > 0:
-            losses["sample"] = self.sample_weight * self.discriminator_loss.generator(real, self.sample_logits(x, key))
+            losses["sample"] = self.sample_weight * loss.generator(real, sample)
         if self.code_weight > 0:
-            z = self.prior_codes(x, key)
-            dreamt = self.encoder.posterior(tf.stop_gradient(self.decode(z)))
-            losses["code"] = -self.code_weight * dreamt.log_prob(z)
+            dreamt = self.encoder.posterior(tf.stop_gradient(self.prior_samples(x, key)))
+            losses["code"] = -self.code_weight * dreamt.log_prob(self.prior_codes(x, key))
         return {"autoencoder": losses}, {}
 
     def _discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        loss, real = self.discriminator_loss.discriminator, self.discriminate(x, training=True)
-        losses = {"sample": loss(real, self.sample_logits(x, key))}
-        if self.fakes == "both":
-            x_hat = self.decode(self._codes(self.encoder.posterior(x), self._noise(x, key, self.codes_seen)))
-            logits = tf.reshape(self.discriminate(x_hat, training=True), [self.codes_seen, -1])
-            losses["reconstruction"] = loss(real, logits)
-        return {"discriminator": losses}, {}
+        loss, x_gen = self.discriminator_loss.discriminator, self.prior_samples(x, key)
+        if self.fakes == "samples":
+            return {"discriminator": {"sample": loss(*self.judge(x, x_gen))}}, {}
+        x_hat = self.decode(self._codes(self.encoder.posterior(x), self._noise(x, key, self.codes_seen)))
+        real, sample, reconstruction = self.judge(x, x_gen, x_hat)
+        reconstruction = tf.reshape(reconstruction, [self.codes_seen, -1])  # each x beside all of its own
+        return {"discriminator": {"sample": loss(real, sample), "reconstruction": loss(real, reconstruction)}}, {}
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         codes = self._codes(self.encoder.posterior(x), self._noise(x, key, self.codes_seen))
-        losses = adversarial.code_losses(self.code_discriminator, self.prior_codes(x, key), codes)
+        losses = adversarial.code_losses(*self.judge_codes(self.prior_codes(x, key), codes))
         return {"code_discriminator": losses}, {}
 
     @contextlib.contextmanager
@@ -208,5 +210,5 @@ class BMSVAEGAN(System):
     def _log_ratio(self, real: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """log D_I, [K, B], of candidates, given as the generator's outputs [K, B, ...]; `real`: D_I's logits [B]."""
         candidates = tf.reshape(self.visible.mean(outputs), [-1, *self.data_shape])
-        logits = tf.reshape(self.discriminate(candidates, training=True), outputs.shape[:2])
+        logits = tf.reshape(self.judge(candidates)[0], outputs.shape[:2])
         return -self.discriminator_loss.generator(real, logits)

@@ -70,10 +70,10 @@ class BWGAN(System):
         x_mid = penalties.interpolated(x, x_gen, key.uniform("interpolation", (x.shape[0],)))
         slope = self.dual_norm(penalties.input_gradients(critic, x_mid))
         gamma, lambda_ = tf.reduce_mean(self.dual_norm(x)), tf.reduce_mean(self.norm(x))
-        real = self.discriminate(x, training=True)
+        real, sample = self.judge(x, x_gen)
         losses = {
             "real": -real / gamma,
-            "sample": self.discriminate(x_gen, training=True) / gamma,
+            "sample": sample / gamma,
             "gradient_penalty": lambda_ * (slope / gamma - 1.0) ** 2,
             "drift": self.drift_weight * real**2,
         }

@@ -50,5 +50,6 @@ class GAN(System):
         return self.alternating(told_apart, self._generator_losses, repeats=self.discriminator_updates)
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        loss = self.discriminator_loss.generator(self.real_logits(x), self.sample_logits(x, key))
-        return {"generator": {"sample": loss}}, {}
+        loss, x_gen = self.discriminator_loss, self.prior_samples(x, key)
+        real, sample = self.judge(x, x_gen) if loss.needs_real else (None, *self.judge(x_gen))
+        return {"generator": {"sample": loss.generator(real, sample)}}, {}

@@ -66,7 +66,7 @@ class WAE(System):
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         prior, posterior = self.prior_codes(x, key), self.posterior_codes(x, key)
-        losses = adversarial.code_losses(self.code_discriminator, prior, posterior)
+        losses = adversarial.code_losses(*self.judge_codes(prior, posterior))
         return {"code_discriminator": {term: self.lambda_ * loss for term, loss in losses.items()}}, {}
 
     def _autoencoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:

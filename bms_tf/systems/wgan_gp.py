@@ -54,9 +54,10 @@ class WGANGP(System):
     def _critic_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         critic, x_gen = partial(self.discriminator, training=True), self.prior_samples(x, key)
         penalty = penalties.gradient_penalty(critic, x, x_gen, key.uniform("interpolation", (x.shape[0],)))
+        real, sample = self.judge(x, x_gen)
         losses = {
-            "real": -self.discriminate(x, training=True),
-            "sample": self.discriminate(x_gen, training=True),
+            "real": -real,
+            "sample": sample,
             "gradient_penalty": self.lambda_ * penalty,
         }
         return {"discriminator": losses}, {}
