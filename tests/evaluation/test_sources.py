@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from bms_tf.core.examples import as_floats
 from bms_tf.core.model import Model
 from bms_tf.evaluation import sources
 from bms_tf.evaluation.sources import BATCH
@@ -63,12 +62,6 @@ def test_the_same_pictures_from_an_npz_a_folder_an_array_and_a_model(tmp_path):
         np.testing.assert_array_equal(all_of(source, first=2), images[2 * BATCH :])
     assert len({source.identity["sha256"] for source in files}) == 1
     assert sources.of_array(images[:-1], "array").identity != files[0].identity
-
-
-def test_floats_are_the_bytes_again():
-    stored = np.arange(256, dtype=np.uint8)
-    np.testing.assert_array_equal(np.rint(127.5 * (as_floats(stored) + 1)), stored)
-    assert as_floats(stored)[[0, 255]].tolist() == [-1, 1]
 
 
 def test_gray_pictures(tmp_path):

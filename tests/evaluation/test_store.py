@@ -8,7 +8,6 @@ import threading
 import numpy as np
 import pytest
 
-from bms_tf.core.examples import Rows, as_floats
 from bms_tf.evaluation import sources
 from bms_tf.evaluation.sources import BATCH
 from bms_tf.evaluation.store import Store
@@ -118,14 +117,3 @@ def test_two_at_once_compute_it_once(source, tmp_path):
     for rows in found:
         check(rows, source)
     assert len(found) == 4 and compute.rows == COUNT
-
-
-def test_rows_are_read_as_they_are_asked_for():
-    stored = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), np.uint8)
-    rows = Rows(stored)
-    floats = as_floats(stored)
-    assert (len(rows), rows.shape, rows.ndim) == (20, (20, 4, 4, 3), 4)
-    for index in (slice(3, 9), slice(None, None, 2), [5, 1], np.array([7]), 4):
-        np.testing.assert_array_equal(rows[index], floats[index])
-        assert rows[index].dtype == np.float32
-    np.testing.assert_array_equal(np.asarray(rows), floats)
