@@ -73,6 +73,6 @@ setup(
     extras_require={
         "cuda": per_stack(["tensorflow[and-cuda]==2.15.1"], ["tensorflow[and-cuda]==2.21.*"]),
         "serving": SERVING,
-        "test": ["psutil", "pytest", "pytest-xdist", "ruff", *SERVING],
+        "test": ["prdc", "psutil", "pytest", "pytest-xdist", "ruff", *SERVING],
     },
 )

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 from sklearn.neighbors import NearestNeighbors
 
+from bms_tf.metrics.drawing import grid, over
+
 Reconstruct = Callable[[np.ndarray], np.ndarray]
 
 
@@ -72,7 +74,7 @@ def points(samples: np.ndarray, modes: np.ndarray | None = None, title: str = ""
 def samples_of(x: np.ndarray, modes: np.ndarray | None = None, title: str = "") -> Figure:
     """Samples [N, ...] as what they are: images in [-1, 1] of 1 or 3 channels, points of the plane, or else curves."""
     if x.ndim == 4 and x.shape[-1] in (1, 3):
-        return _show(x, math.ceil(math.sqrt(len(x))), title)
+        return grid(x, math.ceil(math.sqrt(len(x))), title)
     return points(x, modes, title) if x.shape[1:] == (2,) else curves(x.reshape(len(x), -1), title)
 
 
@@ -84,33 +86,12 @@ def curves(samples: np.ndarray, title: str = "") -> Figure:
     return figure
 
 
-def _show(images: np.ndarray, columns: int, title: str) -> Figure:
-    """A figure of images [N, H, W, C] in [-1, 1], row by row with a white line between; NaN is black."""
-    images = np.clip(np.nan_to_num(np.asarray(images, np.float32), nan=-1) / 2 + 0.5, 0, 1)
-    images = np.pad(images, [(0, -len(images) % columns), (0, 2), (0, 2), (0, 0)], constant_values=1)
-    _, height, width, channels = images.shape
-    tiled = images.reshape(-1, columns, height, width, channels).swapaxes(1, 2).reshape(-1, columns * width, channels)
-
-    figure = Figure(figsize=(6, 0.3 + 6 * tiled.shape[0] / tiled.shape[1]), layout="constrained")
-    axes = figure.subplots()
-    # The color map is for one channel; three are shown as they are.
-    axes.imshow(tiled[:-2, :-2], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_title(title)
-    axes.set_axis_off()
-    return figure
-
-
-def _pairs(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
-    """Each image over its partner, a gray line between: [N, 2 H + 1, W, C]."""
-    return np.concatenate([upper, np.zeros_like(upper[:, :1]), lower], axis=1)
-
-
 @gin.configurable
 def sample_grid(
     samples: np.ndarray, reference: np.ndarray, reconstruct: Reconstruct | None = None, *, side: int = 8
 ) -> Figure:
     """The first side x side of the samples [N, H, W, C] in [-1, 1]; `reference` and `reconstruct` are not used."""
-    return _show(samples[: side**2], side, "samples")
+    return grid(samples[: side**2], side, "samples")
 
 
 @gin.configurable
@@ -126,7 +107,7 @@ def reconstruction_grid(
     if reconstruct is None:
         return None
     originals = reference[: columns * rows]
-    return _show(_pairs(originals, reconstruct(originals)), columns, "held-out images, their reconstructions below")
+    return grid(over(originals, reconstruct(originals)), columns, "held-out images, their reconstructions below")
 
 
 @gin.configurable
@@ -149,4 +130,4 @@ def nearest_training(
     flat = np.clip(np.nan_to_num(samples), -1, 1).reshape(len(samples), -1)
     search = NearestNeighbors(n_neighbors=1).fit(training.reshape(len(training), -1))
     nearest = search.kneighbors(flat, return_distance=False)[:, 0]
-    return _show(_pairs(samples, training[nearest]), columns, "samples, the nearest training images below")
+    return grid(over(samples, training[nearest]), columns, "samples, the nearest training images below")

@@ -82,7 +82,7 @@ def print_table(columns):
     for name in names:
         cells = []
         for runs in columns.values():
-            values = [scores[name] for scores in runs]
+            values = [scores.get(name, np.nan) for scores in runs]  # data have none in a metric of the model
             deviation = f" ± {np.std(values, ddof=1):.3g}" if len(values) > 1 else ""
             cells.append(f"{np.mean(values):.4g}{deviation}".rjust(22))
         print(name.ljust(width) + "".join(cells))

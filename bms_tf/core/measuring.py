@@ -1,11 +1,14 @@
 """A system beside its data: samples, scores and pictures."""
 
+import hashlib
 from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
 
+from bms_tf.core.examples import Rows, gathered
 from bms_tf.core.recipe import Recipe
+from bms_tf.core.scoring import Scoring
 from bms_tf.core.system import System
 
 
@@ -15,6 +18,7 @@ class Measured:
     def __init__(self, recipe: Recipe, system: System):
         self.recipe, self.system = recipe, system
         self._sample = tf.function(system.sample)
+        self._scoring = Scoring(recipe.metrics, recipe.features, system, seed=recipe.seed)
         self._reconstruct = tf.function(system.reconstruct) if "reconstruct" in system.offers else None
 
     @property
@@ -33,21 +37,36 @@ class Measured:
         for split in ("test", self.recipe.real_split):
             self.dataset(split, 0)
 
-    def draw_samples(self) -> np.ndarray:
+    def draw_samples(self) -> np.ndarray | Rows:
         """`samples` samples, the same codes every time."""
         samples = self.recipe.samples
         seeds = self.recipe.seed * 2**32 + np.arange(samples, dtype=np.int64)
-        return np.concatenate([self._sample(part).numpy() for part in np.array_split(seeds, -(-samples // 500))])
+        return gathered(self._sample(part).numpy() for part in np.array_split(seeds, -(-samples // 500)))
 
     @cached_property
-    def reference(self) -> np.ndarray:
-        """The test split."""
-        return np.concatenate(list(self.dataset("test", 0).as_numpy_iterator()))
+    def _test_split(self) -> tuple[np.ndarray | Rows, str]:
+        """The test split and the SHA-256 of its float32 numbers."""
+        digest = hashlib.sha256()
 
-    def scores(self, samples: np.ndarray) -> dict[str, float]:
+        def batches():
+            for x in self.dataset("test", 0).as_numpy_iterator():
+                digest.update(np.ascontiguousarray(x))
+                yield x
+
+        return gathered(batches()), digest.hexdigest()
+
+    @property
+    def reference(self) -> np.ndarray | Rows:
+        """The test split."""
+        return self._test_split[0]
+
+    @property
+    def reference_sha256(self) -> str:
+        return self._test_split[1]
+
+    def scores(self, samples: np.ndarray | Rows) -> dict[str, float]:
         """Every metric of `samples`."""
-        seed = self.recipe.seed
-        return {k: v for metric in self.recipe.metrics for k, v in metric(samples, self.reference, seed=seed).items()}
+        return self._scoring.scores(samples, self.reference)
 
     def sample_scores(self) -> dict[str, float]:
         """Every metric of `draw_samples()`."""
@@ -55,9 +74,8 @@ class Measured:
 
     def real_scores(self) -> dict[str, float]:
         """Every metric of as many examples of `real_split`: what a perfect generator would get."""
-        count = self.recipe.samples
-        examples = self.dataset(self.recipe.real_split, 0).unbatch().take(count).batch(count)
-        return self.scores(next(examples.as_numpy_iterator()))
+        examples = self.dataset(self.recipe.real_split, 0).unbatch().take(self.recipe.samples).batch(500)
+        return self._scoring.scores(gathered(examples.as_numpy_iterator()), self.reference, real=True)
 
     def figures(self) -> dict:
         """Every picture, by name."""

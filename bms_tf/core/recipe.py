@@ -38,7 +38,8 @@ class Recipe:
     `generator_updates`: the length of the run, as the papers count it, rounded up to whole steps; the `*_every`: steps.
     Losses are logged every `log_every` steps and at the end; what else falls due is done at the next of these lines.
     `evaluation_share`: of the time, the most that scores may take on the way, and again pictures; `samples`: how many
-    samples are scored, beside as many real examples of `real_split`.
+    samples are scored, beside as many real examples of `real_split`; `features()`: the network in whose features they
+    are compared by metrics that ask for features, None for the numbers as they are.
 
     Raises ValueError for a value out of range.
     """
@@ -55,6 +56,7 @@ class Recipe:
     checkpoint_every: int = 1000
     keep_checkpoints: int = 3
     metrics: Sequence[Callable] = ()
+    features: Callable | None = None
     pictures: Sequence[Callable] = ()
     samples: int = 2500
     real_split: str = "validation"

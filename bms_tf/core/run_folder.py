@@ -14,6 +14,7 @@ MAY_CHANGE = (
     "mirrored.devices",
     "train.accumulate",
     "train.keep_checkpoints",
+    "train.features",
 )
 Hashes = Mapping[str, str]
 

@@ -1,52 +1,92 @@
 """Scores of images by a small classifier: how often each class appears, and a Frechet distance in its features."""
 
-import dataclasses
+import abc
+import hashlib
+import json
 import logging
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import gin
-import joblib
 import numpy as np
 import sklearn
 from sklearn.neural_network import MLPClassifier
 
-from bms_tf.metrics.energy import finite_rows
+from bms_tf.metrics.energy import finite_parts
 from bms_tf.metrics.frechet import frechet_distance
 from bms_tf.metrics.mixture import kl_from_uniform
 
 MIN_ACCURACY = 0.97
 # In sixteenths of the image. Training on moved copies too lifts the accuracy from 98 to 99 %.
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+ROWS = 1000  # images at a time, in float64
 
 
-@dataclasses.dataclass(frozen=True)
-class DigitClassifier:
-    """A trained classifier of images [N, H, W, C] in [-1, 1]; `accuracy` (in [0, 1]) is on held-out images."""
+class Classifier(abc.ABC):
+    """What tells the classes of images [N, H, W, C] in [-1, 1] apart."""
 
-    network: MLPClassifier
+    @property
+    @abc.abstractmethod
+    def classes(self) -> int:
+        """How many there are."""
+
+    @abc.abstractmethod
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Class of each image, int64 [N]."""
+
+    @abc.abstractmethod
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """What the classes are told by, [N, F]."""
+
+
+@dataclass(frozen=True)
+class DigitClassifier(Classifier):
+    """A trained multilayer perceptron of ReLUs; `accuracy` (in [0, 1]) is on held-out images.
+
+    It is also a network in whose features images of several channels are compared, each channel by itself.
+    """
+
+    weights: tuple[np.ndarray, ...]  # a layer's [inputs, outputs], its bias [outputs], the next layer's and so on
     accuracy: float
 
     @property
     def classes(self) -> int:
-        return len(self.network.classes_)
+        return max(2, len(self.weights[-1]))
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """Class of each image, int64 [N]."""
-        return self.network.predict(_flat(images))
+    @cached_property
+    def protocol(self) -> Mapping[str, str | float]:
+        digest = hashlib.sha256(b"".join(np.ascontiguousarray(part) for part in self.weights)).hexdigest()
+        return {"features": "digit_classifier", "weights_sha256": digest, "accuracy": round(self.accuracy, 4)}
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Activations of the last hidden layer, [N, F]."""
-        hidden = _flat(images)
-        for weights, bias in zip(self.network.coefs_[:-1], self.network.intercepts_[:-1], strict=True):
-            hidden = np.maximum(hidden @ weights + bias, 0)  # scikit-learn's default activation
+        parts = np.array_split(images, -(-len(images) // ROWS) or 1)
+        return np.concatenate([self._hidden(np.asarray(part, np.float64)) for part in parts])
+
+    def _hidden(self, images: np.ndarray) -> np.ndarray:
+        hidden = images.reshape(len(images), -1)
+        for weights, bias in zip(self.weights[:-2:2], self.weights[1:-2:2], strict=True):
+            hidden = np.maximum(hidden @ weights + bias, 0)
         return hidden
 
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Class scores before the softmax, [N, K]."""
+        scores = self.features(images) @ self.weights[-2] + self.weights[-1]
+        return np.hstack([np.zeros_like(scores), scores]) if scores.shape[1] == 1 else scores  # logistic
 
-def _flat(images: np.ndarray) -> np.ndarray:
-    return np.asarray(images, np.float64).reshape(len(images), -1)
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Class of each image, int64 [N]."""
+        return self.logits(images).argmax(axis=1)
+
+    def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Features [N, C * F] of images [N, H, W, C], and logits [N, K] where they have one channel."""
+        channels = np.split(x, x.shape[-1], axis=-1)
+        answer = {"features": np.hstack([self.features(channel) for channel in channels])}
+        return answer | ({"logits": self.logits(x)} if len(channels) == 1 else {})
 
 
 def _read(data: Callable, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -55,13 +95,14 @@ def _read(data: Callable, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 @gin.configurable
-def digit_classifier(*, data: Callable, cache_dir: str | None = None, seed: int = 0) -> DigitClassifier:
+def digit_classifier(*, data: Callable, seed: int = 0) -> DigitClassifier:
     """Trains a small multilayer perceptron, or reads it from the cache if it was trained before on the same data.
+
+    The cache is `bms_tf` in $XDG_CACHE_HOME or ~/.cache; a damaged file there is replaced.
 
     Args:
         data: a pipeline with the splits "train_once" and "test" that takes `labels=True`, such as
-            `pipelines.digits.digits`.
-        cache_dir: by default `bms_tf` in $XDG_CACHE_HOME or ~/.cache. A damaged file there is replaced.
+            `pipelines.digits.digits`, with the labels 0 .. K - 1.
         seed: of the network's initial weights and the order of training.
 
     Raises:
@@ -69,42 +110,70 @@ def digit_classifier(*, data: Callable, cache_dir: str | None = None, seed: int 
     """
     network = MLPClassifier(hidden_layer_sizes=(128, 64), alpha=1e-2, tol=1e-3, random_state=seed)
     train, test = _read(data, "train_once"), _read(data, "test")
-    key = joblib.hash((train, test, SHIFTS, network.get_params(), sklearn.__version__, np.__version__))
-    root = cache_dir or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "bms_tf")
-    path = pathlib.Path(root).expanduser() / f"digit_classifier_{key}.joblib"
+    about = json.dumps([SHIFTS, sorted(network.get_params().items()), sklearn.__version__, np.__version__])
+    digest = hashlib.sha256(about.encode())
+    for array in (*train, *test):
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array))
+    path = cache_folder() / f"digit_classifier_{digest.hexdigest()}.npz"
 
     try:
-        return DigitClassifier(*joblib.load(path))
+        *weights, accuracy = read_arrays(path)
+        return DigitClassifier(tuple(weights), float(accuracy))
     except FileNotFoundError:
         pass
-    except Exception as error:  # reading a damaged pickle can raise anything
-        logging.warning("%s cannot be read (%s): training it again", path, error)
+    except ValueError as error:
+        logging.warning("%s: training it again", error)
 
     sixteenth = train[0].shape[1] // 16
     shifted = [np.roll(train[0], np.multiply(shift, sixteenth), axis=(1, 2)) for shift in SHIFTS]
-    network.fit(_flat(np.concatenate(shifted)), np.tile(train[1], len(SHIFTS)))
-    classifier = DigitClassifier(network, accuracy=float(network.score(_flat(test[0]), test[1])))
-    if classifier.accuracy < MIN_ACCURACY:
-        raise RuntimeError(f"the classifier has an accuracy of {classifier.accuracy:.3f}: it must have {MIN_ACCURACY}")
-    _write(classifier, path)
-    return classifier
+    images = np.concatenate(shifted).astype(np.float64)
+    network.fit(images.reshape(len(images), -1), np.tile(train[1], len(SHIFTS)))
+    weights = tuple(part for layer in zip(network.coefs_, network.intercepts_, strict=True) for part in layer)
+    accuracy = float((DigitClassifier(weights, 0.0).predict(test[0]) == test[1]).mean())
+    if accuracy < MIN_ACCURACY:
+        raise RuntimeError(f"the classifier has an accuracy of {accuracy:.3f}: it must have {MIN_ACCURACY}")
+    write_arrays(path, (*weights, np.array(accuracy)))
+    return DigitClassifier(weights, accuracy)
 
 
-def _write(classifier: DigitClassifier, path: pathlib.Path) -> None:
+# What was trained is kept as plain arrays: reading them can run no code, whoever wrote the file.
+
+
+def cache_folder() -> pathlib.Path:
+    """Where the user's caches are."""
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bms_tf"
+
+
+def read_arrays(path: pathlib.Path) -> list[np.ndarray]:
+    """The arrays in a file of `write_arrays`. Raises FileNotFoundError, and ValueError for a file that is none."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return [file[f"arr_{i}"] for i in range(len(file.files))]
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged archive raises many kinds
+        raise ValueError(f"{path} cannot be read ({' '.join(str(error).split())})") from error
+
+
+def write_arrays(path: pathlib.Path, arrays: tuple[np.ndarray, ...]) -> None:
     """Writes beside the path and renames, so that no reader sees half a file. An unwritable cache costs only time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            joblib.dump((classifier.network, classifier.accuracy), file)
+            np.savez(file, *arrays)
         os.replace(file.name, path)
     except OSError as error:
         logging.warning("%s cannot be written (%s): the classifier is trained anew each time", path, error)
 
 
+def features_of(classifier: Classifier, images: np.ndarray) -> np.ndarray:
+    """The features [N, F] of the images that are finite."""
+    return np.concatenate([classifier.features(part) for part in finite_parts(images)])
+
+
 @gin.configurable
-def class_scores(
-    samples: np.ndarray, reference: np.ndarray, *, seed: int, classifier: DigitClassifier
-) -> dict[str, float]:
+def class_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, classifier: Classifier) -> dict[str, float]:
     """Scores of images by what a classifier sees in them.
 
     Args:
@@ -126,14 +195,12 @@ def class_scores(
     """
     if not len(samples):
         raise ValueError(f"samples of shape {np.shape(samples)}: there must be at least one")
-    images = finite_rows(samples)
-    # scikit-learn refuses empty sets.
-    predicted = classifier.predict(images) if len(images) else np.zeros(0, int)
-    counts = np.bincount(predicted, minlength=classifier.classes)
+    found = [classifier.predict(images) for images in finite_parts(samples)]
+    counts = np.bincount(np.concatenate([np.zeros(0, int), *found]), minlength=classifier.classes)
     percent = 100 * counts / len(samples)
     distance = np.nan
-    if len(images) > 1:
-        distance = frechet_distance(classifier.features(images), classifier.features(reference))
+    if counts.sum() > 1:
+        distance = frechet_distance(*(features_of(classifier, images) for images in (samples, reference)))
     return {
         **{f"class_{k}_percent": float(share) for k, share in enumerate(percent)},
         "class_min_percent": float(percent.min()),
@@ -142,3 +209,6 @@ def class_scores(
         "class_kl": kl_from_uniform(counts),
         "frechet_classifier_distance": float(distance),
     }
+
+
+class_scores.needs = "rows"

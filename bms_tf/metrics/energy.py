@@ -1,13 +1,26 @@
 """Energy distance between two sets of points (Szekely and Rizzo, "Energy statistics", 2013)."""
 
+from collections.abc import Iterator
+
+import gin
 import numpy as np
 from sklearn.metrics import euclidean_distances
 
+ROWS = 1000
+
 
 def finite_rows(array: np.ndarray) -> np.ndarray:
-    """The rows of [N, ...] that hold no NaN or infinity, as float64."""
-    array = np.asarray(array, np.float64)
-    return array[np.isfinite(array).all(axis=tuple(range(1, array.ndim)))]
+    """The rows of [N, ...] that hold no NaN or infinity."""
+    array = np.asarray(array)
+    parts = [array[i : i + ROWS] for i in range(0, len(array), ROWS)]
+    finite = [np.isfinite(part).all(axis=tuple(range(1, array.ndim))) for part in parts]
+    return array if all(part.all() for part in finite) else array[np.concatenate(finite)]
+
+
+def finite_parts(examples: np.ndarray) -> Iterator[np.ndarray]:
+    """`finite_rows` of examples [N, ...], in arrays of few rows each; examples that are no array need only slices."""
+    parts = (finite_rows(examples[i : i + ROWS]) for i in range(0, len(examples), ROWS))
+    return (part for part in parts if len(part))
 
 
 def energy_distance(a: np.ndarray, b: np.ndarray, *, seed: int, max_points: int = 4000) -> float:
@@ -29,5 +42,21 @@ def energy_distance(a: np.ndarray, b: np.ndarray, *, seed: int, max_points: int 
     a, b = (x if len(x) <= max_points else rng.choice(x, max_points, replace=False) for x in map(finite_rows, (a, b)))
     if min(len(a), len(b)) < 2:
         return float("nan")
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     within = sum(euclidean_distances(x).sum() / (len(x) * (len(x) - 1)) for x in (a, b))
     return float(2 * euclidean_distances(a, b).mean() - within)
+
+
+@gin.configurable
+def energy(samples: np.ndarray, reference: np.ndarray, *, seed: int, max_points: int = 4000) -> dict[str, float]:
+    """Energy distance of features; 0 if and only if the distributions are the same (Szekely and Rizzo 2013).
+
+    Args:
+        samples, reference: features [N, F] and [M, F].
+        seed: of the subsample.
+        max_points: larger sets are subsampled to this many.
+
+    Returns:
+        energy_distance.
+    """
+    return {"energy_distance": energy_distance(samples, reference, seed=seed, max_points=max_points)}

@@ -1,6 +1,17 @@
 """Frechet distance between two sets of features (Heusel et al., 2017, eq. 6; FID only with Inception's features)."""
 
+import gin
 import numpy as np
+
+ROWS = 4096  # in float64 at a time
+
+
+def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [F] and covariance [F, F] of features [N, F], N at least 2, in float64 and never all at once."""
+    parts = range(0, len(features), ROWS)
+    mean = sum(np.sum(features[i : i + ROWS], axis=0, dtype=np.float64) for i in parts) / len(features)
+    centered = (np.asarray(features[i : i + ROWS], np.float64) - mean for i in parts)
+    return mean, sum(part.T @ part for part in centered) / (len(features) - 1)
 
 
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
@@ -15,10 +26,12 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
     Raises:
         ValueError: if the sets do not have the same F, or have fewer than two rows.
     """
-    a, b = np.asarray(features_a, np.float64), np.asarray(features_b, np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise ValueError(f"features of shapes {a.shape} and {b.shape}: must be [N, F] and [M, F], N and M at least 2")
-    covariance_a, covariance_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
+    shapes = np.shape(features_a), np.shape(features_b)
+    if any(len(shape) != 2 or shape[0] < 2 for shape in shapes) or shapes[0][1] != shapes[1][1]:
+        raise ValueError(
+            f"features of shapes {shapes[0]} and {shapes[1]}: must be [N, F] and [M, F], N and M at least 2"
+        )
+    (mean_a, covariance_a), (mean_b, covariance_b) = moments(features_a), moments(features_b)
 
     # C_a C_b has the eigenvalues of the symmetric A C_b A with A = C_a^(1/2), and eigh is fast and exact on those.
     # Rounding may make a zero eigenvalue negative, hence the clips.
@@ -26,5 +39,25 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
     trace_of_root = np.sqrt(np.linalg.eigvalsh(root @ covariance_b @ root).clip(0)).sum()
 
-    shift = a.mean(axis=0) - b.mean(axis=0)
+    shift = mean_a - mean_b
     return float(shift @ shift + np.trace(covariance_a) + np.trace(covariance_b) - 2 * trace_of_root)
+
+
+@gin.configurable
+def frechet(samples: np.ndarray, reference: np.ndarray, *, seed: int) -> dict[str, float]:
+    """Frechet distance of features: FID in those of the Inception graph (Heusel et al. 2017), FD-DINOv2 in DINOv2's.
+
+    Args:
+        samples, reference: features [N, F] and [M, F].
+        seed: not used: nothing here is random.
+
+    Returns:
+        frechet_distance: see there. It falls as N and M grow, so that only values of equal numbers compare.
+
+    Raises:
+        ValueError: if there are not more examples than features, so that a covariance would not have full rank.
+    """
+    for what, rows in {"samples": samples, "real examples": reference}.items():
+        if len(rows) <= rows.shape[1]:
+            raise ValueError(f"{len(rows)} {what} for {rows.shape[1]} features; {rows.shape[1] + 1} or more are needed")
+    return {"frechet_distance": frechet_distance(samples, reference)}

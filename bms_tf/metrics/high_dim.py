@@ -73,3 +73,6 @@ def high_dim_scores(
         "plain_hq_percent": 100 * float(plain.sum()) / len(samples),
         "energy_distance": energy_distance(points, reference, seed=seed),
     }
+
+
+high_dim_scores.needs = "values"

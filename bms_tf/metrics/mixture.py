@@ -95,3 +95,6 @@ def mixture_scores(
         **_summary("minor_axis_ratio", minor),
         "energy_distance": energy_distance(points, reference, seed=seed),
     }
+
+
+mixture_scores.needs = "values"

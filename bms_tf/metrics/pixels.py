@@ -3,7 +3,7 @@
 import gin
 import numpy as np
 
-from bms_tf.metrics.energy import finite_rows
+from bms_tf.metrics.energy import finite_parts
 from bms_tf.metrics.frechet import frechet_distance
 
 
@@ -22,10 +22,13 @@ def pixel_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, side:
     Raises:
         ValueError: if `side` does not divide H and W.
     """
-    images = finite_rows(samples)
-    if len(images) < 2:
+    cells = [[_cells(part, side) for part in finite_parts(images)] for images in (samples, reference)]
+    if sum(map(len, cells[0])) < 2:
         return {"frechet_pixel_distance": float("nan")}
-    return {"frechet_pixel_distance": frechet_distance(_cells(images, side), _cells(np.asarray(reference), side))}
+    return {"frechet_pixel_distance": frechet_distance(*map(np.concatenate, cells))}
+
+
+pixel_scores.needs = "rows"
 
 
 def _cells(images: np.ndarray, side: int) -> np.ndarray:

@@ -3,15 +3,15 @@
 import gin
 import numpy as np
 
-from bms_tf.metrics.classifier import DigitClassifier
-from bms_tf.metrics.energy import finite_rows
+from bms_tf.metrics.classifier import Classifier
+from bms_tf.metrics.energy import finite_parts
 from bms_tf.metrics.frechet import frechet_distance
 from bms_tf.metrics.mixture import kl_from_uniform
 
 
 @gin.configurable
 def stacked_scores(
-    samples: np.ndarray, reference: np.ndarray, *, seed: int, classifier: DigitClassifier
+    samples: np.ndarray, reference: np.ndarray, *, seed: int, classifier: Classifier
 ) -> dict[str, float]:
     """Modes by what a classifier of K classes sees in each channel.
 
@@ -34,17 +34,16 @@ def stacked_scores(
     """
     if not len(samples):
         raise ValueError(f"samples of shape {np.shape(samples)}: there must be at least one")
-    images = finite_rows(samples)
-    modes = classifier.classes ** images.shape[-1]
-    numbers = np.zeros(0, int)
+    shape = [classifier.classes] * samples.shape[-1]
+    found = [
+        np.ravel_multi_index([classifier.predict(channel) for channel in _channels(images)], shape)
+        for images in finite_parts(samples)
+    ]
+    numbers = np.concatenate([np.zeros(0, int), *found])
     distance = np.nan
-    if len(images):  # scikit-learn refuses empty sets
-        digits = [classifier.predict(channel) for channel in _channels(images)]
-        numbers = np.ravel_multi_index(digits, [classifier.classes] * len(digits))
-    if len(images) > 1:
-        features = [np.hstack([*map(classifier.features, _channels(x))]) for x in (images, reference)]
-        distance = frechet_distance(*features)
-    counts = np.bincount(numbers, minlength=modes)
+    if len(numbers) > 1:
+        distance = frechet_distance(*(_features(classifier, images) for images in (samples, reference)))
+    counts = np.bincount(numbers, minlength=np.prod(shape))
     return {
         "modes": float(np.count_nonzero(counts)),
         "modes_5": float(np.count_nonzero(counts >= 5)),
@@ -53,5 +52,13 @@ def stacked_scores(
     }
 
 
+stacked_scores.needs = "rows"
+
+
 def _channels(images: np.ndarray) -> list[np.ndarray]:
     return np.split(images, images.shape[-1], axis=-1)
+
+
+def _features(classifier: Classifier, images: np.ndarray) -> np.ndarray:
+    """The channels' features side by side, of the images that are finite."""
+    return np.concatenate([np.hstack([*map(classifier.features, _channels(part))]) for part in finite_parts(images)])

@@ -4,11 +4,16 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 import tensorflow as tf
+from sklearn.neural_network import MLPClassifier
 
+from bms_tf.core import config
 from bms_tf.metrics.classifier import class_scores, digit_classifier
 from pipelines.digits import digits
 from tests.metrics.three_classes import ThreeClasses
+
+MLPClassifier_fit = MLPClassifier.fit
 
 
 def pixels(*values):
@@ -20,6 +25,12 @@ def separable(split, start_step, examples_per_step, seed, labels):
     images = np.repeat([-1.0, 1.0], 40)[:, None, None, None] * np.ones((80, 4, 4, 1), np.float32)
     dataset = tf.data.Dataset.from_tensor_slices((images, np.repeat([0, 1], 40)))
     return dataset.batch(examples_per_step)
+
+
+def three_grays(split, start_step, examples_per_step, seed, labels):
+    """Three classes, black, gray and white."""
+    images = np.repeat([-1.0, 0.0, 1.0], 40)[:, None, None, None] * np.ones((120, 4, 4, 1), np.float32)
+    return tf.data.Dataset.from_tensor_slices((images, np.repeat([0, 1, 2], 40))).batch(examples_per_step)
 
 
 def hopeless(split, start_step, examples_per_step, seed, labels):
@@ -50,16 +61,23 @@ def test_identical_sets_and_no_finite_sample():
         class_scores(pixels(), pixels(0, 1), seed=0, classifier=ThreeClasses())
 
 
-def test_it_is_trained_once_and_a_damaged_file_is_replaced(tmp_path, monkeypatch):
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache of the user's: the folder that classifiers are kept in."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "bms_tf"
+
+
+def test_it_is_trained_once_and_a_damaged_file_is_replaced(cache):
     first = digit_classifier(data=separable)
-    (path,) = (tmp_path / "bms_tf").iterdir()  # and no temporary file beside it
+    (path,) = cache.iterdir()  # and no temporary file beside it
     written = path.stat().st_mtime_ns
     again = digit_classifier(data=separable)
     assert path.stat().st_mtime_ns == written
     black = -np.ones((2, 4, 4, 1))
     np.testing.assert_array_equal(first.features(black), again.features(black))
     assert first.accuracy == again.accuracy == 1
+    assert first.protocol == again.protocol and len(first.protocol["weights_sha256"]) == 64
 
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
@@ -67,35 +85,85 @@ def test_it_is_trained_once_and_a_damaged_file_is_replaced(tmp_path, monkeypatch
     np.testing.assert_array_equal(first.features(black), repaired.features(black))
     assert len(path.read_bytes()) == len(whole)
     # Another seed is another classifier.
-    digit_classifier(data=separable, seed=1)
-    assert len(list((tmp_path / "bms_tf").iterdir())) == 2
+    other = digit_classifier(data=separable, seed=1)
+    assert len(list(cache.iterdir())) == 2
+    assert other.protocol["weights_sha256"] != first.protocol["weights_sha256"]
 
 
-def test_a_cache_that_cannot_be_written_is_only_reported(tmp_path, caplog):
-    file = tmp_path / "file"
-    file.touch()
-    assert digit_classifier(data=separable, cache_dir=str(file)).accuracy == 1
+class Trap:
+    """An object whose pickle, when it is loaded, leaves a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_a_pickle_in_the_cache_is_not_loaded(cache, tmp_path, caplog):
+    digit_classifier(data=separable)
+    (path,) = cache.iterdir()
+    trap = np.empty(1, object)
+    trap[0] = Trap(tmp_path / "sprung")
+    with path.open("wb") as file:
+        np.savez(file, trap, np.array(1.0))
+    assert digit_classifier(data=separable).accuracy == 1
+    assert "cannot be read" in caplog.text and "training it again" in caplog.text
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_no_path_of_a_cache_can_be_set(cache):
+    with pytest.raises(config.ConfigError, match="digit_classifier has no parameter 'cache_dir'"):
+        config.load([], ["digit_classifier.cache_dir = '/tmp'"])
+
+
+def test_a_cache_that_cannot_be_written_is_only_reported(tmp_path, caplog, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert digit_classifier(data=separable).accuracy == 1
     assert "cannot be written" in caplog.text
 
 
-def test_a_classifier_that_learns_nothing_is_refused(tmp_path):
+def test_a_classifier_that_learns_nothing_is_refused(cache):
     with pytest.raises(RuntimeError, match=r"0\.500.*0\.97"):
-        digit_classifier(data=hopeless, cache_dir=str(tmp_path))
-    assert not list(tmp_path.iterdir())
+        digit_classifier(data=hopeless)
+    assert not cache.exists()
 
 
-def test_features_lead_to_the_prediction(tmp_path):
-    classifier = digit_classifier(data=separable, cache_dir=str(tmp_path))
+def test_features_lead_to_the_prediction(cache):
+    classifier = digit_classifier(data=separable)
     images = np.random.default_rng(0).normal(size=(20, 4, 4, 1))
     # Two classes have one logistic output.
-    logit = classifier.features(images) @ classifier.network.coefs_[-1] + classifier.network.intercepts_[-1]
+    logit = classifier.features(images) @ classifier.weights[-2] + classifier.weights[-1]
     np.testing.assert_array_equal(classifier.predict(images), logit[:, 0] > 0)
     assert classifier.features(images).shape == (20, 64)
 
 
+def test_the_forward_pass_is_scikit_learns(cache, monkeypatch):
+    fitted = []
+    monkeypatch.setattr(MLPClassifier, "fit", lambda self, *data: fitted.append(MLPClassifier_fit(self, *data)))
+    classifier = digit_classifier(data=three_grays)
+    images = np.random.default_rng(0).normal(size=(50, 4, 4, 1))
+    flat = images.reshape(50, -1)
+    np.testing.assert_array_equal(classifier.predict(images), fitted[0].predict(flat))
+    np.testing.assert_allclose(scipy.special.softmax(classifier.logits(images), axis=1), fitted[0].predict_proba(flat))
+    assert classifier.classes == 3
+
+
+def test_as_a_network_it_takes_each_channel_by_itself(cache, monkeypatch):
+    classifier = digit_classifier(data=separable)
+    images = np.random.default_rng(0).normal(size=(5, 4, 4, 2))
+    answer = classifier(images)
+    assert answer.keys() == {"features"}
+    np.testing.assert_array_equal(answer["features"][:, 64:], classifier.features(images[..., 1:]))
+    assert classifier(images[..., :1]).keys() == {"features", "logits"}
+    monkeypatch.setattr("bms_tf.metrics.classifier.ROWS", 2)
+    np.testing.assert_allclose(classifier(images)["features"], answer["features"])
+
+
 @pytest.mark.slow
-def test_real_digits(tmp_path):
-    classifier = digit_classifier(data=digits, cache_dir=str(tmp_path))
+def test_real_digits(cache):
+    classifier = digit_classifier(data=digits)
     assert classifier.accuracy >= 0.97
     train, test = (next(digits(split, 0, 2000, 0).as_numpy_iterator()) for split in ("train_once", "test"))
     floor = class_scores(train, test, seed=0, classifier=classifier)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from bms_tf.metrics.energy import energy_distance
+from bms_tf.metrics.energy import energy, energy_distance, finite_rows
 
 
 def test_two_point_masses():
@@ -44,3 +44,18 @@ def test_rows_that_are_not_finite_are_left_out():
     a = np.array([[0.0, 0.0], [np.nan, 0.0], [0.0, 0.0], [0.0, np.inf]])
     assert energy_distance(a, np.tile([0.0, 2.0], (3, 1)), seed=0) == pytest.approx(4)
     assert np.isnan(energy_distance(a[1:3], a, seed=0))  # one finite point has no pair
+
+
+def test_finite_rows_copies_only_what_it_must(monkeypatch):
+    monkeypatch.setattr("bms_tf.metrics.energy.ROWS", 2)
+    a = np.arange(20, dtype=np.float32).reshape(5, 2, 2)
+    assert finite_rows(a) is a
+    a[3, 0, 1] = np.nan
+    np.testing.assert_array_equal(finite_rows(a), a[[0, 1, 2, 4]])
+    assert finite_rows(a).dtype == np.float32
+    assert len(finite_rows(a[:0])) == 0
+
+
+def test_the_metric():
+    a, b = np.random.default_rng(0).normal(size=(2, 30, 2))
+    assert energy(a, b, seed=3, max_points=20) == {"energy_distance": energy_distance(a, b, seed=3, max_points=20)}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from bms_tf.metrics.frechet import frechet_distance
+from bms_tf.metrics.frechet import frechet, frechet_distance, moments
 
 
 def two_sets():
@@ -54,3 +54,20 @@ def test_against_tensorflow_gan():
 def test_wrong_shapes_are_named(shape_a, shape_b):
     with pytest.raises(ValueError, match="must be"):
         frechet_distance(np.zeros(shape_a), np.zeros(shape_b))
+
+
+def test_moments_are_those_of_all_rows_at_once(monkeypatch):
+    monkeypatch.setattr("bms_tf.metrics.frechet.ROWS", 7)
+    a = np.random.default_rng(1).normal(5, 2, size=(40, 3)).astype(np.float32)
+    mean, covariance = moments(a)
+    np.testing.assert_allclose(mean, a.astype(float).mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(covariance, np.cov(a.astype(float), rowvar=False), rtol=1e-12)
+
+
+def test_the_metric_wants_more_examples_than_features():
+    a, b = two_sets()
+    assert frechet(a, b, seed=0) == {"frechet_distance": frechet_distance(a, b)}
+    with pytest.raises(ValueError, match="12 samples for 12 features; 13 or more are needed"):
+        frechet(a[:12], b, seed=0)
+    with pytest.raises(ValueError, match="5 real examples for 12 features; 13 or more are needed"):
+        frechet(a, b[:5], seed=0)

@@ -1,0 +1,56 @@
+"""Examples in little memory: pictures as bytes, as they would be saved, so that they score as a folder of them."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+
+def is_picture(shape: Sequence[int]) -> bool:
+    """Whether examples of `shape` are pictures: [H, W, C] of 1 or 3 channels."""
+    return len(shape) == 3 and shape[-1] in (1, 3)
+
+
+def as_bytes(x: np.ndarray) -> np.ndarray:
+    """Pixels of [-1, 1] as 0 .. 255; what lies outside is cut off."""
+    return np.rint(127.5 * (np.clip(x, -1, 1) + 1)).astype(np.uint8)
+
+
+def as_floats(stored: np.ndarray) -> np.ndarray:
+    """Bytes as float32 in [-1, 1]; anything else as it is."""
+    return stored.astype(np.float32) / 127.5 - 1 if stored.dtype == np.uint8 else stored
+
+
+class Rows:
+    """Examples [N, ...] of which slices and indices give float32 arrays; `np.asarray` takes all into memory."""
+
+    def __init__(self, stored: np.ndarray, finite: np.ndarray | None = None):
+        """`stored`: pictures as bytes, or float32; on the disk or in memory. Those that are not `finite` (bool [N]) are
+        NaN, which bytes cannot say."""
+        self._stored, self._finite = stored, finite
+        self.shape, self.dtype, self.ndim = stored.shape, np.dtype(np.float32), stored.ndim
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def __getitem__(self, index) -> np.ndarray:
+        x = as_floats(np.asarray(self._stored[index]))
+        if self._finite is not None:
+            x[~self._finite[index]] = np.nan
+        return x
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return self[:].astype(dtype or np.float32, copy=False)
+
+
+def gathered(batches: Iterable[np.ndarray]) -> np.ndarray | Rows:
+    """All of the batches, float32 [B, ...]: an array of points, or `Rows` of pictures."""
+    kept, finite = [], []
+    for x in batches:
+        if is_picture(x.shape[1:]):
+            finite.append(np.isfinite(x).all(axis=(1, 2, 3)))
+            x = as_bytes(np.nan_to_num(x))
+        kept.append(x)
+    if not finite:
+        return np.concatenate(kept)
+    all_finite = np.concatenate(finite)
+    return Rows(np.concatenate(kept), None if all_finite.all() else all_finite)

@@ -1,0 +1,50 @@
+"""What a metric is given, by its first parameter and by what it says that it needs.
+
+A metric is a function in `bms_tf/metrics/`: `metric(samples, reference, *, seed, ...)` or
+`metric(model, reference, *, seed, ...)`, which returns floats, and matplotlib figures, by name.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+FIRST = ("samples", "model")
+# What `samples` and `reference` may be: a function says it in its attribute `needs`.
+#   features: float32 [N, F], of the network that the user names, or the examples themselves where that is "values"
+#   values:   float32 [N, ...], the examples themselves, pictures in [-1, 1]
+#   rows:     the same, on the disk: `rows[i:j]` and `rows[indices]` are arrays, len(rows) and rows.shape as of one
+#   logits:   float32 [N, K], the network's class scores
+NEEDS = ("features", "values", "rows", "logits")
+
+
+def takes(metric: Callable) -> str:
+    """ "samples" or "model". Raises ValueError for a function that is no metric."""
+    first = [*inspect.signature(metric).parameters][:2]
+    if len(first) < 2 or first[0] not in FIRST or first[1] != "reference":
+        raise ValueError(
+            f"{metric.__name__} is no metric: its first parameters must be samples or model, and reference"
+        )
+    return first[0]
+
+
+def needs(metric: Callable) -> str:
+    """One of `NEEDS`. Raises ValueError for another value of the function's attribute."""
+    kind = getattr(metric, "needs", "features")
+    if kind not in NEEDS:
+        raise ValueError(f"{metric.__name__}.needs is {kind!r}; it must be one of {', '.join(NEEDS)}")
+    return kind
+
+
+def parameters(metric: Callable) -> tuple[str, ...]:
+    """The names of all parameters."""
+    return tuple(inspect.signature(metric).parameters)
+
+
+def numbers(answer: Mapping[str, Any]) -> dict[str, float]:
+    """What of a metric's answer is no picture."""
+    return {name: float(value) for name, value in answer.items() if not hasattr(value, "savefig")}
+
+
+def figures(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The pictures of a metric's answer."""
+    return {name: value for name, value in answer.items() if hasattr(value, "savefig")}

@@ -1,0 +1,322 @@
+"""One evaluation: every metric of one model, or of one set of samples, with its floor and its protocol."""
+
+import datetime
+import inspect
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+import bms_tf
+from bms_tf.core import config
+from bms_tf.core import metric as asked
+from bms_tf.core.examples import Rows, as_floats, is_picture
+from bms_tf.evaluation import data as real
+from bms_tf.evaluation import features as networks
+from bms_tf.evaluation import models, registry, sources
+from bms_tf.evaluation.features import Network
+from bms_tf.evaluation.sources import Source
+from bms_tf.evaluation.store import Store
+
+SPREAD = "_std"  # the end of the name under which a metric gives the spread of another of its values
+STORED = {"values": "values", "rows": "values", "features": "features", "logits": "logits"}
+
+
+def evaluate(
+    *,
+    data: str | np.ndarray | None = None,
+    model: str | None = None,
+    samples: str | np.ndarray | None = None,
+    metrics: Sequence[str | Callable] | None = None,
+    features: str | Network | None = None,
+    weights: str | None = None,
+    resizer: str | None = None,
+    signature: str | None = None,
+    split: str = "test",
+    floor_data: str | np.ndarray | None = None,
+    training_data: str | np.ndarray | None = None,
+    n: int | None = None,
+    n_real: int | None = None,
+    seed: int = 0,
+    out: str | None = None,
+    cache_dir: str | None = None,
+    gin_file: Sequence[str] = (),
+    gin_param: Sequence[str] = (),
+    allow_import: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """Scores of a model or of samples against real data.
+
+    Where `data` is a gin file, or gin files or parameters are given, gin's configuration is made anew from them.
+
+    Args:
+        data: a gin file such as "gin/data/digits.gin", a folder of pictures, an .npz or an array. Of a run, None takes
+            the run's own.
+        model: a SavedModel, its folder NAME with versions, or the folder of a run; or
+        samples: a folder of pictures, an .npz or an array.
+        metrics: names (see `registry.listed`) or functions. None takes those of the gin file.
+        features: the network, or its name: "values" for the numbers as they are, or one of `features.BY_NAME`. None
+            takes the gin file's `train.features`, or of points their numbers.
+        weights, resizer: of a network that is named: its file or folder, and how pictures get its size.
+        signature: which of the model's makes samples, see `core.model`.
+        split: of a gin file's data, which samples are compared with.
+        floor_data: other real data, as `data`, for the floor of a folder, an .npz or an array. None compares its
+            halves.
+        training_data: what the model was trained on, as `data`, for metrics that look for it.
+        n: how many samples. None: of a model as many as the gin file's `train.samples`, or as there are real examples;
+            of samples all.
+        n_real: how many real examples; None: all.
+        seed: of the samples' codes and of what is random in a metric.
+        out: a file of JSON lines that is appended to, with the metrics' pictures beside it. None: beside the model or
+            samples, or in the run folder; nowhere for an array.
+        cache_dir: where features are kept; None: `bms_tf` in $XDG_CACHE_HOME or ~/.cache.
+        gin_file, gin_param, allow_import: as of `bms_tf.train`, such as "precision_recall.k = 5".
+
+    Returns:
+        The lines, one for each value.
+
+    Raises:
+        ValueError: for whatever is wrong with the request, the files or the examples.
+        OSError: for what cannot be read or written.
+    """
+    if (model is None) == (samples is None):
+        raise ValueError("give a model or samples, one of the two")
+    loaded = None if model is None else models.load(model, signature, allow_import)
+    chosen = [registry.find(metric) if isinstance(metric, str) else metric for metric in metrics or ()]
+    run_config = os.path.join(model or "", "config.gin")
+    if data is None and not os.path.isfile(run_config):
+        raise ValueError("data is missing: a gin file, a folder of pictures or an .npz")
+    files = [data] if real.is_gin_file(data) else [run_config] if data is None else []
+    if files or gin_file or gin_param:
+        config.load([*files, *gin_file], gin_param, allow_import)
+    given = real.settings() if files else {}
+    if files:
+        against = real.of_pipeline(given, data or run_config, split=split, n=n_real, seed=seed)
+    else:
+        against = real.of_files(data, floor=floor_data, training=training_data, n=n_real, seed=seed)
+    chosen = chosen or list(given.get("metrics", ()))
+    if not chosen:
+        raise ValueError(f"metrics are missing; there are {', '.join(sorted(registry.listed()))}")
+    if loaded is not None:
+        count = n or given.get("samples") or against.reference.count
+        source = sources.of_model(loaded.model, loaded.identity, model, count=count, seed=seed)
+    else:
+        source = real.of_place(samples, count=n, seed=seed)
+    if source.shape != against.reference.shape:
+        raise ValueError(f"the samples have the shape {source.shape}, the data {against.reference.shape}")
+    place = out or beside(model if model is not None else samples)
+    evaluation = Evaluation(
+        loaded=loaded,
+        source=source,
+        against=against,
+        network=_network(features, weights, resizer, given, source),
+        store=Store(cache_dir or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "bms_tf", "evaluation")),
+        metrics=chosen,
+        seed=seed,
+        out=place,
+    )
+    return [row for metric in chosen for row in evaluation.measure(metric)]
+
+
+def _network(features, weights, resizer, given: Mapping[str, Any], source: Source) -> Network | None:
+    if isinstance(features, str):
+        return networks.named(features, weights, resizer)
+    if weights or resizer:
+        raise ValueError("weights and resizer belong to features that are named, such as inception")
+    if features is not None:
+        return features
+    if "features" in given:
+        with config.one_line_errors():
+            return given["features"]()
+    return None if is_picture(source.shape) else networks.Values()
+
+
+def beside(place: str | np.ndarray | None) -> str | None:
+    """The file of JSON lines of a model or of samples."""
+    if not isinstance(place, str):
+        return None
+    if os.path.isfile(os.path.join(place, "config.gin")):  # a run
+        return os.path.join(place, "evaluation.jsonl")
+    folder = models.version_folder(place)
+    if folder is None:
+        return os.path.splitext(os.path.normpath(place))[0] + ".evaluation.jsonl"
+    versioned = os.path.basename(os.path.normpath(folder)).isdecimal()
+    return os.path.join(os.path.dirname(os.path.normpath(folder)) if versioned else folder, "evaluation.jsonl")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What was computed of some examples: by kind, rows of the same examples."""
+
+    name: str
+    stored: Mapping[str, np.ndarray]
+
+    @property
+    def count(self) -> int:
+        return len(next(iter(self.stored.values())))
+
+    def given(self, kind: str) -> np.ndarray | Rows:
+        """As a metric that needs this kind is given them."""
+        rows = self.stored[STORED[kind]]
+        return rows if STORED[kind] == kind != "values" else Rows(rows) if kind == "rows" else np.asarray(Rows(rows))
+
+    def every_other(self, first: int) -> "Examples":
+        return Examples(self.name, {kind: rows[first::2] for kind, rows in self.stored.items()})
+
+
+class Evaluation:
+    """All that the metrics of one call share."""
+
+    def __init__(self, *, loaded, source, against, network, store, metrics, seed, out):
+        self.loaded, self.source, self.against, self.network = loaded, source, against, network
+        self.store, self.seed, self.out = store, seed, out
+        self.kinds = {STORED[asked.needs(metric)] for metric in metrics if asked.takes(metric) == "samples"}
+        names = {name for metric in metrics for name in asked.parameters(metric)}
+        if {"model", "sample_values"} & names:
+            self.kinds.add("values")
+        self._known: dict[str, Examples] = {}
+
+    def examples(self, name: str, source: Callable[[], Source]) -> Examples:
+        """What all metrics need of a source, from one pass over it."""
+        if name not in self._known:
+            source = source()
+            wanted = {kind: {} if kind == "values" else dict(self._needed().protocol) for kind in self.kinds}
+            self._known[name] = Examples(source.name, self.store.rows(source, wanted, self._compute))
+        return self._known[name]
+
+    def _compute(self, stored: np.ndarray) -> dict[str, np.ndarray]:
+        """The rows of all kinds for a batch of examples as they are stored."""
+        rows = {"values": stored} if "values" in self.kinds else {}
+        if self.kinds - {"values"}:
+            answer = self._needed()(as_floats(stored))
+            name = self.network.protocol["features"]
+            for kind in self.kinds - {"values"}:
+                if kind not in answer:
+                    raise ValueError(f"the network {name!r} gives no {kind}")
+                rows[kind] = np.asarray(answer[kind], np.float32)
+                if not np.isfinite(rows[kind]).all():
+                    raise ValueError(f"the network {name!r} gives {kind} that are not finite")
+        return rows
+
+    def _needed(self) -> Network:
+        if self.network is None:
+            raise ValueError("features are missing: pictures are compared in those of a network; see --features")
+        return self.network
+
+    def measure(self, metric: Callable) -> list[dict[str, Any]]:
+        """The lines of one metric, which are written as they come."""
+        reference = self.examples("reference", lambda: self.against.reference)
+        if asked.takes(metric) == "model":
+            if self.loaded is None:
+                raise ValueError(f"{metric.__name__} needs a model; samples alone are given")
+            answer, seconds = self._timed(metric, self.loaded.model, reference.given("values"))
+            return self._record(metric, answer, {}, seconds, self._protocol(metric, None, reference, None))
+        generated = self.examples("samples", lambda: self.source)
+        answer, seconds = self._of_samples(metric, generated, reference)
+        if self.against.floor is None:
+            other, compared = reference.every_other(1), reference.every_other(0)
+        else:
+            other, compared = self.examples("floor", lambda: self.against.floor(generated.count)), reference
+        floor, _ = self._of_samples(metric, other, compared)
+        protocol = self._protocol(metric, generated, reference, (other, compared))
+        return self._record(metric, answer, asked.numbers(floor), seconds, protocol)
+
+    def _of_samples(self, metric: Callable, samples: Examples, reference: Examples) -> tuple[Mapping[str, Any], float]:
+        kind, names, more = asked.needs(metric), asked.parameters(metric), {}
+        if "training" in names and self.against.training is not None:
+            training = self.examples("training", self.against.training)
+            more["training"] = training.given(kind)
+            if "training_values" in names:
+                more |= {"sample_values": samples.given("rows"), "training_values": training.given("rows")}
+        return self._timed(metric, samples.given(kind), reference.given(kind), **more)
+
+    def _timed(self, metric: Callable, *arrays: Any, **more: Any) -> tuple[Mapping[str, Any], float]:
+        begun = time.monotonic()
+        with config.one_line_errors():
+            answer = metric(*arrays, seed=self.seed, **more)
+        return answer, round(time.monotonic() - begun, 3)
+
+    def _protocol(self, metric, generated, reference, floor) -> dict[str, Any]:
+        takes_network = asked.takes(metric) == "samples" and STORED[asked.needs(metric)] != "values"
+        return {
+            "n_generated": generated and generated.count,
+            "n_real": reference.count,
+            "data": self.against.name,
+            "split": self.against.split,
+            "data_sha256": self.against.reference.identity["sha256"],
+            **(self.network.protocol if takes_network else {"features": None}),
+            "ema": self.loaded and self.loaded.ema,
+            "signature": self.loaded and self.loaded.identity["signature"],
+            "seed": self.seed,
+            "settings": settings_of(metric),
+            "floor": floor and {"n_generated": floor[0].count, "n_real": floor[1].count, "data": floor[0].name},
+        }
+
+    def _record(self, metric, answer, floor, seconds, protocol) -> list[dict[str, Any]]:
+        values = asked.numbers(answer)
+        spreads = {name for name in values if name.endswith(SPREAD) and name.removesuffix(SPREAD) in values}
+        rows = [
+            {
+                "metric": metric.__name__,
+                "name": name,
+                "value": _finite(values[name]),
+                "spread": _finite(values.get(name + SPREAD)),
+                "floor": _finite(floor.get(name)),
+                "floor_spread": _finite(floor.get(name + SPREAD)),
+                "of": self.source.name,
+                "sha256": self.source.identity.get("model_sha256") or self.source.identity["sha256"],
+                "protocol": protocol,
+                "seconds": seconds,
+                "versions": _versions(),
+                "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            }
+            for name in values
+            if name not in spreads
+        ]
+        if self.out is not None:
+            append(self.out, rows)
+            for name, figure in asked.figures(answer).items():
+                figure.savefig(f"{os.path.splitext(self.out)[0]}.{name}.png")
+        return rows
+
+
+def settings_of(metric: Callable) -> dict[str, Any]:
+    """A metric's parameters as gin and its defaults set them, but for objects, which JSON has no words for."""
+    known = inspect.signature(metric).parameters
+    values = {name: p.default for name, p in known.items() if p.kind is p.KEYWORD_ONLY and name != "seed"}
+    try:
+        values |= gin.get_bindings(metric, resolve_references=False)
+    except ValueError:  # a function that gin does not know
+        pass
+    return {name: value for name, value in values.items() if isinstance(value, (int, float, str, bool, type(None)))}
+
+
+def append(path: str, rows: Sequence[Mapping]) -> None:
+    """Adds JSON lines to a file, behind its last whole line: a kill or a full disk may have cut one off."""
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    with open(path, "a+b") as file:
+        file.seek(0)
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+        file.write(text.encode())
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "bms_tf": bms_tf.__version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+    }

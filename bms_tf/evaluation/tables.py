@@ -1,0 +1,98 @@
+"""Tables of the lines of evaluations, in Markdown. What was measured otherwise than its neighbors bears a letter."""
+
+import json
+import os
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+
+BEGIN, END = "<!-- bms_tf.evaluate: begin -->", "<!-- bms_tf.evaluate: end -->"
+# Values of one quantity that differ in any other part of their protocols must be told apart.
+FREE = ("seed",)
+COMMON = ("settings", "floor")  # these differ from metric to metric by nature, and are compared within one
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A line for each quantity and a column for each model or set of samples, with the floor beside each.
+
+    Footnotes give the protocols. Values in a column that were measured otherwise than the first one bear the letter of
+    their protocol, and a floor at other numbers of examples than its value's says so.
+    """
+    models = list(dict.fromkeys(row["of"] for row in rows))
+    quantities = list(dict.fromkeys((row["metric"], row["name"]) for row in rows))
+    cells = {(row["metric"], row["name"], row["of"]): row for row in rows}  # the last one of each
+    letters: dict[str, str] = {}
+    for row in cells.values():
+        letters.setdefault(_protocol(row), _letter(len(letters)))
+    lines = [["quantity", *(title for model in models for title in (os.path.normpath(model), "floor"))]]
+    lines.append(["---"] * len(lines[0]))
+    notes = []
+    for metric, name in quantities:
+        line = [name]
+        settings = {
+            json.dumps(cells[metric, name, m]["protocol"]["settings"]) for m in models if (metric, name, m) in cells
+        }
+        for model in models:
+            row = cells.get((metric, name, model))
+            mark = "" if row is None or len(letters) == 1 else f" {letters[_protocol(row)]}"
+            line += ["", ""] if row is None else [_number(row) + mark, _floor(row)]
+        if len(settings) > 1:
+            line[0] += " *"
+            notes.append(f"\\* {name}: measured with different settings, {' and '.join(sorted(settings))}.")
+        lines.append(line)
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    of_letters = [f"{letter}: " if len(letters) > 1 else "" for letter in letters.values()]
+    notes = [f"{letter}{protocol}." for letter, protocol in zip(of_letters, letters)] + list(dict.fromkeys(notes))
+    return "\n\n".join([text, "\n\n".join(notes)])
+
+
+def write_card(path: str, rows: Sequence[Row], command: str) -> None:
+    """Puts the table, and the command that made it, into a model's card: in place of an earlier one, or at its end.
+
+    Raises ValueError if there is no card.
+    """
+    if not os.path.isfile(path):
+        raise ValueError(f"{path} does not exist: there is no card to write into")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    section = f"{BEGIN}\n## Evaluation\n\n    {command}\n\n{markdown(rows)}\n{END}\n"
+    before, begin, rest = text.partition(BEGIN)
+    after = rest.partition(END + "\n")[2]
+    new = before + section + after if begin else text.rstrip("\n") + "\n\n" + section
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(new)
+    os.replace(path + ".new", path)
+
+
+def _letter(number: int) -> str:
+    return f"({string.ascii_lowercase[number % 26] * (number // 26 + 1)})"
+
+
+def _protocol(row: Row) -> str:
+    """What must be equal of two values for them to stand side by side, in words."""
+    known = {key: value for key, value in row["protocol"].items() if key not in (*FREE, *COMMON) and value is not None}
+    counts = [
+        f"{known.pop(key):,} {what}" for key, what in (("n_generated", "samples"), ("n_real", "real")) if key in known
+    ]
+    words = [
+        f"{key.replace('_', ' ')} {value[:12] if key.endswith('sha256') else value}" for key, value in known.items()
+    ]
+    return ", ".join([" and ".join(counts), *words])
+
+
+def _number(row: Row) -> str:
+    if row["value"] is None:
+        return "not finite"
+    return f"{row['value']:.4g}" + (f" ± {row['spread']:.2g}" if row["spread"] is not None else "")
+
+
+def _floor(row: Row) -> str:
+    """The floor, with its numbers of examples where they are others."""
+    at = row["protocol"]["floor"]
+    if row["floor"] is None or at is None:
+        return ""
+    text = f"{row['floor']:.4g}" + (f" ± {row['floor_spread']:.2g}" if row["floor_spread"] is not None else "")
+    same = all(at[key] == row["protocol"][key] for key in ("n_generated", "n_real"))
+    return text if same else f"{text} (of {at['n_generated']:,} and {at['n_real']:,})"

@@ -1,0 +1,91 @@
+"""Tables: values beside their floors, letters where protocols differ, and a model's card."""
+
+import pytest
+
+from bms_tf.evaluation.tables import markdown, write_card
+
+
+def row(name="precision", of="models/a", value=0.5, floor=0.75, spread=None, settings=None, at=None, **protocol):
+    protocol = {"n_generated": 1000, "n_real": 2000, "data": "d", "data_sha256": "0" * 64, "seed": 0, **protocol}
+    numbers = {"n_generated": 1000, "n_real": 2000} | (at or {})
+    protocol |= {"settings": settings or {"k": 3}, "floor": None if floor is None else {**numbers, "data": "e"}}
+    given = {"value": value, "spread": spread, "floor": floor, "floor_spread": None}
+    return {"metric": "m", "name": name, "of": of, **given, "protocol": protocol}
+
+
+def lines(*rows):
+    return markdown(rows).splitlines()
+
+
+def test_one_protocol_needs_no_letters():
+    assert lines(row(), row("recall", value=0.12345678, floor=None), row("kid", value=None, spread=0.1)) == [
+        "| quantity | models/a | floor |",
+        "| --- | --- | --- |",
+        "| precision | 0.5 | 0.75 |",
+        "| recall | 0.1235 |  |",
+        "| kid | not finite | 0.75 |",
+        "",
+        "1,000 samples and 2,000 real, data d, data sha256 000000000000.",
+    ]
+
+
+def test_a_spread():
+    assert lines(row(spread=0.0312))[2] == "| precision | 0.5 ± 0.031 | 0.75 |"
+
+
+def test_seeds_alone_may_differ():
+    assert lines(row(), row(of="models/b", seed=7))[2] == "| precision | 0.5 | 0.75 | 0.5 | 0.75 |"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"n_generated": 999},
+        {"n_real": 1},
+        {"resizer": "clean_fid"},
+        {"data_sha256": "1" * 64},
+        {"ema": 0.9},
+        {"split": "t"},
+    ],
+)
+def test_what_was_measured_otherwise_bears_a_letter(other):
+    table = lines(row(), row(of="models/b", at=other if "n_real" in other or "n_generated" in other else None, **other))
+    assert table[2] == "| precision | 0.5 (a) | 0.75 | 0.5 (b) | 0.75 |"
+    assert [line[:4] for line in table if line.startswith("(")] == ["(a):", "(b):"]
+
+
+def test_two_features_in_one_column_bear_letters():
+    table = lines(row(features="inception", weights_sha256="f" * 64), row("modes"))
+    assert table[2:4] == ["| precision | 0.5 (a) | 0.75 |", "| modes | 0.5 (b) | 0.75 |"]
+    assert table[5].endswith("features inception, weights sha256 ffffffffffff.")
+
+
+def test_other_settings_of_a_metric_are_said():
+    table = lines(row(), row(of="models/b", settings={"k": 5}), row("recall"), row("recall", of="models/b"))
+    assert table[2].startswith("| precision * |") and table[3].startswith("| recall |")
+    assert table[-1] == '\\* precision: measured with different settings, {"k": 3} and {"k": 5}.'
+
+
+def test_a_floor_at_other_numbers_says_so():
+    assert lines(row(at={"n_generated": 500, "n_real": 500}))[2] == "| precision | 0.5 | 0.75 (of 500 and 500) |"
+
+
+def test_a_model_without_a_value():
+    table = lines(row(), row("recall", of="models/b"))
+    assert table[2:4] == ["| precision | 0.5 | 0.75 |  |  |", "| recall |  |  | 0.5 | 0.75 |"]
+
+
+def test_the_card(tmp_path):
+    card = tmp_path / "README.md"
+    card.write_text("# m\n\n- **Scores**: none.\n")
+    write_card(str(card), [row()], "evaluate --model=a")
+    first = card.read_text()
+    assert first.startswith(
+        "# m\n\n- **Scores**: none.\n\n<!-- bms_tf.evaluate: begin -->\n## Evaluation\n\n    evaluate "
+    )
+    assert "| precision | 0.5 | 0.75 |" in first
+    card.write_text(first + "More.\n")
+    write_card(str(card), [row(value=0.25)], "evaluate --model=a")
+    assert card.read_text() == first.replace("| 0.5 |", "| 0.25 |") + "More.\n"
+    with pytest.raises(ValueError, match="nowhere.md does not exist"):
+        write_card(str(tmp_path / "nowhere.md"), [row()], "")

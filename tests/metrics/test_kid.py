@@ -1,0 +1,41 @@
+"""The kernel distance by hand, and against tensorflow-gan's."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bms_tf.metrics.kid import kid, squared_mmd
+
+
+def test_by_hand():
+    # F = 1: k(x, y) = (x y + 1)^3. x = 0, 1: k = (0 + 1)^3 = 1 for the pair of different rows. y = 1, 2: 3^3 = 27.
+    # Across: 1, 1 (of 0), 2^3 = 8, 3^3 = 27 (of 1), the mean of which is 37 / 4. 1 + 27 - 2 * 37 / 4 = 9.5.
+    assert squared_mmd(np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])) == pytest.approx(9.5)
+
+
+def test_against_tensorflow_gan():
+    tfgan = pytest.importorskip("tensorflow_gan", reason="tensorflow-gan does not run on TensorFlow 2.16 and newer")
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(150, 8)), rng.normal(0.3, 1.2, size=(120, 8))
+    theirs = tfgan.eval.kernel_classifier_distance_from_activations(tf.constant(b), tf.constant(a))
+    ours = kid(a, b, seed=0, subset_size=1000)  # one block there, and all there is here
+    assert ours == {"kid": pytest.approx(float(theirs), rel=1e-9)}
+
+
+def test_equal_distributions_are_zero_on_average():
+    a, b = np.random.default_rng(0).normal(size=(2, 2000, 4))
+    same = kid(a, b, seed=0, subsets=50, subset_size=100)
+    # The mean of 50 subsets of 2000 points, which overlap: no better than one of 2000, no worse than one of 100.
+    assert abs(same["kid"]) < 3 * same["kid_std"] / np.sqrt(20)
+    far = kid(a + 1, b, seed=0, subsets=50, subset_size=100)
+    assert far["kid"] > 10 * same["kid_std"]
+    assert (
+        far == kid(a + 1, b, seed=0, subsets=50, subset_size=100) != kid(a + 1, b, seed=1, subsets=50, subset_size=100)
+    )
+
+
+def test_too_few():
+    with pytest.raises(ValueError, match="1 samples, 5 real examples, 100 subsets of 1000: at least 2"):
+        kid(np.zeros([1, 2]), np.zeros([5, 2]), seed=0)
+    with pytest.raises(ValueError, match="1 subsets"):
+        kid(np.zeros([5, 2]), np.zeros([5, 2]), seed=0, subsets=1)

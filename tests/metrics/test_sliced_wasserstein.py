@@ -1,0 +1,104 @@
+"""The sliced Wasserstein distance by hand, at its extremes, and against tensorflow-gan's with its random numbers."""
+
+import importlib
+
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from bms_tf.metrics import sliced_wasserstein as own
+from bms_tf.metrics.sliced_wasserstein import laplacian_level, patches, sliced_distance
+
+
+def images(seed, count=12, side=32, channels=3):
+    return np.random.default_rng(seed).uniform(-1, 1, (count, side, side, channels)).astype(np.float32)
+
+
+def score(samples, reference, **settings):
+    function = own.sliced_wasserstein
+    return function(samples, reference, seed=0, **settings)
+
+
+def test_distance_in_one_dimension():
+    a, b = np.random.default_rng(0).normal(size=(2, 50, 1))
+    expected = scipy.stats.wasserstein_distance(a[:, 0], b[:, 0])
+    assert sliced_distance(a, b, np.array([[3.0, -1.0]])) == pytest.approx(expected)  # two directions, the same line
+    # Along the axes of the plane, a shift by (1, 3) is 1 and 3.
+    points = np.random.default_rng(0).normal(size=(50, 2))
+    assert sliced_distance(points, points + [1, 3], np.eye(2)) == pytest.approx(2)
+
+
+def test_patches_by_hand():
+    x = np.arange(25.0).reshape(1, 5, 5, 1)
+    (cut,) = patches(x, np.array([[1]]), np.array([[3]]), 3)
+    inside = np.array([2.0, 3, 4, 7, 8, 9, 12, 13, 14])
+    np.testing.assert_allclose(cut, (inside - 8) / inside.std())
+    np.testing.assert_array_equal(patches(np.ones([1, 5, 5, 1]), np.array([[2]]), np.array([[2]]), 3), np.zeros([1, 9]))
+
+
+def test_the_levels_add_up_to_the_image():
+    """Each level is an image less its blurred half, enlarged again: from the coarsest up, adding them gives it back."""
+    x = images(0).astype(np.float64)
+    finest, middle, coarsest = (laplacian_level(x, level, 3) for level in range(3))
+    assert coarsest.shape[1:3] == (8, 8)
+    half = middle + own._enlarged(coarsest)
+    np.testing.assert_allclose(finest + own._enlarged(half), x, atol=1e-12)
+    # A constant image has no detail.
+    flat = np.full([1, 16, 16, 1], 0.3)
+    np.testing.assert_allclose(laplacian_level(flat, 0, 2), 0, atol=1e-12)
+    np.testing.assert_allclose(laplacian_level(flat, 1, 2), 0.3)
+
+
+def test_against_tensorflow_gan(monkeypatch):
+    tfgan = pytest.importorskip("tensorflow_gan", reason="tensorflow-gan does not run on TensorFlow 2.16 and newer")
+    theirs = importlib.import_module("tensorflow_gan.python.eval.sliced_wasserstein")
+    real, samples = images(1), 0.5 * images(2)
+    for level, expected in enumerate(theirs.laplacian_pyramid(tf.constant(real), 2)):
+        np.testing.assert_allclose(laplacian_level(real, level, 2), expected, atol=1e-5)
+    # Its random numbers are noted, and given to ours.
+    places, axes = [], []
+    rng = np.random.default_rng(3)
+
+    def randint(low, high, size):
+        places.append(rng.integers(low, high, size=size))
+        return places[-1]
+
+    def normal(shape):
+        axes.append(rng.normal(size=[int(size) for size in shape]).astype(np.float32))
+        return tf.constant(axes[-1])
+
+    monkeypatch.setattr(np.random, "randint", randint)
+    monkeypatch.setattr(tf.random, "normal", normal)
+    found = tfgan.eval.sliced_wasserstein_distance(tf.constant(real), tf.constant(samples), patches_per_image=16)
+    centers = [(y.reshape(12, 16), x.reshape(12, 16)) for y, x in zip(places[::2], places[1::2], strict=True)]
+    # For each level patches of the real images and others of the same; then for each level those of the samples.
+    for level, (_, expected) in enumerate(found):
+        a = patches(laplacian_level(real, level, 2), *centers[2 * level], 7)
+        b = patches(laplacian_level(samples, level, 2), *centers[4 + level], 7)
+        assert sliced_distance(a, b, axes[2 * level + 1]) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_extremes():
+    # Textures of the same noise, one blurred: another texture.
+    real, other = images(0, count=40), images(1, count=40)
+    same, blurred = score(other, real), score(own._blurred(other), real)
+    assert list(same) == ["swd_32", "swd_16", "swd"]
+    assert same["swd"] == pytest.approx((same["swd_32"] + same["swd_16"]) / 2)
+    assert blurred["swd_32"] > 1.5 * same["swd_32"]
+    assert score(other, real) == same
+    # As many of both are used, from the first on.
+    assert score(np.concatenate([other, own._blurred(other)]), real) == same
+
+
+def test_gray_images_and_fewer_of_them():
+    real, other = images(0, side=28, channels=1), images(1, side=28, channels=1)
+    whole = score(other, real)
+    assert list(whole) == ["swd_28", "swd"]
+    assert score(other[:5], real[:5]) == score(other, real, max_images=5) != whole
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 6, 3), (4, 8, 16, 3)])
+def test_images_that_it_cannot_take(shape):
+    with pytest.raises(ValueError, match="they must be square, 7 pixels wide or more"):
+        score(np.zeros(shape), np.zeros(shape))
