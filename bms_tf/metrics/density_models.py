@@ -106,8 +106,8 @@ def density_model_kl(
 ) -> dict[str, float]:
     """KL[q(z) || p(z)] as the mean of log t(z) - log p(z) at codes, for density models t.
 
-    Rosca et al. 2018, algorithm 4. The models are fitted to codes of one half of the data and judged by codes of the other: then the estimate is in
-    expectation the KL less KL[q || t], a lower bound.
+    Rosca et al. 2018, algorithm 4. The models are fitted to codes of one half of the data and judged by codes of the
+    other: then the estimate is in expectation the KL less KL[q || t], a lower bound.
 
     Args:
         model: with any encoder.

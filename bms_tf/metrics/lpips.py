@@ -19,7 +19,7 @@ ALEXNET, ALEXNET_MAPS = (0, 3, 6, 8, 10), (0, 3, 6, 8, 10)
 VGG16, VGG16_MAPS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28), (2, 7, 14, 21, 28)
 SMALLEST = {"AlexNet": 31, "VGG16": 16}  # pixels of an edge, so that something is left for the last map
 WHERE = (
-    "it is made with torch from alexnet-owt-7be5be79.pth (233 MB) or vgg16-397923af.pth (528 MB) of torchvision and "
+    "it is made with torch from alexnet-owt-7be5be79.pth (244 MB) or vgg16-397923af.pth (553 MB) of torchvision and "
     "alex.pth or vgg.pth (under 10 kB) of the package lpips: numpy.savez('alexnet.npz', **{k: v.numpy() for f in files "
     "for k, v in torch.load(f).items() if k.startswith(('features', 'lin'))})"
 )
@@ -45,8 +45,8 @@ def lpips_diversity(
         seed: of pairs and noise.
         weights: a file, never downloaded: an .npz with torchvision's names, features.0.weight [out, in, h, w],
             features.0.bias, ... of AlexNet's or VGG16's convolutions, and LPIPS's lin0.model.1.weight [1, C, 1, 1],
-            ...; or a Keras file or SavedModel that gives the list of feature maps [B, h, w, C] of images [B, H, W, 3], which
-            were shifted and scaled as the authors do.
+            ...; or a Keras file or SavedModel that gives the list of feature maps [B, h, w, C] of images [B, H, W, 3],
+            which were shifted and scaled as the authors do.
         linear: with a Keras file or SavedModel, an .npz with the lin*.
         pairs: how many, of two different images each.
         noise: standard deviation of the normal noise on the noised test set, which is then clipped to [-1, 1].

@@ -135,7 +135,7 @@ def test_bad_weights(weights, tmp_path):
 
     with pytest.raises(ValueError, match="weights is missing.*torchvision"):
         score(None)
-    with pytest.raises(ValueError, match="nothing.npz does not exist; it is made with torch from alexnet.*233 MB"):
+    with pytest.raises(ValueError, match="nothing.npz does not exist; it is made with torch from alexnet.*244 MB"):
         score(tmp_path / "nothing.npz")
     with open(weights, "rb") as file:
         (tmp_path / "cut.npz").write_bytes(file.read()[:2000])

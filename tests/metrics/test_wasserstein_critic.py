@@ -21,8 +21,8 @@ def test_the_penalty_by_hand():
 def test_a_translation():
     # Data N(0, 1), samples N(-2, 1). In one dimension the critic's objective is the integral of f' w - 10 (f' - 1)^2 m,
     # where w = F_fake - F_real and m is the density of the points between pairs, of which a share t is real:
-    # N(2 t - 2, t^2 + (1 - t)^2), t uniform. At the maximum f' = 1 + w / (20 m), and the distance, the integral of f' w,
-    # is the Wasserstein distance of 2 and the integral of w^2 / (20 m): 2.21.
+    # N(2 t - 2, t^2 + (1 - t)^2), t uniform. At the maximum f' = 1 + w / (20 m); the distance, the integral of f' w, is
+    # the Wasserstein distance of 2 and the integral of w^2 / (20 m): 2.21.
     x, t = np.linspace(-9, 7, 2001), (np.arange(200) + 0.5)[:, None] / 200
     between = norm.pdf(x, 2 * t - 2, np.sqrt(t**2 + (1 - t) ** 2)).mean(axis=0)
     expected = 2 + np.sum((norm.cdf(x, -2) - norm.cdf(x)) ** 2 / (20 * between)) * (x[1] - x[0])
