@@ -1,0 +1,21 @@
+"""Codes of q(z) for estimators that are fitted to draws: some to fit, and those of other data to judge."""
+
+import numpy as np
+
+from bms_tf.metrics.aggregate_posterior import AggregatePosterior
+
+
+def split_codes(
+    model: object, data: np.ndarray, *, seed: int, codes: int, noise: float
+) -> tuple[np.ndarray, np.ndarray, AggregatePosterior]:
+    """Codes [codes, Z] of a random half of the data, codes [codes, Z] of the other half, and the q(z) of that half.
+
+    By halves of the data, as an estimator that is judged by codes of the same data could learn these by heart.
+
+    Raises ValueError for fewer than two codes or data.
+    """
+    if codes < 2 or len(data) < 2:
+        raise ValueError(f"{codes} codes of {len(data)} data; at least 2 of each are needed")
+    order = np.random.default_rng(seed).permutation(len(data))
+    first, second = (AggregatePosterior(model, data[half], noise=noise, seed=seed) for half in np.array_split(order, 2))
+    return first.sample(codes, seed)[0], second.sample(codes, seed + 1)[0], second

@@ -1,0 +1,97 @@
+"""The evidence lower bound, and what hybrids have in its place: over training, whether they show convergence."""
+
+import math
+from collections.abc import Callable
+
+import gin
+import numpy as np
+
+from bms_tf.metrics.aggregate_posterior import AggregatePosterior
+from bms_tf.metrics.batches import in_batches, required
+from bms_tf.metrics.density_ratio import density_ratio_kl
+
+# log p(x|z), [N], of data x [N, D] and the mean of p(x|z), [N, D].
+LogLikelihood = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@gin.configurable
+def gaussian_log_likelihood(x: np.ndarray, mean: np.ndarray, *, stddev: float = 1.0) -> np.ndarray:
+    """A normal distribution around the mean."""
+    return np.sum(-0.5 * ((x - mean) / stddev) ** 2 - math.log(stddev) - 0.5 * math.log(2 * math.pi), axis=1)
+
+
+@gin.configurable
+def laplace_log_likelihood(x: np.ndarray, mean: np.ndarray, *, scale: float = 1.0) -> np.ndarray:
+    """A Laplace distribution around the mean: the l1 distance, as a density."""
+    return np.sum(-np.abs(x - mean) / scale - math.log(2 * scale), axis=1)
+
+
+@gin.configurable
+def bernoulli_log_likelihood(x: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Pixels in [-1, 1] as probabilities of 1, by cross-entropy (Rosca et al. 2018, appendix G)."""
+    share, p = 0.5 * x + 0.5, (0.5 * mean + 0.5).clip(1e-6, 1 - 1e-6)
+    return np.sum(share * np.log(p) + (1 - share) * np.log1p(-p), axis=1)
+
+
+@gin.configurable
+def elbo(
+    model: object,
+    reference: np.ndarray,
+    *,
+    seed: int,
+    log_likelihood: LogLikelihood = laplace_log_likelihood,
+    draws: int = 1,
+    ratio_steps: int = 0,
+) -> dict[str, float]:
+    """E log p(x|z) - KL[q(z|x) || p(z)] of held-out data, and the two surrogates that hybrids have for it.
+
+    Rosca et al. 2018, eq. 4 and section 4.2 with figure 4: with a classifier in the place of the KL, or of the
+    likelihood, the number no longer tells whether training gets on.
+
+    Args:
+        model: with `generate` and `sample_posterior` or `encode`; what else it lacks leaves values out.
+        reference: held-out data [N, ...].
+        seed: of the codes.
+        log_likelihood: of x and the mean of p(x|z), which is what `generate` gives; the same function, with the same
+            scale, for all that is compared.
+        draws: codes for each x.
+        ratio_steps: of the classifier of the surrogates, which is trained anew each time; 0 for neither.
+
+    Returns:
+        All in nats for one x, the mean over the data.
+        elbo_likelihood: E log p(x|z), z ~ q(z|x).
+        elbo_kl, elbo: mean KL[q(z|x) || p(z)], and the bound; where q(z|x) has a density. elbo_std: the standard error
+            of the bound over the data.
+        elbo_ratio_kl, elbo_ratio: KL[q(z) || p(z)] by `density_ratio_kl`, and elbo_likelihood less it: the surrogate
+            of adversarial autoencoders.
+        elbo_synthetic: with a discriminator, the mean logit of reconstructions G(z), z ~ q(z|x), in the place of the
+            likelihood, less elbo_ratio_kl: the surrogate of alpha-GAN and its relatives, as far as the logit is a log
+            ratio of densities.
+
+    Raises:
+        ValueError: if the model has no `generate` or no encoder, or for a value out of range.
+    """
+    required(model, "elbo", "generate")
+    if draws < 1 or ratio_steps < 0:
+        raise ValueError(f"elbo: draws {draws}, ratio_steps {ratio_steps}; the first must be at least 1, the other 0")
+    q = AggregatePosterior(model, reference, seed=seed)
+    x = np.asarray(reference, np.float64).reshape(q.size, -1)
+    likelihood, logits = np.zeros(q.size), np.zeros(q.size)
+    for i in range(draws):
+        z, index = q.sample(q.size, seed + i)
+        means = in_batches(model.generate, z.astype(np.float32))
+        likelihood[index] += log_likelihood(x[index], means.reshape(q.size, -1)) / draws
+        if ratio_steps and model.discriminate is not None:
+            logits += in_batches(model.discriminate, means.astype(np.float32)) / draws
+    result = {"elbo_likelihood": float(likelihood.mean())}
+    if q.has_density:
+        bound = likelihood - q.kl_per_datum(seed)
+        result["elbo"] = float(bound.mean())
+        result["elbo_std"] = float(bound.std(ddof=1) / math.sqrt(q.size)) if q.size > 1 else math.nan
+        result["elbo_kl"] = result["elbo_likelihood"] - result["elbo"]
+    if ratio_steps:
+        ratio = density_ratio_kl(model, reference, seed=seed, steps=ratio_steps)["density_ratio_kl"]
+        result |= {"elbo_ratio_kl": ratio, "elbo_ratio": result["elbo_likelihood"] - ratio}
+        if model.discriminate is not None:
+            result["elbo_synthetic"] = float(logits.mean()) - ratio
+    return result

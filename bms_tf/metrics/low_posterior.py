@@ -1,0 +1,141 @@
+"""Codes that are likely under the prior and not under q(z), and what the generator makes of them."""
+
+import math
+
+import gin
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import chi2
+from sklearn.manifold import TSNE
+
+from bms_tf.metrics.aggregate_posterior import LOG_2_PI, AggregatePosterior
+from bms_tf.metrics.batches import in_batches, required
+from bms_tf.metrics.drawing import grid
+from bms_tf.metrics.energy import energy_distance
+from bms_tf.metrics.marginal_kl import histograms
+
+COLUMNS, ROWS = 8, 4
+
+
+@gin.configurable
+def low_posterior(
+    model: object,
+    reference: np.ndarray,
+    *,
+    seed: int,
+    codes: int = 10_000,
+    noise: float = 0.0,
+    level: float = 0.01,
+    margin: float = 0.0,
+    embedded: int = 1000,
+    perplexity: float = 30.0,
+) -> dict[str, float | Figure]:
+    """Prior codes that q(z) misses, by a threshold that is the same for all methods, and the samples they give.
+
+    After Rosca et al. 2018, algorithm 1 and appendix A, and Bhattacharyya et al. 2019, table 3, who do not state their
+    threshold. Here it is the density of the prior itself at the radius that a share `level` of the prior lies beyond, a
+    number that depends on the size of the code alone. A code of the prior is *likely* if log p(z) is at least that, and
+    *low* if it is likely and log q(z) is less than that minus `margin`. If q(z) is the prior there is none.
+
+    Args:
+        model: with `generate`, `sample_prior` and an encoder, which must have a density if there is no noise.
+        reference: the data [N, ...]: q(z) is the mixture over all of it.
+        seed: of all draws.
+        codes: how many of the prior are looked at.
+        noise: standard deviation of the noise on all codes, see `AggregatePosterior`. The samples are of the codes
+            without it.
+        level: of the threshold, in (0, 1).
+        margin: in nats, at least 0. In many dimensions q(z) may be far too thin everywhere; then a margin tells methods
+            apart, the same for all of them.
+        embedded: codes of the prior, and as many of q(z), that t-SNE embeds in the plane; 0 for none.
+        perplexity: of t-SNE.
+
+    Returns:
+        low_posterior_percent: low codes, in percent of the likely ones.
+        low_posterior_threshold: what log q(z) of a low code is under, in nats.
+        reverse_kl: KL[p(z) || q(z)] by these codes, in nats, and reverse_kl_std, its standard error: how far q(z)
+            misses the prior's mass; it has no threshold.
+        prior_energy, low_posterior_energy: energy distance of the samples from the reference, of all likely codes and
+            of the low ones (NaN if there are fewer than two): whether low codes give worse samples.
+        low_posterior_codes: t-SNE of codes: of q(z), of the prior, and the low ones among these.
+        low_posterior_samples: samples of likely codes, and of those with the lowest q(z) among the low ones; of points
+            in the plane and images alone.
+        low_posterior_kl: where the encoder has a density, histograms of KL[q(z|x) || p(z)] of the data and of the
+            samples of low codes.
+
+    Raises:
+        ValueError: for a value out of range, or a model that lacks what is needed.
+    """
+    required(model, "low_posterior", "generate", "sample_prior")
+    if not 0 < level < 1 or margin < 0 or codes < 2 or embedded < 0:
+        raise ValueError(
+            f"low_posterior: level {level}, margin {margin}, codes {codes}, embedded {embedded}; level must lie in "
+            "(0, 1), margin and embedded be at least 0, codes at least 2"
+        )
+    q = AggregatePosterior(model, reference, noise=noise, seed=seed)
+    clean, z = q.sample_prior(codes, seed)
+    log_q, log_p = q.log_prob(z), q.log_prior(z)
+    size = z.shape[1]
+    threshold = -0.5 * (chi2.ppf(1 - level, size) + size * (LOG_2_PI + math.log(q.variance)))
+    likely = log_p >= threshold
+    low = likely & (log_q < threshold - margin)
+    samples = in_batches(model.generate, clean.astype(np.float32))
+    lowest = samples[low][np.argsort(log_q[low])]
+    gap = log_p - log_q
+
+    def energy(of: np.ndarray) -> float:
+        numbers = math.prod(of.shape[1:])
+        return energy_distance(of.reshape(-1, numbers), np.reshape(reference, (-1, numbers)), seed=seed)
+
+    result = {
+        "low_posterior_percent": 100 * float(low.sum() / likely.sum()) if likely.any() else np.nan,
+        "low_posterior_threshold": float(threshold - margin),
+        "reverse_kl": float(gap.mean()),
+        "reverse_kl_std": float(gap.std(ddof=1) / math.sqrt(codes)),
+        "prior_energy": energy(samples[likely]),
+        "low_posterior_energy": energy(lowest),
+    }
+    if embedded:
+        of_data, _ = q.sample(embedded, seed)
+        result["low_posterior_codes"] = _embedding(of_data, z[:embedded], low[:embedded], perplexity, seed)
+    shown = _shown(samples[likely], lowest)
+    if shown is not None:
+        result["low_posterior_samples"] = shown
+    if q.has_density and len(lowest):
+        of_lowest = AggregatePosterior(model, lowest, noise=noise, seed=seed)
+        groups = {"data": q.kl_per_datum(seed), "samples of low codes": of_lowest.kl_per_datum(seed)}
+        result["low_posterior_kl"] = histograms(groups, "KL[q(z|x) || p(z)] of each x, in nats")
+    return result
+
+
+def _embedding(of_data: np.ndarray, prior: np.ndarray, low: np.ndarray, perplexity: float, seed: int) -> Figure:
+    together = np.concatenate([of_data, prior])
+    if not perplexity < len(together):
+        raise ValueError(f"low_posterior.perplexity is {perplexity}; it must be less than the {len(together)} codes")
+    start = "pca" if together.shape[1] > 1 else "random"
+    places = TSNE(perplexity=perplexity, init=start, random_state=seed).fit_transform(together)
+    mine, theirs = np.split(places, [len(of_data)])
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(*mine.T, s=4, color="lightgray", label="codes of the data, q(z)")
+    axes.scatter(*theirs[~low].T, s=4, color="tab:blue", label="codes of the prior")
+    axes.scatter(*theirs[low].T, s=4, color="tab:red", label="of these, unlikely under q(z)")
+    axes.set(xticks=[], yticks=[], title=f"codes by t-SNE; {100 * low.mean():.1f} % of the prior's are unlikely")
+    axes.legend(markerscale=3)
+    return figure
+
+
+def _shown(likely: np.ndarray, lowest: np.ndarray) -> Figure | None:
+    if likely.shape[1:] == (2,):
+        figure = Figure(figsize=(6, 6), layout="constrained")
+        axes = figure.subplots()
+        axes.scatter(*likely.T, s=1, color="tab:blue", label="samples of likely codes of the prior")
+        axes.scatter(*lowest.T, s=1, color="tab:red", label="of those that are unlikely under q(z)")
+        axes.set(aspect="equal")
+        axes.legend(markerscale=6)
+        return figure
+    if likely.ndim != 4:
+        return None
+    count = COLUMNS * ROWS
+    title = f"samples: {ROWS} rows of likely codes of the prior, below them of codes with the lowest q(z)"
+    return grid(np.concatenate([likely[:count], lowest[:count]]), COLUMNS, title)
