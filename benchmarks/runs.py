@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import pathlib
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -31,15 +32,16 @@ SHOWN = {  # a score's name and format in a table
 
 
 def train(job, files, run_dir):
-    """`job` with the scores, the seconds and the operative gin of one run of the command, or with its error."""
-    command = [sys.executable, "-m", "bms_tf.train", f"--seed={job['seed']}", f"--run_dir={run_dir}"]
-    command += [f"--gin_file={file}" for file in files]
+    """`job` with the command and the scores, seconds and operative gin of one run of it, or with its error."""
+    command = ["-m", "bms_tf.train", f"--seed={job['seed']}", *(f"--gin_file={file}" for file in files)]
     command += [f"--gin_param={name} = {value}" for name, value in job["params"].items()]
     begun = time.monotonic()
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    row = {**job, "seconds": round(time.monotonic() - begun)}
+    result = subprocess.run(
+        [sys.executable, *command, f"--run_dir={run_dir}"], cwd=ROOT, capture_output=True, text=True
+    )
+    row = {**job, "command": shlex.join(["python", *command]), "seconds": round(time.monotonic() - begun)}
     if result.returncode < 0:
-        raise ChildProcessError(f"signal {-result.returncode} ended {' '.join(command)}")
+        raise ChildProcessError(f"signal {-result.returncode} ended {row['command']}")
     if result.returncode:
         return {**row, "error": result.stderr.strip().splitlines()[-1]}
     run_dir = pathlib.Path(run_dir)

@@ -189,6 +189,7 @@ def class_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, class
         class_kl: KL of the histogram over classes from uniform, in nats; log K when no sample has a class.
         frechet_classifier_distance: between the features of samples and reference (not FID: these are not Inception's
             features); NaN with fewer than two finite samples.
+        classifier_accuracy: of the classifier, in [0, 1], on images it has not seen: how far its word counts.
 
     Raises:
         ValueError: if there are no samples.
@@ -208,6 +209,7 @@ def class_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, class
         "classes": float(np.count_nonzero(counts)),
         "class_kl": kl_from_uniform(counts),
         "frechet_classifier_distance": float(distance),
+        "classifier_accuracy": classifier.accuracy,
     }
 
 

@@ -28,6 +28,7 @@ def stacked_scores(
             modes is about (1000 - 1) / (2 * 26,000) = 0.019.
         frechet_classifier_distance: between the features of samples and reference, the channels' side by side (not
             FID: these are not Inception's features); NaN with fewer than two finite samples.
+        classifier_accuracy: of the classifier, in [0, 1], on single digits it has not seen.
 
     Raises:
         ValueError: if there are no samples.
@@ -49,6 +50,7 @@ def stacked_scores(
         "modes_5": float(np.count_nonzero(counts >= 5)),
         "mode_kl": kl_from_uniform(counts),
         "frechet_classifier_distance": float(distance),
+        "classifier_accuracy": classifier.accuracy,
     }
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from bms_tf.core.keras import keras
 
 Wrapper = Callable[[keras.layers.Layer], keras.layers.Layer]
+Initializer = Callable[[], keras.initializers.Initializer]
 
 
 class SpectralNormalization(keras.layers.Wrapper):
@@ -109,6 +110,26 @@ def wrap(layer: keras.layers.Layer, wrapper: Wrapper | None = None) -> keras.lay
     `discriminator/wrap.wrapper = @spectral_normalization` does so for the network built in that scope.
     """
     return layer if wrapper is None else wrapper(layer)
+
+
+@gin.configurable
+def orthogonal_weights(gain: float = 1.0) -> keras.initializers.Initializer:
+    """First weights with orthogonal rows or columns, times `gain` (Saxe, McClelland, Ganguli 2014)."""
+    return keras.initializers.Orthogonal(gain)
+
+
+@gin.configurable
+def normal_weights(stddev: float) -> keras.initializers.Initializer:
+    """First weights that are normal around 0. Raises ValueError unless `stddev` is positive."""
+    if not stddev > 0:
+        raise ValueError(f"normal_weights.stddev is {stddev}; it must be positive")
+    return keras.initializers.RandomNormal(stddev=stddev)
+
+
+@gin.configurable
+def bounded(x: tf.Tensor, bound: float, slope: float = 1.0) -> tf.Tensor:
+    """An activation that stays within (-bound, bound): bound * tanh(slope * x / bound), with `slope` at 0."""
+    return bound * tf.tanh(slope / bound * x)
 
 
 @gin.configurable

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import gin
 
 from bms_tf.core.keras import keras
-from bms_tf.networks.layers import Wrapper, wrap
+from bms_tf.networks.layers import Initializer, Wrapper, wrap
 
 
 @gin.configurable
@@ -16,15 +16,16 @@ def mlp(
     output_shape: Sequence[int],
     hidden: Sequence[int] = (128, 128),
     activation: str = "relu",
-    output_activation: str | None = None,
+    output_activation: str | Callable | None = None,
     gain: float = 1.0,
+    initializer: Initializer = keras.initializers.GlorotUniform,
     normalization: Callable[[], keras.layers.Layer] | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
     """Hidden layers of the widths in `hidden`, then one to `output_shape`, linear by default; () gives logits [B].
 
-    `gain` multiplies the input: the slope with which the network starts. `normalization` makes the layer put before
-    each activation; `wrapper` wraps each layer with weights.
+    `gain` multiplies the input: the slope with which the network starts. `initializer` makes what draws a layer's first
+    weights; `normalization` makes the layer put before each activation; `wrapper` wraps each layer with weights.
 
     Source: the 2-D networks of VEEGAN (Srivastava et al. 2017) have two hidden layers of 128, the discriminator one.
     """
@@ -36,11 +37,13 @@ def mlp(
     if gain != 1.0:
         layers.append(keras.layers.Rescaling(gain))
     for width in hidden:
-        layers.append(wrapper(keras.layers.Dense(width, use_bias=normalization is None)))
+        dense = keras.layers.Dense(width, use_bias=normalization is None, kernel_initializer=initializer())
+        layers.append(wrapper(dense))
         if normalization is not None:
             layers.append(normalization())
         layers.append(keras.layers.Activation(activation))
-    layers.append(wrapper(keras.layers.Dense(math.prod(output_shape), activation=output_activation)))
+    output = keras.layers.Dense(math.prod(output_shape), activation=output_activation, kernel_initializer=initializer())
+    layers.append(wrapper(output))
     if len(output_shape) != 1:
         layers.append(keras.layers.Reshape(tuple(output_shape)))
     return keras.Sequential(layers)

@@ -89,9 +89,16 @@ def embedding_discriminator(*, network: Factory, size: int = gin.REQUIRED) -> ke
 
 
 @gin.configurable
-def autoencoding_discriminator(*, encoder: Factory, decoder: Factory) -> keras.Model:
-    """D of BEGAN: data [B, ...] to data [B, ...], by way of a code."""
+def autoencoding_discriminator(*, encoder: Factory, decoder: Factory, code_size: int | None = None) -> keras.Model:
+    """D of BEGAN: data [B, ...] to data [B, ...], by way of a code of `code_size` (None: that of the generator).
+
+    Raises ValueError for a size that is not positive.
+    """
     data, code, _ = shapes()
+    if code_size is not None:
+        if code_size < 1:
+            raise ValueError(f"autoencoding_discriminator.code_size is {code_size}; it must be at least 1")
+        code = (code_size,)
     halves = encoder(input_shape=data, output_shape=code), decoder(input_shape=code, output_shape=data)
     return _giving_data(_seeing_data(keras.Sequential([keras.Input(data), *halves])))
 

@@ -5,6 +5,7 @@ import gin
 from bms_tf.objectives import adversarial, best_of_many, divergences, likelihoods, visible
 
 for _objective in (
+    adversarial.cross_entropy_fake,
     adversarial.Hinge,
     adversarial.CrossEntropy,
     adversarial.NonSaturating,

@@ -25,8 +25,9 @@ class AGE(System):
     Delta is the KL from N(0, I) of the normal fitted to a batch of codes, over the code size. Codes and prior lie on
     the unit sphere, as the paper has it (Rosca et al. 2017, appendix H.3, write "ball"): among codes there Delta is
     least, though not 0, where all dimensions have mean 0 and the same variance. l1 and the cosine: Rosca et al. 2017,
-    appendix H.2, and the public code. That code squares the variance where the KL has the variance; the KL is followed.
-    The norm is a sum in 2-D and a mean over pixels.
+    appendix H.2, and the authors' code (DmitryUlyanov/AGE), whose `cos` is the mean of z e(G(z)) over batch *and*
+    dimensions: their weight of it is our code_weight times the code size. That code squares the variance where the KL
+    has the variance; the KL is followed. The norm is a sum in 2-D and a mean over pixels.
     """
 
     batch_coupled = True

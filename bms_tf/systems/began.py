@@ -7,13 +7,14 @@ import tensorflow as tf
 
 from bms_tf.core.functional import power_iteration
 from bms_tf.core.keras import keras
+from bms_tf.core.priors import UniformPrior
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
 from bms_tf.objectives import likelihoods
 
 
 @gin.configurable
-class BEGAN(System):
+class BEGAN(UniformPrior, System):
     """The discriminator D is an autoencoder, and L(x) = ||x - D(x)||_1 tells data from samples.
 
     | term | loss | source |
@@ -22,8 +23,11 @@ class BEGAN(System):
     | generator/sample | L(G(z)) | section 3.4, L_G |
 
     Behind each update k, which starts at 0, moves by lambda_k (gamma L(x) - L(G(z))) and stays in [0, 1] (section 3.4).
-    Both players are updated from one forward pass, on the same samples (ours; the text has z_D and z_G). The norm is a
-    sum over vectors and a mean over pixels. `discriminate` gives -L(x).
+    Codes are uniform in (-1, 1). Both players are updated from one forward pass, on the same samples (ours; the text
+    has z_D and z_G). The norm is a sum over vectors and a mean over pixels. `discriminate` gives -L(x).
+
+    D tells data from samples by what does not pass its code: that has to be smaller than the data. The codes of the
+    recipes are for images; for 2-D data, which the paper has none of, see gin/systems/began_2d.gin (ours).
     """
 
     def __init__(

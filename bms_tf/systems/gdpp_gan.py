@@ -21,8 +21,9 @@ class GDPPGAN(System):
     | generator/structure | -cosines of their eigenvectors, weighed by the data's eigenvalues | L_s |
 
     Taken from the authors' code (M-Elfeki/GDPP): features of length 1, the mean over eigenvalues, and the weight of
-    1e-4. Deviations: the cosines have no sign (see objectives/determinantal.py), and the generator's loss is not
-    halved, which Adam would not see.
+    1e-4; its networks and rates for ring and grid are in gin/systems/gdpp_gan_2d.gin. Deviations: the cosines have no
+    sign (see objectives/determinantal.py); the generator's loss is not halved, which Adam would not see; and D moves
+    before G, as in the other games here (there at once).
     """
 
     def __init__(

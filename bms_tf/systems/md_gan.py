@@ -4,13 +4,14 @@ import gin
 import tensorflow as tf
 
 from bms_tf.core.keras import keras
+from bms_tf.core.priors import UniformPrior
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
 from bms_tf.objectives import adversarial, simplex
 
 
 @gin.configurable
-class MDGAN(System):
+class MDGAN(UniformPrior, System):
     """The discriminator D embeds into d dimensions, where d + 1 Gaussians sit on the corners of a simplex.
 
     lk(e) is the density of this mixture, with equal weights and covariances variance * I, the corners at distance 1
@@ -23,9 +24,11 @@ class MDGAN(System):
     | generator/sample | log[1 - lk(D(G(z))) / lambda] | the same, minimized |
 
     So it is the saturating game of a classifier whose probability of data is lk / lambda, and `discriminate` gives that
-    classifier's logit. Deviations: log lambda, which has no gradient, is taken out of each term; lambda is found by
-    fixed-point iteration (the authors' code, eghbalz/mdgan, trains a small network for it). The variance and d = 9 of
-    that code put the mixture's one peak into the middle of the simplex; a smaller variance has one on each corner.
+    classifier's logit. From the authors' code for the grid (eghbalz/mdgan): codes uniform in (-1, 1); its networks,
+    whose outputs are bounded, are in gin/systems/md_gan_2d.gin. Deviations: log lambda, which has no gradient, is taken
+    out of each term; lambda is found by fixed-point iteration (that code trains a small network for it). The variance
+    and d = 9 of that code put the mixture's one peak into the middle of the simplex; a smaller variance has one on each
+    corner.
     """
 
     def __init__(

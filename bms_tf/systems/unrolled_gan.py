@@ -19,10 +19,12 @@ class UnrolledGAN(System):
     | term | loss | source |
     | --- | --- | --- |
     | discriminator/sample | -log D(x) - log(1 - D(G(z))) | section 2.1; D itself moves by one update |
-    | generator/sample | -log D_K(G(z)), with the gradient through D_K's dependence on G | sections 2.2 and 2.3 |
+    | generator/sample | log D_K(x) + log(1 - D_K(G(z))), also through D_K's dependence on G | sections 2.2 and 2.3 |
 
-    From the authors' code: the generator's loss is the non-saturating one, and all K updates see one batch. Deviation:
-    the unrolled updates are gradient descent, as the text writes them (that code unrolls Adam).
+    So the generator minimizes -f(D_K, G), as in the authors' code for such mixtures (poolio/unrolled_gan): G moves the
+    loss of data too, by way of D_K. With K = 0 that is the saturating GAN, and the loss of data has no gradient. All K
+    updates see one batch, as there. Deviations: the unrolled updates are gradient descent, as the text writes them
+    (that code unrolls Adam); and D moves before G, as in the other games here (there at once).
     """
 
     def __init__(
@@ -55,8 +57,12 @@ class UnrolledGAN(System):
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         x_gen = self.prior_samples(x, key)
         with frozen_statistics(self.discriminator), substituted(self.discriminator, self._unrolled(x, x_gen)):
-            logits = self.discriminator(x_gen, training=True)
-        return {"generator": {"sample": adversarial.cross_entropy_real(logits)}}, {}
+            return {"generator": {"sample": -self._f(x, x_gen)}}, {}
+
+    def _f(self, x: tf.Tensor, x_gen: tf.Tensor) -> tf.Tensor:
+        """f of each pair, [B], by the discriminator with the weights that it now has."""
+        real, sample = self.discriminator(x, training=True), self.discriminator(x_gen, training=True)
+        return adversarial.CrossEntropy().discriminator(real, sample)
 
     def _unrolled(self, x: tf.Tensor, x_gen: tf.Tensor) -> dict[int, tf.Tensor]:
         """The weights of D_K, by the ids of D's variables."""
@@ -65,8 +71,7 @@ class UnrolledGAN(System):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
                 with substituted(self.discriminator, weights):
-                    real, sample = self.discriminator(x, training=True), self.discriminator(x_gen, training=True)
-                f = tf.reduce_mean(adversarial.CrossEntropy().discriminator(real, sample))
+                    f = tf.reduce_mean(self._f(x, x_gen))
             slopes = tape.gradient(f, weights)
             weights = {name: weights[name] - self.rate * slopes[name] for name in weights}
         return weights

@@ -37,14 +37,18 @@ class WAE(System):
         code_discriminator: keras.Model | None = None,
         penalty: Callable | None = None,
         lambda_: float = gin.REQUIRED,
+        code_weight: float | None = None,
         seed: int = 0,
         ema: float | None = None,
     ):
         """`encoder` has `posterior(x)`; `code_discriminator`, logits [B], makes it WAE-GAN, and `penalty(codes, prior)`
-        of two batches [B, Z] WAE-MMD. Raises ValueError for both or neither, and for a negative `lambda_`.
+        of two batches [B, Z] WAE-MMD; `code_weight` weighs the code discriminator's own loss (None: lambda). Raises
+        ValueError for both or neither, and for a value out of range.
         """
         if lambda_ < 0:
             raise ValueError(f"WAE.lambda_ is {lambda_}; it must not be negative")
+        if code_weight is not None and not code_weight > 0:
+            raise ValueError(f"WAE.code_weight is {code_weight}; it must be positive, or None for lambda_")
         if (code_discriminator is None) == (penalty is None):
             raise ValueError("WAE needs either a code_discriminator or a penalty, and not both")
         networks, players = {"encoder": encoder, "generator": generator}, {"autoencoder": ("encoder", "generator")}
@@ -52,6 +56,7 @@ class WAE(System):
             networks["code_discriminator"], players["code_discriminator"] = code_discriminator, ("code_discriminator",)
         super().__init__(networks=networks, players=players, seed=seed, ema=ema)
         self.penalty, self.lambda_ = penalty, lambda_
+        self.code_weight = lambda_ if code_weight is None else code_weight
 
     @property
     def batch_coupled(self) -> bool:
@@ -67,7 +72,7 @@ class WAE(System):
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         prior, posterior = self.prior_codes(x, key), self.posterior_codes(x, key)
         losses = adversarial.code_losses(*self.judge_codes(prior, posterior))
-        return {"code_discriminator": {term: self.lambda_ * loss for term, loss in losses.items()}}, {}
+        return {"code_discriminator": {term: self.code_weight * loss for term, loss in losses.items()}}, {}
 
     def _autoencoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         z_hat = self.posterior_codes(x, key)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import bms_tf.systems
 from bms_tf.core import config, training
+from bms_tf.core.keras import keras
 from bms_tf.core.system import System
 from bms_tf.tuning.search import Setting
 
@@ -110,6 +112,87 @@ def test_a_sweep_can_start(files, stored, tmp_path):
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_sweep_opens_with_its_commands(name):
     assert commands(name) and all(name in gin_files for gin_files in commands(name))
+
+
+# What a paper has, as the gin files that name it say.
+
+
+def test_rosca_et_al_have_l1_codes_in_veegan():
+    config.load(commands("gin/sweeps/rosca_veegan.gin")[0], [SMALL_BATCH])
+    system = training.Run().system
+    # |1 - 0| + |-2 - 0| = 3, where the squared distance is 5 (Rosca et al. 2018, appendix K).
+    distance = -system.code_likelihood(tf.constant([[1.0, -2.0]]), tf.zeros([1, 2]), system.code_lambda)
+    assert distance.numpy().tolist() == [3.0]
+
+
+def test_rosca_et_al_weigh_the_codes_of_age_by_10():
+    config.load(commands("gin/sweeps/rosca_age.gin")[0], [SMALL_BATCH, "AGE.data_weight = 100.0"])
+    assert training.Run().system.code_weight == 10.0
+
+
+def built(system, *params):
+    """The run of a system on the grid, in the frame that compares them."""
+    config.load(["gin/data/grid.gin", "benchmarks/published_2d.gin", f"gin/systems/{system}.gin"], params)
+    return training.Run()
+
+
+def rates(run):
+    return {player: float(optimizer.learning_rate) for player, optimizer in run.system.optimizers.items()}
+
+
+def test_md_gan_2d_has_its_authors_networks():
+    # Their code: G ends in 6 tanh(x), D in 5 sigmoid(x) - 2.5, first weights of .02, two codes uniform in (-1, 1).
+    run = built("md_gan_2d")
+    far = run.system.generator(1e6 * tf.ones([1, 2])).numpy(), run.system.discriminator(1e6 * tf.ones([1, 2])).numpy()
+    np.testing.assert_allclose(np.abs(far[0]), 6.0)
+    np.testing.assert_allclose(np.abs(far[1]), 2.5)
+    assert (far[0].shape, far[1].shape) == ((1, 2), (1, 9))
+    for network in run.system.networks.values():
+        assert [kernel.shape[0] for kernel in network.trainable_variables[::2]] == [2, 128, 128]
+        assert network.trainable_variables[2].numpy().std() == pytest.approx(0.02, rel=0.05)  # of 16,384 numbers
+    assert np.all(np.abs(run.system.sample_prior(tf.range(50, dtype=tf.int64))) < 1)
+    assert rates(run) == pytest.approx({"generator": 1e-3, "discriminator": 1e-3}) and run.examples_per_step == 500
+
+
+def test_gdpp_gan_2d_has_its_authors_networks():
+    # Their code: tanh, two hidden layers in D, orthogonal weights of gain 1.4, 256 codes, D's rate a tenth of G's.
+    run = built("gdpp_gan_2d")
+    for network, inputs in ((run.system.generator, 256), (run.system.discriminator, 2)):
+        first, _, middle, *_ = network.trainable_variables
+        assert first.shape == (inputs, 128)
+        np.testing.assert_allclose(tf.transpose(middle) @ middle, 1.4**2 * np.eye(128), atol=1e-4)
+        assert [layer.activation.__name__ for layer in network.layers if hasattr(layer, "activation")][1] == "tanh"
+    assert rates(run) == pytest.approx({"generator": 1e-3, "discriminator": 1e-4}) and run.examples_per_step == 512
+
+
+def test_dist_gan_2d_has_its_authors_game():
+    # Their code: the first update moves both networks, five updates of D, reconstructions are fakes of weight 1/2.
+    system = built("dist_gan_2d").system
+    assert [(phase.repeats, system._acting[phase.name]) for phase in system._phases] == [
+        (1, ("encoder", "generator")),
+        (5, ("discriminator",)),
+        (1, ("generator",)),
+    ]
+    assert float(system._w()) == 0.5
+    assert system.reconstruction_loss(tf.constant([3.0])).numpy() == pytest.approx(np.log1p(np.exp(3.0)))
+
+
+def test_began_2d_has_a_bottleneck():
+    encoder, _ = built("began_2d", "adam.learning_rate = 1e-3").system.discriminator.layers
+    assert encoder.output_shape == (None, 1)
+
+
+@pytest.mark.parametrize("system", ["gan", "alpha_gan"])
+def test_batch_normalization_in_every_network_in_place_of_spectral_normalization(system):
+    # Rosca et al. 2017, appendix H, "for all our experiments": here on a recipe with spectral normalization in D_I.
+    narrow = [f"{player}/dcgan_{player}.width = 2" for player in ("generator", "discriminator", "encoder")]
+    narrow.append("code_discriminator/mlp.hidden = (4, 4)")
+    files = ["gin/celeba64.gin", f"gin/systems/{system}.gin", "gin/modifiers/batch_normalization.gin"]
+    config.load(files, [SMALL_BATCH, *narrow])
+    for name, network in training.Run().system.networks.items():
+        layers = list(network._flatten_layers())
+        assert any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers), name
+        assert not any(hasattr(layer, "power_iteration") for layer in layers), name
 
 
 # Nothing is left out.

@@ -47,6 +47,7 @@ def test_scores_by_hand():
     # Features 0, 0, 2 (mean 2/3, variance 4/3) and 0, 4 (mean 2, variance 8).
     expected = (4 / 3) ** 2 + 4 / 3 + 8 - 2 * math.sqrt(4 / 3 * 8)
     assert result["frechet_classifier_distance"] == pytest.approx(expected)
+    assert result["classifier_accuracy"] == ThreeClasses.accuracy
 
 
 def test_identical_sets_and_no_finite_sample():

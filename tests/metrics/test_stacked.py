@@ -28,6 +28,7 @@ def test_by_hand():
     # tr (C_a C_b)^(1/2) for rank one is sqrt(3/14 * 2) |v' w| = 3 sqrt(3/7).
     expected = 0.75**2 + 0.5**2 + 3 / 14 * 5 + 2 * 2 - 2 * 3 * math.sqrt(3 / 7)
     assert scores["frechet_classifier_distance"] == pytest.approx(expected)
+    assert scores["classifier_accuracy"] == ThreeClasses.accuracy
 
 
 def test_extremes():

@@ -7,6 +7,7 @@ class ThreeClasses:
     """An image's class is its only pixel, and so is its only feature."""
 
     classes = 3
+    accuracy = 0.98
 
     def predict(self, images):
         return np.asarray(images).reshape(-1).astype(int)

@@ -1,11 +1,19 @@
 """Fully connected networks: parameters counted by hand, and one network computed by hand."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from bms_tf.core.keras import keras
-from bms_tf.networks.layers import batch_normalization, spectral_normalization
+from bms_tf.networks.layers import (
+    batch_normalization,
+    bounded,
+    normal_weights,
+    orthogonal_weights,
+    spectral_normalization,
+)
 from bms_tf.networks.mlp import mlp
 
 
@@ -48,6 +56,32 @@ def test_order_and_names_of_the_parts():
     names = ["Rescaling", "Dense", "BatchNormalization", "Activation", "Dense", "Reshape"]
     assert kinds == [getattr(keras.layers, name) for name in names]
     assert network.layers[3].activation is keras.activations.tanh
+
+
+def test_a_bounded_output():
+    # The logit of 3 with all weights 1 and no hidden layer is 3. 6 tanh(x) is 6 at infinity and has a slope of 6 at 0;
+    # 5 sigmoid(x) - 2.5 = 2.5 tanh(x / 2) is 2.5 there, with a slope of 1.25 (MD-GAN's generator and discriminator).
+    wide, narrow = partial(bounded, bound=6.0, slope=6.0), partial(bounded, bound=2.5, slope=1.25)
+    for activation, expected in ((wide, 6 * np.tanh(3.0)), (narrow, 5 / (1 + np.exp(-3.0)) - 2.5)):
+        network = mlp(input_shape=(1,), output_shape=(1,), hidden=(), output_activation=activation)
+        network.set_weights([np.ones((1, 1), np.float32), np.zeros(1, np.float32)])
+        np.testing.assert_allclose(network(tf.constant([[3.0]])), [[expected]], rtol=1e-6)
+
+
+def test_first_weights():
+    initializer = partial(orthogonal_weights, gain=2.0)
+    kernels = mlp(input_shape=(40,), output_shape=(50,), hidden=(60,), initializer=initializer).weights[::2]
+    # Orthogonal rows of length 2, and no two layers alike.
+    np.testing.assert_allclose(kernels[0] @ tf.transpose(kernels[0]), 4 * np.eye(40), atol=1e-5)
+    np.testing.assert_allclose(tf.transpose(kernels[1]) @ kernels[1], 4 * np.eye(50), atol=1e-5)
+    initializer = partial(normal_weights, stddev=0.02)
+    square = mlp(input_shape=(300,), output_shape=(300,), hidden=(300,), initializer=initializer)
+    first, second = square.weights[0].numpy(), square.weights[2].numpy()
+    # 90,000 numbers: their deviation is known to .02 / sqrt(180,000).
+    assert first.std() == pytest.approx(0.02, abs=2e-4) and second.std() == pytest.approx(0.02, abs=2e-4)
+    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.02
+    with pytest.raises(ValueError, match="stddev is 0.0; it must be positive"):
+        normal_weights(stddev=0.0)
 
 
 def test_widths_must_be_positive():

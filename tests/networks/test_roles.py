@@ -31,6 +31,11 @@ def shapes():
         (partial(roles.discriminator, packing=2), (4, 3, 2), ()),
         (partial(roles.embedding_discriminator, size=7), (4, 3, 2), (7,)),
         (lambda network: roles.autoencoding_discriminator(encoder=network, decoder=network), (4, 3, 2), (4, 3, 2)),
+        (
+            lambda network: roles.autoencoding_discriminator(encoder=network, decoder=network, code_size=1),
+            (4, 3, 2),
+            (4, 3, 2),
+        ),
         (roles.code_discriminator, (5,), ()),
         (roles.gaussian_encoder, (4, 3, 2), (10,)),  # a mean and a log deviation for each of 5
         (roles.deterministic_encoder, (4, 3, 2), (5,)),
@@ -44,6 +49,17 @@ def test_shapes_of_the_roles(role, inputs, outputs):
     network = role(network=mlp)
     assert network.input_shape[1:] == inputs
     assert network.output_shape[1:] == outputs
+
+
+@pytest.mark.parametrize(("code_size", "width"), [(None, 5), (1, 1)])
+def test_the_code_of_an_autoencoding_discriminator(code_size, width):
+    network = roles.autoencoding_discriminator(encoder=mlp, decoder=mlp, code_size=code_size)
+    assert network.layers[0].output_shape == (None, width)
+
+
+def test_a_code_has_a_dimension():
+    with pytest.raises(ValueError, match="autoencoding_discriminator.code_size is 0; it must be at least 1"):
+        roles.autoencoding_discriminator(encoder=mlp, decoder=mlp, code_size=0)
 
 
 def test_the_joint_discriminator_sees_data_and_code():

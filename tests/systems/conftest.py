@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 
 from bms_tf.core.keras import keras
@@ -30,11 +31,18 @@ def linear():
 
 @pytest.fixture
 def pair(linear):
-    """A generator, z a + b, of two numbers from one; a discriminator, v . x + c; both in NumPy as well; two points."""
+    """A generator, z a + b, of two numbers from one; a discriminator, v . x + c; both in NumPy as well; two points.
 
-    def g(w, draws, batch=2):
+    `uniform(draws)`: codes uniform in (-1, 1), as the systems with that prior make them of normal noise; `g` takes them
+    as `codes`.
+    """
+
+    def uniform(draws, batch=2):
+        return 2 * scipy.stats.norm.cdf(draws.normal("prior", (batch, 1))) - 1
+
+    def g(w, draws, batch=2, codes=None):
         a, b = w["generator"]
-        return draws.normal("prior", (batch, 1)) @ a + b
+        return (draws.normal("prior", (batch, 1)) if codes is None else codes(draws, batch)) @ a + b
 
     def d(w, x):
         v, c = w["discriminator"]
@@ -42,7 +50,7 @@ def pair(linear):
 
     generator, discriminator = linear([[0.5, -1.0]], [0.2, 0.1]), linear([[0.7], [-0.4]], [0.3], logits=True)
     networks = {"generator": generator, "discriminator": discriminator}
-    return SimpleNamespace(networks=networks, g=g, d=d, x=np.array([[1.0, 0.5], [-0.6, 2.0]]))
+    return SimpleNamespace(networks=networks, g=g, d=d, uniform=uniform, x=np.array([[1.0, 0.5], [-0.6, 2.0]]))
 
 
 class Draws:

@@ -19,7 +19,7 @@ def test_every_term_and_gradient(networks, pair, check_step):
         return np.abs(x - (x @ kernel + bias)).sum(axis=1)
 
     def both(w, draws):
-        real, sample = error(w, pair.x), error(w, pair.g(w, draws))
+        real, sample = error(w, pair.x), error(w, pair.g(w, draws, codes=pair.uniform))
         return {"discriminator": {"real": real, "sample": -0.3 * sample}, "generator": {"sample": sample}}
 
     system = BEGAN(**networks, gamma=0.5)

@@ -32,11 +32,11 @@ def ratio(w, x):
 
 def test_every_term_and_gradient(system, pair, check_step):
     def discriminator(w, draws):
-        real, sample = ratio(w, pair.x), ratio(w, pair.g(w, draws))
+        real, sample = ratio(w, pair.x), ratio(w, pair.g(w, draws, codes=pair.uniform))
         return {"discriminator": {"sample": -np.log(real) - np.log(1 - sample)}}
 
     def generator(w, draws):
-        return {"generator": {"sample": np.log(1 - ratio(w, pair.g(w, draws)))}}
+        return {"generator": {"sample": np.log(1 - ratio(w, pair.g(w, draws, codes=pair.uniform)))}}
 
     check_step(system, pair.x, {"discriminator": discriminator, "generator": generator})
 

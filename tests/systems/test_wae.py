@@ -28,18 +28,20 @@ def cost(w):
     return ((X - forward(w["generator"], forward(w["encoder"], X))) ** 2).sum(axis=-1)
 
 
-def test_a_step_of_wae_gan(check_step):
+@pytest.mark.parametrize(("options", "weight"), [({}, LAMBDA), ({"code_weight": 0.6}, 0.6)])
+def test_a_step_of_wae_gan(check_step, options, weight):
     def code_discriminator(w, draws):
         prior = probability(w["code_discriminator"], draws.normal("prior", (B, Z)))
         posterior = probability(w["code_discriminator"], forward(w["encoder"], X))
-        terms = {"prior": -LAMBDA * np.log(prior), "posterior": -LAMBDA * np.log(1 - posterior)}
+        terms = {"prior": -weight * np.log(prior), "posterior": -weight * np.log(1 - posterior)}
         return {"code_discriminator": terms}
 
     def autoencoder(w, draws):
         penalty = -LAMBDA * np.log(probability(w["code_discriminator"], forward(w["encoder"], X)))
         return {"autoencoder": {"cost": cost(w), "penalty": penalty}}
 
-    check_step(build(gan=True), X, {"code_discriminator": code_discriminator, "autoencoder": autoencoder})
+    phases = {"code_discriminator": code_discriminator, "autoencoder": autoencoder}
+    check_step(build(gan=True, **options), X, phases)
 
 
 def test_a_step_of_wae_mmd(check_step):
@@ -106,6 +108,7 @@ def test_aae_with_the_squared_error_is_wae_gan():
     ("options", "message"),
     [
         ({"lambda_": -1.0}, "WAE.lambda_ is -1.0; it must not be negative"),
+        ({"code_weight": 0.0}, "WAE.code_weight is 0.0; it must be positive, or None for lambda_"),
         ({"penalty": None}, "either a code_discriminator or a penalty, and not both"),
     ],
 )

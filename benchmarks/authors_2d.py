@@ -1,0 +1,89 @@
+"""Systems as their authors have them, on ring and grid, once each; and WAE-GAN on the grid by the weight of D_L's loss.
+
+    python benchmarks/authors_2d.py wae     WAE-GAN on the grid: the rate on seed 100, D_L's weight on seeds 0, 1, 2
+    python benchmarks/authors_2d.py once    every setting of ONCE, on ring and on grid, seed 0
+    python benchmarks/authors_2d.py table   the tables, from benchmarks/results/authors_2d.jsonl
+
+All stand on published_2d.gin (VEEGAN's networks, Adam without momentum whose rate falls to 0), with a moving average of
+the generator; the files that end in _2d then have what their authors took for such data, batches and rates included.
+What is in results/ is not run again; each line there has the command that makes it.
+"""
+
+import recorded
+import runs
+from absl import app
+
+NAME = "authors_2d"
+MIXTURES = ("ring", "grid")
+
+
+def job(mixture, system, name, seed, params):
+    """A run: `system` is a file of gin/systems/ and `name` the class that it makes."""
+    return {"mixture": mixture, "system": system, "seed": seed, "params": {f"{name}.ema": 0.999, **params}}
+
+
+def files(job):
+    """The gin files of a job."""
+    return [f"gin/data/{job['mixture']}.gin", "benchmarks/published_2d.gin", f"gin/systems/{job['system']}.gin"]
+
+
+def wae(seed, rate, weight, updates):
+    """A run of WAE-GAN on the grid with an encoder that is fed with noise and a D_L of two layers of 512."""
+    params = {
+        "WAE.encoder": "@noise_fed_encoder()",
+        "code_discriminator/mlp.hidden": [512, 512],
+        "WAE.lambda_": 0.03,
+        "WAE.code_weight": weight,
+        "adam.learning_rate": rate,
+        "updates": updates,
+    }
+    return job("grid", "wae_gan", "WAE", seed, params)
+
+
+WAE_TRIALS = [wae(100, rate, 1.0, 10_000) for rate in (3e-3, 1e-2)]
+WAE_RUNS = [wae(seed, 1e-2, weight, 30_000) for seed in (0, 1, 2) for weight in (1.0, 0.03)]
+# The file, the class that it makes, and what is set beside it.
+ONCE = [
+    ("unrolled_gan", "UnrolledGAN", {"adam.learning_rate": 3e-3, "updates": 20_000}),
+    ("age", "AGE", {"adam.learning_rate": 3e-3, "updates": 20_000}),
+    ("dist_gan", "DistGAN", {"adam.learning_rate": 3e-3, "updates": 20_000, "DistGAN.horizon": 20_000}),
+    ("dist_gan_2d", "DistGAN", {"updates": 20_000}),
+    ("md_gan_2d", "MDGAN", {"updates": 20_000}),
+    ("gdpp_gan_2d", "GDPPGAN", {"updates": 2_000}),
+    ("began_2d", "BEGAN", {"adam.learning_rate": 3e-3, "updates": 20_000}),
+]
+
+
+def once():
+    """The runs of ONCE."""
+    return [job(where, system, name, 0, params) for system, name, params in ONCE for where in MIXTURES]
+
+
+def main(argv):
+    """Runs what is asked for."""
+    what = argv[1] if len(argv) == 2 else ""
+    if what == "wae":
+        runs.run_all(NAME, WAE_TRIALS + WAE_RUNS, files)
+    elif what == "once":
+        runs.run_all(NAME, once(), files)
+    elif what == "table":
+        print_tables()
+    else:
+        raise app.UsageError("say wae, once or table")
+
+
+def print_tables():
+    """WAE-GAN by the weight of D_L's loss; and every other system."""
+    rows = [row for row in recorded.read(NAME) if "samples" in row]
+    of_wae, rest = ([row for row in rows if (row["system"] == "wae_gan") == is_wae] for is_wae in (True, False))
+    columns = {"updates": "updates", "adam.learning_rate": "rate", "WAE.code_weight": "weight of D_L's loss"}
+    settings = {}
+    for row in of_wae:
+        settings.setdefault(tuple(row["params"][name] for name in columns), []).append(row)
+    runs.table("WAE-GAN on the grid", list(settings.items()), tuple(columns.values()))
+    cells = [((row["mixture"], row["system"], row["params"]["updates"]), [row]) for row in rest]
+    runs.table("Once, seed 0", cells, ("data", "system", "updates"))
+
+
+if __name__ == "__main__":
+    app.run(main)
