@@ -17,11 +17,14 @@ from zlib import crc32
 from bms_tf.core import callbacks, config, training
 from bms_tf.studies.rules import Row
 from bms_tf.studies.study import Job, Study, job_of, load
+from bms_tf.studies.table import check_protocols
 from bms_tf.tuning.search import locked
 from bms_tf.tuning.space import short_names
 
-# What may change between two sittings: more seeds, methods, words. All else would make a table of two studies.
-FREE = ("study.seeds", "study.longer", "study.longer_seeds", "study.methods", "study.title", "study.hours")
+# What may change between two sittings: more seeds and methods, and what is only shown. All else would make one table of
+# two studies.
+WORDS = ("title", "protocol", "published_protocol", "hardware", "hours")
+FREE = {"study": ("seeds", "longer", "longer_seeds", "methods", "columns", *WORDS), "method": ("published",)}
 DEATHS = 3  # of processes in one run, after which it has failed
 
 
@@ -36,38 +39,42 @@ class Folder:
     def enter(cls, path: str, gin_file: str) -> "Folder":
         """Makes the folder of the study that `gin_file` declares, or finds it there.
 
-        Raises ValueError where the folder holds something else, or this study with other settings.
+        Its recipes are read once: an edit of a gin file while the study runs changes no run, and is only told of.
+        Raises ValueError where the folder holds something else, or this study with other settings, and where methods
+        that stand in one table are scored in different ways.
         """
         study = load(gin_file)
         text, kept = config.as_text(), os.path.join(path, "study.gin")
+        recipes = {data: {method.name: study.recipe(data, method) for method in study.methods} for data in study.data}
+        for data, texts in recipes.items():
+            check_protocols(data, texts)
         os.makedirs(path, exist_ok=True)
         with locked(os.path.join(path, "lock"), wait=True):
-            foreign = set(os.listdir(path)) - {"study.gin", "study.gin.new", "lock", "runs.jsonl", "recipes"}
             if os.path.exists(kept):
-                with open(kept) as file:
-                    check_unchanged(path, file.read(), text)
-            elif foreign:
+                check_unchanged(path, read(kept), text)
+            elif set(os.listdir(path)) - {"lock", "study.gin.new", "recipes", "runs.jsonl"}:
                 raise ValueError(f"{path} is not empty, and not the folder of a study; take another --study_dir")
             os.makedirs(os.path.join(path, "recipes"), exist_ok=True)
-            for data in study.data:
-                for method in study.methods:
-                    freeze(recipe_file(path, data, method.name), study.recipe(data, method))
+            for data, texts in recipes.items():
+                for method, recipe in texts.items():
+                    keep(recipe_file(path, data, method), recipe)
             training.write_whole(kept, text)
         return cls(path)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every data set with every method."""
+        return [(data, method.name) for data in self.study.data for method in self.study.methods]
+
+    def recipe_file(self, data: str, method: str) -> str:
+        return recipe_file(self.path, data, method)
 
     def file(self, name: str) -> str:
         return os.path.join(self.path, name)
 
-    def write(self, name: str, text: str):
-        training.write_whole(self.file(name), text)
-
     def configure(self, job: Job):
         """Makes gin's configuration that of a run."""
-        recipe = recipe_file(self.path, job.data, job.method)
-        longer = {}
-        if job.length > 1:
-            with open(recipe) as file:
-                longer = multiplied(config.values(file.read()), job.length)
+        recipe = self.recipe_file(job.data, job.method)
+        longer = multiplied(config.values(read(recipe)), job.length) if job.length > 1 else {}
         params = {**dict(job.setting), **longer, "train.seed": job.seed}
         config.load([recipe], [f"{name} = {code}" for name, code in params.items()])
 
@@ -99,7 +106,7 @@ class Folder:
     def counting_deaths(self, job: Job) -> Iterator[None]:
         """Counts the processes that did not come out again. Raises ValueError where it would be one too many."""
         path = os.path.join(self.run_dir(job), "deaths")
-        deaths = int(open(path).read()) if os.path.exists(path) else 0
+        deaths = int(read(path)) if os.path.exists(path) else 0
         if deaths >= DEATHS:
             raise ValueError(f"{deaths} processes died in this run")
         os.makedirs(self.run_dir(job), exist_ok=True)
@@ -137,26 +144,30 @@ class Folder:
 
 def check_unchanged(path: str, old: str, new: str):
     """Raises ValueError where a folder's study differs in more than what is free, or in more than added methods."""
-    values = config.values(old)
-    added = [n for n in config.values(new) if ".".join(n.split(".")[:-1]).endswith("/method") and n not in values]
-    known = {name.partition("/")[0] for name in values}
-    free = [*FREE, *(name for name in added if name.partition("/")[0] not in known)]
+    before, now = config.values(old), config.values(new)
+    known = {name.partition("/")[0] for name in before if "/method." in name}
+    free = []
+    for name in before.keys() | now.keys():
+        scope, _, selector = name.rpartition("/")
+        configurable, _, parameter = selector.rpartition(".")
+        is_added = configurable == "method" and scope not in known
+        if is_added or parameter in FREE.get(configurable, ()):
+            free.append(name)
     changes = config.difference(old, new, ignore=free)
     if changes:
         raise ValueError(f"{path} holds another study ({'; '.join(changes)}); take another --study_dir")
 
 
-def freeze(path: str, text: str):
-    """Keeps what a method's runs share. Raises ValueError where a recipe has changed since the first of them."""
-    if os.path.exists(path):
-        with open(path) as file:
-            changes = config.difference(file.read(), text)
-        if changes:
-            raise ValueError(
-                f"{path} has other settings than the recipe now has ({'; '.join(changes)}); take another --study_dir"
-            )
-    else:
+def keep(path: str, text: str):
+    """Writes what a method's runs share, or tells how it has changed since."""
+    if not os.path.exists(path):
         training.write_whole(path, text)
+    elif changes := config.difference(read(path), text):
+        print(f"{path} stays as the study began with it; by now it would be otherwise: {'; '.join(changes)}")
+
+
+def recipe_file(path: str, data: str, method: str) -> str:
+    return os.path.join(path, "recipes", f"{slug(data)}_{slug(method)}.gin")
 
 
 def multiplied(values: dict, length: int) -> dict[str, int]:
@@ -165,8 +176,9 @@ def multiplied(values: dict, length: int) -> dict[str, int]:
     return {name: values[name] * length for name in names}
 
 
-def recipe_file(path: str, data: str, method: str) -> str:
-    return os.path.join(path, "recipes", f"{slug(data)}_{slug(method)}.gin")
+def read(path: str) -> str:
+    with open(path) as file:
+        return file.read()
 
 
 def slug(text: str) -> str:
@@ -182,11 +194,9 @@ def row_of(job: Job, folder: str, **more) -> Row:
     row = {**job.as_row(), **more}
     error = os.path.join(folder, "error.txt")
     if os.path.exists(error):
-        with open(error) as file:
-            row["error"] = file.read().strip()
+        row["error"] = read(error).strip()
     else:
-        with open(os.path.join(folder, "scores.json")) as file:
-            scores = json.load(file)
+        scores = json.loads(read(os.path.join(folder, "scores.json")))
         row |= {"samples": scores["samples"], "real": scores["data"]}
     logs = [json.loads(line) for line in callbacks.read_complete_lines(os.path.join(folder, "metrics.jsonl"))]
     names = row.get("samples", {})
@@ -199,8 +209,7 @@ def row_of(job: Job, folder: str, **more) -> Row:
     row["seconds"] = seconds([log["seconds"] for log in logs])
     config_file = os.path.join(folder, "config.gin")
     if os.path.exists(config_file):
-        with open(config_file) as file:
-            row["config"] = [line for line in file.read().splitlines() if line and not line.startswith("#")]
+        row["config"] = [line for line in read(config_file).splitlines() if line and not line.startswith("#")]
     return row
 
 

@@ -6,6 +6,7 @@
 import datetime
 import os
 import platform
+import signal
 import sys
 import time
 from functools import partial
@@ -25,8 +26,8 @@ def work(path: str):
     from bms_tf.studies.folder import Folder
     from bms_tf.studies.plan import plan
 
-    folder = Folder(path)
-    while True:
+    folder, parent = Folder(path), os.getppid()
+    while os.getppid() == parent:  # whose death ends its workers, after their run
         done = folder.done()
         left = [job for job in plan(folder.study, done) if job not in done]
         if not left:
@@ -90,6 +91,7 @@ def _processor() -> str:
 
 
 def main(argv):
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # a run sets its own, and saves first
     work(argv[1])
 
 
