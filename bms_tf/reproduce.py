@@ -31,7 +31,7 @@ def main(_):
         return
     if not STUDY.value:
         raise ValueError(f"--study is missing; for example: {EXAMPLE}")
-    from bms_tf.core import startup, training
+    from bms_tf.core import files, startup
 
     startup.import_tensorflow()
     from bms_tf.studies import formats, table
@@ -46,7 +46,7 @@ def main(_):
     if DRY_RUN.value:
         return
     for ending, text in formats.written(folder.study, table.rows(folder.study, folder.done().values())).items():
-        training.write_whole(folder.file(f"table.{ending}"), text)
+        files.write_whole(folder.file(f"table.{ending}"), text)
         if ending == "txt":
             print("\n" + text, end="")
     print(f"{folder.file('table.md')}, .csv and .tex; a line for each run: {folder.file('runs.jsonl')}")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bms_tf.core import command, config, startup, training
+from bms_tf.core import command, config, files, startup, training
 from bms_tf.studies import plan
 from bms_tf.studies.folder import Folder
 from bms_tf.studies.study import Study
@@ -56,20 +56,17 @@ def measure_all(folder: Folder, environment: Mapping[str, str]):
 
 def measure(folder: Folder, data: str, method: str) -> float:
     """Seconds that a run trains in this process, without its scores: a few steps, times its length."""
-    recipe = folder.recipe_file(data, method)
-    config.load([recipe])
+    config.load([folder.recipe_file(data, method)])
     run = training.new_run()
+    at_once = run.recipe.steps_per_execution
+    steps = at_once * -(-STEPS // at_once)
     with config.one_line_errors():
         run.check_data()
         if not folder.study.evaluations and method == folder.study.methods[0].name:
             check_scores(folder.study, run.real_scores(), data)
-        dataset = run.dataset("train", 0)
-    with open(recipe) as file:
-        at_once = config.values(file.read()).get("train.steps_per_execution", 1)
-    steps = at_once * -(-STEPS // at_once)
-    run.system.fit(dataset, epochs=1, steps_per_epoch=at_once, verbose=0)  # traces
-    begun = time.monotonic()
-    run.system.fit(dataset, epochs=1, steps_per_epoch=steps, verbose=0)
+        run.fit(0, at_once)  # traces
+        begun = time.monotonic()
+        run.fit(at_once, at_once + steps)
     return (time.monotonic() - begun) / steps * run.steps
 
 
@@ -124,7 +121,7 @@ def main(path: str):
         if (data, method) not in known:
             known[data, method] = measure(folder, data, method)
             rows = [{"data": d, "method": m, "seconds": value} for (d, m), value in known.items()]
-            training.write_whole(folder.file("compute.json"), json.dumps(rows, indent=1) + "\n")
+            files.write_whole(folder.file("compute.json"), json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ import shutil
 from collections.abc import Iterator, Sequence
 from zlib import crc32
 
-from bms_tf.core import callbacks, config, training
+from bms_tf.core import config, files
+from bms_tf.core.run_folder import RunFolder
 from bms_tf.studies.rules import Row
 from bms_tf.studies.study import Job, Study, job_of, load
 from bms_tf.studies.table import check_protocols
-from bms_tf.tuning.search import locked
 from bms_tf.tuning.space import short_names
 
 # What may change between two sittings: more seeds and methods, and what is only shown. All else would make one table of
@@ -49,16 +49,16 @@ class Folder:
         for data, texts in recipes.items():
             check_protocols(data, texts)
         os.makedirs(path, exist_ok=True)
-        with locked(os.path.join(path, "lock"), wait=True):
+        with files.locked(os.path.join(path, "lock"), f"reading the recipes of {path}", wait=True):
             if os.path.exists(kept):
-                check_unchanged(path, read(kept), text)
+                check_unchanged(path, files.read_text(kept), text)
             elif set(os.listdir(path)) - {"lock", "study.gin.new", "recipes", "runs.jsonl"}:
                 raise ValueError(f"{path} is not empty, and not the folder of a study; take another --study_dir")
             os.makedirs(os.path.join(path, "recipes"), exist_ok=True)
             for data, texts in recipes.items():
                 for method, recipe in texts.items():
                     keep(recipe_file(path, data, method), recipe)
-            training.write_whole(kept, text)
+            files.write_whole(kept, text)
         return cls(path)
 
     def pairs(self) -> list[tuple[str, str]]:
@@ -74,7 +74,7 @@ class Folder:
     def configure(self, job: Job):
         """Makes gin's configuration that of a run."""
         recipe = self.recipe_file(job.data, job.method)
-        longer = multiplied(config.values(read(recipe)), job.length) if job.length > 1 else {}
+        longer = multiplied(config.values(files.read_text(recipe)), job.length) if job.length > 1 else {}
         params = {**dict(job.setting), **longer, "train.seed": job.seed}
         config.load([recipe], [f"{name} = {code}" for name, code in params.items()])
 
@@ -96,7 +96,7 @@ class Folder:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(locked(path + ".lock"))
+                stack.enter_context(files.locked(path + ".lock", f"at {path}"))
             except ValueError:
                 yield False
             else:
@@ -106,11 +106,11 @@ class Folder:
     def counting_deaths(self, job: Job) -> Iterator[None]:
         """Counts the processes that did not come out again. Raises ValueError where it would be one too many."""
         path = os.path.join(self.run_dir(job), "deaths")
-        deaths = int(read(path)) if os.path.exists(path) else 0
+        deaths = int(files.read_text(path)) if os.path.exists(path) else 0
         if deaths >= DEATHS:
             raise ValueError(f"{deaths} processes died in this run")
         os.makedirs(self.run_dir(job), exist_ok=True)
-        training.write_whole(path, f"{deaths + 1}\n")
+        files.write_whole(path, f"{deaths + 1}\n")
         try:
             yield
         finally:
@@ -118,27 +118,33 @@ class Folder:
 
     # Rows.
 
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return files.locked(self.file("lock"), f"recording a run of {self.path}", wait=True)
+
+    def _lines(self) -> list[str]:
+        """Those of runs.jsonl but for a last one that a crash cut off."""
+        path = self.file("runs.jsonl")
+        lines = files.read_text(path).splitlines(keepends=True) if os.path.exists(path) else []
+        return [line for line in lines if line.endswith("\n")]
+
     def done(self) -> dict[Job, Row]:
         """The finished runs. Of two lines of one run the later counts."""
-        rows = map(json.loads, callbacks.read_complete_lines(self.file("runs.jsonl")))
-        return {job_of(row): row for row in rows}
+        return {job_of(row): row for row in map(json.loads, self._lines())}
 
     def record(self, row: Row):
         """Adds a line; where a crash cut the last one off, behind its rest."""
-        with locked(self.file("lock"), wait=True):
-            path = self.file("runs.jsonl")
-            text = "".join([*callbacks.read_complete_lines(path), json.dumps(row) + "\n"])
-            training.write_whole(path, text)
+        with self._locked():
+            files.write_whole(self.file("runs.jsonl"), "".join([*self._lines(), json.dumps(row) + "\n"]))
 
     def forget_failed(self) -> int:
         """Takes out the lines of failed runs and their folders, so that they are run again; returns how many."""
-        with locked(self.file("lock"), wait=True):
+        with self._locked():
             rows = self.done()
             failed = [job for job, row in rows.items() if "error" in row]
             kept = "".join(json.dumps(row) + "\n" for job, row in rows.items() if job not in failed)
             for job in failed:
                 shutil.rmtree(self.run_dir(job), ignore_errors=True)
-            training.write_whole(self.file("runs.jsonl"), kept)
+            files.write_whole(self.file("runs.jsonl"), kept)
         return len(failed)
 
 
@@ -161,8 +167,8 @@ def check_unchanged(path: str, old: str, new: str):
 def keep(path: str, text: str):
     """Writes what a method's runs share, or tells how it has changed since."""
     if not os.path.exists(path):
-        training.write_whole(path, text)
-    elif changes := config.difference(read(path), text):
+        files.write_whole(path, text)
+    elif changes := config.difference(files.read_text(path), text):
         print(f"{path} stays as the study began with it; by now it would be otherwise: {'; '.join(changes)}")
 
 
@@ -176,11 +182,6 @@ def multiplied(values: dict, length: int) -> dict[str, int]:
     return {name: values[name] * length for name in names}
 
 
-def read(path: str) -> str:
-    with open(path) as file:
-        return file.read()
-
-
 def slug(text: str) -> str:
     """A file name for a text. Two texts that differ in more than blanks and commas have different ones."""
     plain = re.sub(r"[ ,]+", "_", text)
@@ -189,17 +190,15 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w.=+-]+", "_", plain) + f"_{crc32(text.encode()):08x}"
 
 
-def row_of(job: Job, folder: str, **more) -> Row:
-    """The line of a finished run: its scores or its error, the scores on its way, and what it was made with."""
-    row = {**job.as_row(), **more}
-    error = os.path.join(folder, "error.txt")
-    if os.path.exists(error):
-        row["error"] = read(error).strip()
+def row_of(job: Job, path: str) -> Row:
+    """The line of the finished run in `path`: its scores or its error, the scores on its way, what it was made with."""
+    folder, row = RunFolder(path), job.as_row()
+    if os.path.exists(folder.file("error.txt")):
+        row["error"] = files.read_text(folder.file("error.txt")).strip()
     else:
-        scores = json.loads(read(os.path.join(folder, "scores.json")))
+        scores = files.read_json(folder.file("scores.json"))
         row |= {"samples": scores["samples"], "real": scores["data"]}
-    logs = [json.loads(line) for line in callbacks.read_complete_lines(os.path.join(folder, "metrics.jsonl"))]
-    names = row.get("samples", {})
+    logs, names = folder.rows(), row.get("samples", {})
     row["path"] = [
         {"step": log["step"], **{name: log[name] for name in names if name in log}}
         for log in logs
@@ -207,9 +206,9 @@ def row_of(job: Job, folder: str, **more) -> Row:
     ]
     row["last"] = logs[-1] if logs else {}
     row["seconds"] = seconds([log["seconds"] for log in logs])
-    config_file = os.path.join(folder, "config.gin")
-    if os.path.exists(config_file):
-        row["config"] = [line for line in read(config_file).splitlines() if line and not line.startswith("#")]
+    row["config"] = [line for line in (folder.settings() or "").splitlines() if line and not line.startswith("#")]
+    if os.path.exists(folder.file("data.json")):
+        row["data_hashes"] = files.read_json(folder.file("data.json"))
     return row
 
 

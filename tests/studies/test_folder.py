@@ -167,7 +167,8 @@ def test_the_line_of_a_run_has_everything(here):
     run = Path("run")
     run.mkdir()
     (run / "scores.json").write_text('{"samples": {"hq": 2.0}, "data": {"hq": 9.0}}')
-    logs = [{"step": 1, "loss": 3.0, "seconds": 1.0}, {"step": 2, "loss": 2.0, "hq": 1.0, "seconds": 2.5}]
+    logs = [{"step": 1, "generator_updates": 1, "loss": 3.0, "seconds": 1.0}]
+    logs += [{"step": 2, "generator_updates": 2, "loss": 2.0, "hq": 1.0, "seconds": 2.5}]
     (run / "metrics.jsonl").write_text("".join(json.dumps(log) + "\n" for log in logs) + '{"step": 3')
     (run / "config.gin").write_text("# a comment\n\ntrain.seed = 100\n")
     made = row_of(JOB, "run")
@@ -180,6 +181,8 @@ def test_the_line_of_a_run_has_everything(here):
         "seconds": 2.5,
         "config": ["train.seed = 100"],
     }
+    (run / "data.json").write_text('{"test_split_sha256": "ab"}')
+    assert row_of(JOB, "run")["data_hashes"] == {"test_split_sha256": "ab"}
     (run / "error.txt").write_text("not finite\n")
     assert row_of(JOB, "run")["error"] == "not finite" and "samples" not in row_of(JOB, "run")
 
