@@ -11,12 +11,14 @@ import time
 from collections.abc import Mapping
 
 import numpy as np
+import tensorflow as tf
 
 from bms_tf.core import command, config, files, startup, training
 from bms_tf.studies import plan
 from bms_tf.studies.folder import Folder
 from bms_tf.studies.study import Study
 from bms_tf.studies.table import check_scores
+from bms_tf.studies.worker import threads
 from bms_tf.tuning.workers import last_words
 
 STEPS = 20  # that are timed, or as many as are executed at once
@@ -55,7 +57,10 @@ def measure_all(folder: Folder, environment: Mapping[str, str]):
 
 
 def measure(folder: Folder, data: str, method: str) -> float:
-    """Seconds that a run trains in this process, without its scores: a few steps, times its length."""
+    """Seconds that a run trains in this process, without its scores: a few steps, times its length.
+
+    On a CPU it is processor time, as if nothing else were running.
+    """
     config.load([folder.recipe_file(data, method)])
     run = training.new_run()
     at_once = run.recipe.steps_per_execution
@@ -65,9 +70,14 @@ def measure(folder: Folder, data: str, method: str) -> float:
         if not folder.study.evaluations and method == folder.study.methods[0].name:
             check_scores(folder.study, run.real_scores(), data)
         run.fit(0, at_once)  # traces
-        begun = time.monotonic()
+        clock = time.monotonic if tf.config.list_physical_devices("GPU") else _processor_time
+        begun = clock()
         run.fit(at_once, at_once + steps)
-    return (time.monotonic() - begun) / steps * run.steps
+    return (clock() - begun) / steps * run.steps
+
+
+def _processor_time() -> float:
+    return time.process_time() / threads()
 
 
 def left(study: Study, done: plan.Done) -> dict[Pair, list[int]]:

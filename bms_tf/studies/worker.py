@@ -69,6 +69,11 @@ def limits(threads: int) -> dict[str, str]:
     return {THREADS: str(threads), "TF_NUM_INTEROP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
 
 
+def threads() -> int:
+    """How many threads this process keeps to."""
+    return int(os.environ.get(THREADS) or os.cpu_count())
+
+
 def machine() -> dict:
     """What a run of this process is made on."""
     import tensorflow as tf
@@ -78,7 +83,7 @@ def machine() -> dict:
         "bms_tf": bms_tf.__version__,
         "tensorflow": tf.__version__,
         "processor": _processor(),
-        "threads": int(os.environ.get(THREADS) or os.cpu_count()),
+        "threads": threads(),
         "gpus": [tf.config.experimental.get_device_details(gpu).get("device_name", "a GPU") for gpu in gpus],
     }
 
