@@ -1,6 +1,7 @@
 """Makes a table of the papers again, ours beside the published: python -m bms_tf.reproduce --study=game"""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -30,11 +31,7 @@ def main(_):
         return
     if not STUDY.value:
         raise ValueError(f"--study is missing; for example: {EXAMPLE}")
-    from bms_tf.studies import worker
-
-    threads = max(1, (os.cpu_count() or 1) // JOBS.value)
-    os.environ.update(worker.limits(threads))  # what is measured here is what a worker will have
-    from bms_tf.core import startup
+    from bms_tf.core import files, startup
 
     startup.import_tensorflow()
     from bms_tf.studies import formats, table
@@ -45,12 +42,11 @@ def main(_):
     if RETRY.value:
         print(f"{folder.forget_failed()} failed runs are forgotten")
     if not TABLE.value:
-        check_machine(name, folder)
-        if DRY_RUN.value:
-            return
-        run_all(folder.path, JOBS.value)
+        run_missing(name, folder)
+    if DRY_RUN.value:
+        return
     for ending, text in formats.written(folder.study, table.rows(folder.study, folder.done().values())).items():
-        folder.write(f"table.{ending}", text)
+        files.write_whole(folder.file(f"table.{ending}"), text)
         if ending == "txt":
             print("\n" + text, end="")
     print(f"{folder.file('table.md')}, .csv and .tex; a line for each run: {folder.file('runs.jsonl')}")
@@ -69,34 +65,45 @@ def file_of(study):
     return f"gin/studies/{study}.gin"
 
 
-def check_machine(name, folder):
-    """Says what is left and its cost. Raises ValueError where data or a GPU is missing, with the cost elsewhere."""
+def run_missing(name, folder):
+    """Says what is left and its cost, and runs it. Raises ValueError where data or a GPU is missing."""
     import tensorflow as tf
 
-    from bms_tf.studies import compute
+    from bms_tf.studies import compute, worker
 
+    environment = os.environ | worker.limits(max(1, (os.cpu_count() or 1) // JOBS.value))
     cost = compute.elsewhere(folder.study)
     if folder.study.gpu and not tf.config.list_physical_devices("GPU") and not ON_CPU.value:
         raise ValueError(f"{name} is meant for a GPU, and there is none: {cost}; --on_cpu starts it nevertheless")
     try:
-        print(compute.stated(folder, JOBS.value), flush=True)
-    except (ValueError, OSError) as error:
+        compute.measure_all(folder, environment)
+    except ValueError as error:
         raise ValueError(f"{name} cannot start: {error}" + (f"; in all it is {cost}" if cost else "")) from error
+    print(compute.stated(folder, JOBS.value), flush=True)
+    if not DRY_RUN.value:
+        run_all(folder.path, JOBS.value, environment)
 
 
-def run_all(path, jobs):
+def run_all(path, jobs, environment):
     """Runs what is missing in so many processes, a GPU each in turn. Raises ValueError where one of them dies."""
     from bms_tf.tuning.workers import gpu
 
     arguments = [sys.executable, "-m", "bms_tf.studies.worker", path]
-    workers = [subprocess.Popen(arguments, env=os.environ | gpu(index)) for index in range(jobs)]
+    # In sessions of their own, as Ctrl-C would otherwise reach them by itself, and a run that gets a second signal does
+    # not save.
+    workers = [
+        subprocess.Popen(arguments, env=environment | gpu(index), start_new_session=True) for index in range(jobs)
+    ]
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        codes = [worker.wait() for worker in workers]
-    except BaseException:  # Ctrl-C reaches the workers by itself, SIGTERM does not; both save first
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.wait()
+        codes = [process.wait() for process in workers]
+    except BaseException:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        for process in workers:
+            process.terminate()
+        for process in workers:
+            process.wait()
         raise
     if any(codes):
         raise ValueError(f"workers ended with {', '.join(map(str, codes))}; the same command continues the study")

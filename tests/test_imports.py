@@ -52,7 +52,7 @@ def violations(path, source):
     allowed = packages[:1] if folder is None else (folder.replace("/", "."), *OURS[folder])
     for name in found:
         ours = any(within(name, package) for package in packages)
-        version = name == "bms_tf" and folder in ("bms_tf/core", "bms_tf/evaluation")
+        version = name == "bms_tf" and folder in ("bms_tf/core", "bms_tf/evaluation", "bms_tf/studies")
         if ours and not version and not any(within(name, package) for package in allowed):
             yield f"{path} imports {name}"
         if folder == "bms_tf/systems" and within(name, "bms_tf.systems"):

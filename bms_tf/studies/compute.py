@@ -1,59 +1,83 @@
-"""What a study costs on this machine, measured on a few steps of every method before it starts."""
+"""What a study costs on this machine, measured before it starts: python -m bms_tf.studies.compute FOLDER
+
+`python -m bms_tf.reproduce` starts it. A process of its own: TensorFlow gives a GPU's memory back only at its end.
+"""
 
 import json
 import os
+import subprocess
+import sys
 import time
+from collections.abc import Mapping
 
 import numpy as np
+import tensorflow as tf
 
-from bms_tf.core import config, training
+from bms_tf.core import command, config, files, startup, training
 from bms_tf.studies import plan
-from bms_tf.studies.folder import Folder, recipe_file
+from bms_tf.studies.folder import Folder
 from bms_tf.studies.study import Study
+from bms_tf.studies.table import check_scores
+from bms_tf.studies.worker import threads
+from bms_tf.tuning.workers import last_words
 
 STEPS = 20  # that are timed, or as many as are executed at once
 
 Pair = tuple[str, str]  # of a data set and a method
 
 
-def measure(recipe: str) -> float:
-    """Seconds that a run of this gin file trains in this process, without its scores: a few steps, times its length."""
-    config.load([recipe])
-    run = training.new_run()
-    with config.one_line_errors():
-        run.check_data()
-        dataset = run.dataset("train", 0)
-    with open(recipe) as file:
-        at_once = config.values(file.read()).get("train.steps_per_execution", 1)
-    steps = at_once * -(-STEPS // at_once)
-    run.system.fit(dataset, epochs=1, steps_per_epoch=at_once, verbose=0)  # traces
-    begun = time.monotonic()
-    run.system.fit(dataset, epochs=1, steps_per_epoch=steps, verbose=0)
-    return (time.monotonic() - begun) / steps * run.steps
-
-
 def seconds(folder: Folder) -> dict[Pair, float]:
-    """Seconds of a run of each method on each data set: the mean of those that are recorded, or else measured.
+    """How long a run of each method on each data set takes: the mean of those that are recorded, or else measured.
 
-    What was measured is kept. Raises ValueError or OSError for a recipe that cannot be built, and for data that is not
-    there.
+    Absent where neither is there.
     """
     path, done = folder.file("compute.json"), folder.done()
-    measured = json.loads(open(path).read()) if os.path.exists(path) else {}
     result = {}
-    for data in folder.study.data:
-        for method in folder.study.methods:
-            own = [
-                row for job, row in done.items() if (job.data, job.method) == (data, method.name) and "samples" in row
-            ]
-            recipe = recipe_file(folder.path, data, method.name)
-            key = os.path.basename(recipe)
-            if not own and key not in measured:
-                measured[key] = measure(recipe)
-                training.write_whole(path, json.dumps(measured, indent=1) + "\n")
-            known = [row["seconds"] / row["length"] for row in own]
-            result[data, method.name] = float(np.mean(known)) if known else measured[key]
+    if os.path.exists(path):
+        with open(path) as file:
+            result = {(row["data"], row["method"]): row["seconds"] for row in json.load(file)}
+    for data, method in folder.pairs():
+        rows = [row for job, row in done.items() if (job.data, job.method) == (data, method) and "samples" in row]
+        if rows:
+            result[data, method] = float(np.mean([row["seconds"] / row["length"] for row in rows]))
     return result
+
+
+def measure_all(folder: Folder, environment: Mapping[str, str]):
+    """Measures in another process what `seconds` lacks, and keeps it.
+
+    Raises ValueError for data that is not there, a recipe that cannot be built, and a column that no metric gives.
+    """
+    if set(folder.pairs()) <= seconds(folder).keys():
+        return
+    arguments = [sys.executable, "-m", "bms_tf.studies.compute", folder.path]
+    result = subprocess.run(arguments, env=environment, stderr=subprocess.PIPE, text=True)
+    if result.returncode:
+        raise ValueError(last_words(result.stderr, result.returncode))
+
+
+def measure(folder: Folder, data: str, method: str) -> float:
+    """Seconds that a run trains in this process, without its scores: a few steps, times its length.
+
+    On a CPU it is processor time, as if nothing else were running.
+    """
+    config.load([folder.recipe_file(data, method)])
+    run = training.new_run()
+    at_once = run.recipe.steps_per_execution
+    steps = at_once * -(-STEPS // at_once)
+    with config.one_line_errors():
+        run.check_data()
+        if not folder.study.evaluations and method == folder.study.methods[0].name:
+            check_scores(folder.study, run.real_scores(), data)
+        run.fit(0, at_once)  # traces
+        clock = time.monotonic if tf.config.list_physical_devices("GPU") else _processor_time
+        begun = clock()
+        run.fit(at_once, at_once + steps)
+    return (clock() - begun) / steps * run.steps
+
+
+def _processor_time() -> float:
+    return time.process_time() / threads()
 
 
 def left(study: Study, done: plan.Done) -> dict[Pair, list[int]]:
@@ -69,24 +93,26 @@ def left(study: Study, done: plan.Done) -> dict[Pair, list[int]]:
         for method in study.methods:
             if method.space(data) and waiting:
                 lengths[data, method.name] += len(study.rule([])) * len(study.seeds) * [1]
-                lengths[data, method.name] += [study.longer] * len(study.longer_seeds) if study.longer else []
+                lengths[data, method.name] += len(study.longer_seeds) * [study.longer] if study.longer else []
     return lengths
 
 
 def stated(folder: Folder, jobs: int) -> str:
-    """What is left and what it takes with so many processes, for people."""
+    """What is left, and what it takes with so many processes, for people."""
     each, todo = seconds(folder), left(folder.study, folder.done())
-    runs = sum(map(len, todo.values()))
     total = sum(each[pair] * sum(lengths) for pair, lengths in todo.items())
     lines = [
-        f"  {data}, {method}: {len(lengths)} runs of {each[data, method] / 60:.1f} min"
-        + f", {sum(length > 1 for length in lengths)} of them longer" * any(length > 1 for length in lengths)
-        for (data, method), lengths in todo.items()
-        if lengths
+        f"{sum(map(len, todo.values()))} runs are left, {len(folder.done())} are done; about {total / 3600 / jobs:.1f} "
+        f"hours with {jobs} at a time on this machine"
     ]
-    done = len(folder.done())
-    head = f"{runs} runs are left ({done} are done): about {total / 3600 / jobs:.1f} hours with {jobs} process(es) here"
-    return "\n".join([head, *lines])
+    for (data, method), lengths in todo.items():
+        longer = sum(length > 1 for length in lengths)
+        if lengths:
+            lines.append(
+                f"  {data}, {method}: {len(lengths)} runs of {each[data, method] / 60:.1f} minutes"
+                + (f", {longer} of which are longer" if longer else "")
+            )
+    return "\n".join(lines)
 
 
 def elsewhere(study: Study) -> str:
@@ -96,3 +122,21 @@ def elsewhere(study: Study) -> str:
     todo = left(study, {})
     hours = sum(study.hours[data] * sum(lengths) for (data, _), lengths in todo.items() if data in study.hours)
     return f"{sum(map(len, todo.values()))} runs, about {hours:.0f} hours on {study.hardware} (estimated)"
+
+
+def main(path: str):
+    folder = Folder(path)
+    known = seconds(folder)
+    for data, method in folder.pairs():
+        if (data, method) not in known:
+            known[data, method] = measure(folder, data, method)
+            rows = [{"data": d, "method": m, "seconds": value} for (d, m), value in known.items()]
+            files.write_whole(folder.file("compute.json"), json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    startup.import_tensorflow()
+    try:
+        main(sys.argv[1])
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {command.one_line(error)}")

@@ -14,14 +14,17 @@ import shutil
 from collections.abc import Iterator, Sequence
 from zlib import crc32
 
-from bms_tf.core import callbacks, config, training
+from bms_tf.core import config, files
+from bms_tf.core.run_folder import RunFolder
 from bms_tf.studies.rules import Row
 from bms_tf.studies.study import Job, Study, job_of, load
-from bms_tf.tuning.search import locked
+from bms_tf.studies.table import check_protocols
 from bms_tf.tuning.space import short_names
 
-# What may change between two sittings: more seeds, methods, words. All else would make a table of two studies.
-FREE = ("study.seeds", "study.longer", "study.longer_seeds", "study.methods", "study.title", "study.hours")
+# What may change between two sittings: more seeds and methods, and what is only shown. All else would make one table of
+# two studies.
+WORDS = ("title", "protocol", "published_protocol", "hardware", "hours")
+FREE = {"study": ("seeds", "longer", "longer_seeds", "methods", "columns", *WORDS), "method": ("published",)}
 DEATHS = 3  # of processes in one run, after which it has failed
 
 
@@ -36,38 +39,42 @@ class Folder:
     def enter(cls, path: str, gin_file: str) -> "Folder":
         """Makes the folder of the study that `gin_file` declares, or finds it there.
 
-        Raises ValueError where the folder holds something else, or this study with other settings.
+        Its recipes are read once: an edit of a gin file while the study runs changes no run, and is only told of.
+        Raises ValueError where the folder holds something else, or this study with other settings, and where methods
+        that stand in one table are scored in different ways.
         """
         study = load(gin_file)
         text, kept = config.as_text(), os.path.join(path, "study.gin")
+        recipes = {data: {method.name: study.recipe(data, method) for method in study.methods} for data in study.data}
+        for data, texts in recipes.items():
+            check_protocols(data, texts)
         os.makedirs(path, exist_ok=True)
-        with locked(os.path.join(path, "lock"), wait=True):
-            foreign = set(os.listdir(path)) - {"study.gin", "study.gin.new", "lock", "runs.jsonl", "recipes"}
+        with files.locked(os.path.join(path, "lock"), f"reading the recipes of {path}", wait=True):
             if os.path.exists(kept):
-                with open(kept) as file:
-                    check_unchanged(path, file.read(), text)
-            elif foreign:
+                check_unchanged(path, files.read_text(kept), text)
+            elif set(os.listdir(path)) - {"lock", "study.gin.new", "recipes", "runs.jsonl"}:
                 raise ValueError(f"{path} is not empty, and not the folder of a study; take another --study_dir")
             os.makedirs(os.path.join(path, "recipes"), exist_ok=True)
-            for data in study.data:
-                for method in study.methods:
-                    freeze(recipe_file(path, data, method.name), study.recipe(data, method))
-            training.write_whole(kept, text)
+            for data, texts in recipes.items():
+                for method, recipe in texts.items():
+                    keep(recipe_file(path, data, method), recipe)
+            files.write_whole(kept, text)
         return cls(path)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every data set with every method."""
+        return [(data, method.name) for data in self.study.data for method in self.study.methods]
+
+    def recipe_file(self, data: str, method: str) -> str:
+        return recipe_file(self.path, data, method)
 
     def file(self, name: str) -> str:
         return os.path.join(self.path, name)
 
-    def write(self, name: str, text: str):
-        training.write_whole(self.file(name), text)
-
     def configure(self, job: Job):
         """Makes gin's configuration that of a run."""
-        recipe = recipe_file(self.path, job.data, job.method)
-        longer = {}
-        if job.length > 1:
-            with open(recipe) as file:
-                longer = multiplied(config.values(file.read()), job.length)
+        recipe = self.recipe_file(job.data, job.method)
+        longer = multiplied(config.values(files.read_text(recipe)), job.length) if job.length > 1 else {}
         params = {**dict(job.setting), **longer, "train.seed": job.seed}
         config.load([recipe], [f"{name} = {code}" for name, code in params.items()])
 
@@ -89,7 +96,7 @@ class Folder:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(locked(path + ".lock"))
+                stack.enter_context(files.locked(path + ".lock", f"at {path}"))
             except ValueError:
                 yield False
             else:
@@ -99,11 +106,11 @@ class Folder:
     def counting_deaths(self, job: Job) -> Iterator[None]:
         """Counts the processes that did not come out again. Raises ValueError where it would be one too many."""
         path = os.path.join(self.run_dir(job), "deaths")
-        deaths = int(open(path).read()) if os.path.exists(path) else 0
+        deaths = int(files.read_text(path)) if os.path.exists(path) else 0
         if deaths >= DEATHS:
             raise ValueError(f"{deaths} processes died in this run")
         os.makedirs(self.run_dir(job), exist_ok=True)
-        training.write_whole(path, f"{deaths + 1}\n")
+        files.write_whole(path, f"{deaths + 1}\n")
         try:
             yield
         finally:
@@ -111,62 +118,68 @@ class Folder:
 
     # Rows.
 
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return files.locked(self.file("lock"), f"recording a run of {self.path}", wait=True)
+
+    def _lines(self) -> list[str]:
+        """Those of runs.jsonl but for a last one that a crash cut off."""
+        path = self.file("runs.jsonl")
+        lines = files.read_text(path).splitlines(keepends=True) if os.path.exists(path) else []
+        return [line for line in lines if line.endswith("\n")]
+
     def done(self) -> dict[Job, Row]:
         """The finished runs. Of two lines of one run the later counts."""
-        rows = map(json.loads, callbacks.read_complete_lines(self.file("runs.jsonl")))
-        return {job_of(row): row for row in rows}
+        return {job_of(row): row for row in map(json.loads, self._lines())}
 
     def record(self, row: Row):
         """Adds a line; where a crash cut the last one off, behind its rest."""
-        with locked(self.file("lock"), wait=True):
-            path = self.file("runs.jsonl")
-            text = "".join([*callbacks.read_complete_lines(path), json.dumps(row) + "\n"])
-            training.write_whole(path, text)
+        with self._locked():
+            files.write_whole(self.file("runs.jsonl"), "".join([*self._lines(), json.dumps(row) + "\n"]))
 
     def forget_failed(self) -> int:
         """Takes out the lines of failed runs and their folders, so that they are run again; returns how many."""
-        with locked(self.file("lock"), wait=True):
+        with self._locked():
             rows = self.done()
             failed = [job for job, row in rows.items() if "error" in row]
             kept = "".join(json.dumps(row) + "\n" for job, row in rows.items() if job not in failed)
             for job in failed:
                 shutil.rmtree(self.run_dir(job), ignore_errors=True)
-            training.write_whole(self.file("runs.jsonl"), kept)
+            files.write_whole(self.file("runs.jsonl"), kept)
         return len(failed)
 
 
 def check_unchanged(path: str, old: str, new: str):
     """Raises ValueError where a folder's study differs in more than what is free, or in more than added methods."""
-    values = config.values(old)
-    added = [n for n in config.values(new) if ".".join(n.split(".")[:-1]).endswith("/method") and n not in values]
-    known = {name.partition("/")[0] for name in values}
-    free = [*FREE, *(name for name in added if name.partition("/")[0] not in known)]
+    before, now = config.values(old), config.values(new)
+    known = {name.partition("/")[0] for name in before if "/method." in name}
+    free = []
+    for name in before.keys() | now.keys():
+        scope, _, selector = name.rpartition("/")
+        configurable, _, parameter = selector.rpartition(".")
+        is_added = configurable == "method" and scope not in known
+        if is_added or parameter in FREE.get(configurable, ()):
+            free.append(name)
     changes = config.difference(old, new, ignore=free)
     if changes:
         raise ValueError(f"{path} holds another study ({'; '.join(changes)}); take another --study_dir")
 
 
-def freeze(path: str, text: str):
-    """Keeps what a method's runs share. Raises ValueError where a recipe has changed since the first of them."""
-    if os.path.exists(path):
-        with open(path) as file:
-            changes = config.difference(file.read(), text)
-        if changes:
-            raise ValueError(
-                f"{path} has other settings than the recipe now has ({'; '.join(changes)}); take another --study_dir"
-            )
-    else:
-        training.write_whole(path, text)
+def keep(path: str, text: str):
+    """Writes what a method's runs share, or tells how it has changed since."""
+    if not os.path.exists(path):
+        files.write_whole(path, text)
+    elif changes := config.difference(files.read_text(path), text):
+        print(f"{path} stays as the study began with it; by now it would be otherwise: {'; '.join(changes)}")
+
+
+def recipe_file(path: str, data: str, method: str) -> str:
+    return os.path.join(path, "recipes", f"{slug(data)}_{slug(method)}.gin")
 
 
 def multiplied(values: dict, length: int) -> dict[str, int]:
     """A recipe's length, and the horizons that follow it, times `length`."""
     names = [name for name in values if name == "train.generator_updates" or name.endswith(".horizon")]
     return {name: values[name] * length for name in names}
-
-
-def recipe_file(path: str, data: str, method: str) -> str:
-    return os.path.join(path, "recipes", f"{slug(data)}_{slug(method)}.gin")
 
 
 def slug(text: str) -> str:
@@ -177,19 +190,15 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w.=+-]+", "_", plain) + f"_{crc32(text.encode()):08x}"
 
 
-def row_of(job: Job, folder: str, **more) -> Row:
-    """The line of a finished run: its scores or its error, the scores on its way, and what it was made with."""
-    row = {**job.as_row(), **more}
-    error = os.path.join(folder, "error.txt")
-    if os.path.exists(error):
-        with open(error) as file:
-            row["error"] = file.read().strip()
+def row_of(job: Job, path: str) -> Row:
+    """The line of the finished run in `path`: its scores or its error, the scores on its way, what it was made with."""
+    folder, row = RunFolder(path), job.as_row()
+    if os.path.exists(folder.file("error.txt")):
+        row["error"] = files.read_text(folder.file("error.txt")).strip()
     else:
-        with open(os.path.join(folder, "scores.json")) as file:
-            scores = json.load(file)
+        scores = files.read_json(folder.file("scores.json"))
         row |= {"samples": scores["samples"], "real": scores["data"]}
-    logs = [json.loads(line) for line in callbacks.read_complete_lines(os.path.join(folder, "metrics.jsonl"))]
-    names = row.get("samples", {})
+    logs, names = folder.rows(), row.get("samples", {})
     row["path"] = [
         {"step": log["step"], **{name: log[name] for name in names if name in log}}
         for log in logs
@@ -197,10 +206,9 @@ def row_of(job: Job, folder: str, **more) -> Row:
     ]
     row["last"] = logs[-1] if logs else {}
     row["seconds"] = seconds([log["seconds"] for log in logs])
-    config_file = os.path.join(folder, "config.gin")
-    if os.path.exists(config_file):
-        with open(config_file) as file:
-            row["config"] = [line for line in file.read().splitlines() if line and not line.startswith("#")]
+    row["config"] = [line for line in (folder.settings() or "").splitlines() if line and not line.startswith("#")]
+    if os.path.exists(folder.file("data.json")):
+        row["data_hashes"] = files.read_json(folder.file("data.json"))
     return row
 
 

@@ -47,12 +47,15 @@ def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
     A method without a space has one line, without a name. The others are absent before all trials have ended.
     """
     jobs = trials(study, data, done)
-    lines = {method.name: {"": Job(data, method.name, (), study.tuning_seed)} for method in study.methods}
-    tuned = [method.name for method in study.methods if method.space(data)]
     ended = all(job in done for own in jobs.values() for job in own)
-    for name in tuned:
-        own = {id(done[job]): job for job in jobs[name]} if ended else {}
-        lines[name] = {line: own[id(row)] for line, row in study.rule([done[j] for j in own.values()]).items() if row}
+    lines = {}
+    for method in study.methods:
+        if not method.space(data):
+            lines[method.name] = {"": Job(data, method.name, (), study.tuning_seed)}
+        elif ended:
+            own = {id(done[job]): job for job in jobs[method.name]}
+            picked = study.rule([done[job] for job in own.values()])
+            lines[method.name] = {line: own[id(row)] for line, row in picked.items() if row}
     return lines
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import gin
 
-from bms_tf.core import config
+from bms_tf.core import config, recipe  # noqa: F401, the second registers `train`
 from bms_tf.studies.rules import Row
 from bms_tf.tuning.space import Choice, Code, Interval
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from bms_tf.core import config
 from bms_tf.studies import plan, rules
 from bms_tf.studies.rules import Row
-from bms_tf.studies.study import Job, Method, Study, job_of
+from bms_tf.studies.study import Job, Method, Study, job_of, one_of
 from bms_tf.tuning.space import shown
 
 BETTER, EQUAL, WORSE = "better", "equal", "worse"
@@ -77,13 +77,15 @@ def rows(study: Study, records: Iterable[Row]) -> list[Line]:
     lines = []
     for data in study.data:
         scored = [row for job, row in done.items() if job.data == data and "samples" in row]
-        check_protocols(scored)
+        if scored:
+            check_protocols(data, {named(job_of(row)): "\n".join(row["config"]) for row in scored})
         for row in scored:
-            check_scores(study, row)
+            check_scores(study, row["samples"], named(job_of(row)))
         trials, chosen = plan.trials(study, data, done), plan.chosen(study, data, done)
         for method in study.methods:
             own = [done[job] for job in trials[method.name] if job in done]
-            lines += _of_method(study, data, method, own, chosen[method.name], done)
+            if method.name in chosen:
+                lines += _of_method(study, data, method, own, chosen[method.name], done)
         reported = {row["seed"]: row for row in scored if row["seed"] in study.seeds}
         if reported:
             cells = {score: Cell(_values(reported.values(), "real", score)) for score in study.columns}
@@ -98,7 +100,7 @@ def _of_method(
     published = {score: _pair(value) for score, value in method.published.get(data, {}).items()}
     unfit = Counter(filter(None, map(rules.why_not, trials)))
     about = {"published": published, "trials": len(trials), "unfit": dict(unfit), "protocol": study.protocol}
-    if not chosen and len(trials) >= study.trials:
+    if not chosen:
         return [Line(data, method.name, "none could be chosen", **about)]
     lines = []
     for setting in dict.fromkeys(job.setting for job in chosen.values()):
@@ -141,32 +143,33 @@ def _values(records: Iterable[Row], column: str, score: str) -> tuple[float, ...
     return tuple(rules.number(row[column].get(score)) for row in records)
 
 
-def check_scores(study: Study, row: Row):
-    """Raises ValueError where a run has no score of the table's name."""
+def check_scores(study: Study, scores: Collection[str], whose: str):
+    """Raises ValueError where a score of the table is missing."""
     for score in study.columns:
-        if score not in row["samples"]:
-            hint = config.nearest(score, row["samples"]) or f"; they give {', '.join(row['samples'])}"
-            raise ValueError(f"study.columns: no metric of {named(job_of(row))} gives {score!r}{hint}")
+        if score not in scores:
+            raise ValueError(f"study.columns: no metric of {whose} gives {score!r}{one_of(score, scores)}")
 
 
-def protocol(row: Row) -> dict[str, str]:
-    """What decides how a run was scored: how many samples, against what, by which metrics with what settings."""
-    values = config.values("\n".join(row["config"]))
+def protocol(text: str) -> dict[str, str]:
+    """What of a run's gin text decides how it is scored: how many samples, against what, by which metrics and how."""
+    values = config.values(text)
     metrics = {reference.name for reference in values.get("train.metrics", ())}
     names = ["train.samples", "train.real_split", "train.metrics"]
     names += [name for name in values if name.rpartition(".")[0] in metrics]
     return {name: repr(values[name]) for name in names if name in values}
 
 
-def check_protocols(records: Sequence[Row]):
-    """Raises ValueError where two of the runs, which stand in one table, were scored in different ways."""
-    for row in records[1:]:
-        first, own = protocol(records[0]), protocol(row)
-        for name in sorted(first.keys() | own.keys()):
-            if first.get(name) != own.get(name):
+def check_protocols(data: str, texts: Mapping[str, str]):
+    """Raises ValueError where two runs on a data set, given as gin texts by name, are scored in different ways."""
+    first = next(iter(texts))
+    known = {text: protocol(text) for text in set(texts.values())}
+    for name, text in texts.items():
+        one, other = known[texts[first]], known[text]
+        for key in sorted(one.keys() | other.keys()):
+            if one.get(key) != other.get(key):
                 raise ValueError(
-                    f"different protocols in one table: {name} is {first.get(name, 'not set')} in "
-                    f"{named(job_of(records[0]))}, and {own.get(name, 'not set')} in {named(job_of(row))}"
+                    f"different protocols in the table of {data}: {key} is {one.get(key, 'not set')} in {first}, and "
+                    f"{other.get(key, 'not set')} in {name}"
                 )
 
 

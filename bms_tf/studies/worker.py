@@ -6,6 +6,7 @@
 import datetime
 import os
 import platform
+import signal
 import sys
 import time
 from functools import partial
@@ -25,8 +26,8 @@ def work(path: str):
     from bms_tf.studies.folder import Folder
     from bms_tf.studies.plan import plan
 
-    folder = Folder(path)
-    while True:
+    folder, parent = Folder(path), os.getppid()
+    while os.getppid() == parent:  # whose death ends its workers, after their run
         done = folder.done()
         left = [job for job in plan(folder.study, done) if job not in done]
         if not left:
@@ -68,6 +69,11 @@ def limits(threads: int) -> dict[str, str]:
     return {THREADS: str(threads), "TF_NUM_INTEROP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
 
 
+def threads() -> int:
+    """How many threads this process keeps to."""
+    return int(os.environ.get(THREADS) or os.cpu_count())
+
+
 def machine() -> dict:
     """What a run of this process is made on."""
     import tensorflow as tf
@@ -77,7 +83,7 @@ def machine() -> dict:
         "bms_tf": bms_tf.__version__,
         "tensorflow": tf.__version__,
         "processor": _processor(),
-        "threads": int(os.environ.get(THREADS) or os.cpu_count()),
+        "threads": threads(),
         "gpus": [tf.config.experimental.get_device_details(gpu).get("device_name", "a GPU") for gpu in gpus],
     }
 
@@ -90,6 +96,7 @@ def _processor() -> str:
 
 
 def main(argv):
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # a run sets its own, and saves first
     work(argv[1])
 
 

@@ -1,0 +1,193 @@
+"""A study's folder: claims, records, what may change, and what a kill leaves behind."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bms_tf.core import config
+from bms_tf.studies.folder import DEATHS, Folder, multiplied, row_of, seconds, slug
+from bms_tf.studies.study import Job
+
+TINY = (Path(__file__).parent / "tiny.gin").read_text()
+JOB = Job("ring", "VAE", (("adam.learning_rate", 0.001),), 100)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.gin").write_text(TINY)
+    return tmp_path
+
+
+def enter(text=TINY, path="study"):
+    Path("tiny.gin").write_text(text)
+    return Folder.enter(path, "tiny.gin")
+
+
+def row(job=JOB, **more):
+    return {**job.as_row(), "samples": {"modes": 8.0}, "real": {}, "path": [], **more}
+
+
+def test_a_run_is_claimed_by_one_process_and_a_dead_one_lets_it_go(here):
+    folder = enter()
+    with folder.claimed(JOB) as ours, folder.claimed(JOB) as again:
+        assert ours and not again
+    lock = folder.run_dir(JOB) + ".lock"
+    code = f"import fcntl; f = open({lock!r}); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with folder.claimed(JOB) as ours:
+            assert not ours
+        with folder.claimed(JOB._replace(seed=0)) as ours:
+            assert ours, "another run is free"
+        other.kill()
+    with folder.claimed(JOB) as ours:
+        assert ours
+
+
+def test_what_is_recorded_is_not_claimed_again_wherever_its_folder_is(here):
+    folder = enter()
+    folder.record(row())
+    with folder.claimed(JOB) as ours:
+        assert not ours
+    assert folder.done() == {JOB: row()}
+
+
+def test_a_line_that_a_crash_cut_off_is_no_line(here):
+    folder = enter()
+    folder.record(row())
+    with open(folder.file("runs.jsonl"), "a") as file:
+        file.write('{"data": "ri')
+    other = JOB._replace(seed=1)
+    assert folder.done().keys() == {JOB}
+    folder.record(row(other))
+    assert folder.done().keys() == {JOB, other}
+
+
+def test_failed_runs_are_forgotten_and_nothing_else(here):
+    folder, bad = enter(), JOB._replace(seed=0)
+    folder.record(row())
+    folder.record({**bad.as_row(), "error": "not finite", "path": []})
+    Path(folder.run_dir(bad)).mkdir(parents=True)
+    assert folder.forget_failed() == 1
+    assert folder.done().keys() == {JOB} and not Path(folder.run_dir(bad)).exists()
+
+
+def test_a_run_in_which_process_after_process_dies_has_failed(here):
+    folder = enter()
+    deaths = Path(folder.run_dir(JOB), "deaths")
+    with pytest.raises(RuntimeError), folder.counting_deaths(JOB):
+        assert deaths.read_text() == "1\n"
+        raise RuntimeError  # an error is no death
+    assert not deaths.exists()
+    deaths.write_text(f"{DEATHS}\n")
+    with pytest.raises(ValueError, match="3 processes died in this run"), folder.counting_deaths(JOB):
+        pass
+
+
+def test_a_folder_of_something_else(here):
+    Path("study").mkdir()
+    Path("study/notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="study is not empty, and not the folder of a study"):
+        enter()
+
+
+def test_records_alone_are_the_beginning_of_a_folder(here):
+    Path("study").mkdir()
+    Path("study/runs.jsonl").write_text(json.dumps(row()) + "\n")
+    assert enter().done().keys() == {JOB}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("study.trials = 2", "study.trials = 2\nstudy.tuning_seed = 7", "study.tuning_seed: was not set, is now 7"),
+        ("score = 'energy_distance'", "score = 'modes'", "best_score.score: was energy_distance, is now modes"),
+        ("direction = 'min'", "direction = 'max'", "best_score.direction: was min, is now max"),
+        ("'BMSVAEGAN.T': 2", "'BMSVAEGAN.T': 3", "many/method.params"),
+        ("'train.samples': 50", "'train.samples': 60", "study.params"),
+    ],
+)
+def test_a_folder_of_another_study(here, old, new, line):
+    enter()
+    with pytest.raises(ValueError) as caught:
+        enter(TINY.replace(old, new))
+    assert line in str(caught.value) and "take another --study_dir" in str(caught.value)
+
+
+def test_more_seeds_and_methods_and_other_words_continue_a_study(here):
+    enter()
+    more = TINY.replace("(0, 1)", "(0, 1, 2)").replace("'tiny'", "'small'").replace("(0.5, 0.1)", "(0.6, 0.1)")
+    more = more.replace("@one/method()]", "@one/method(), @fixed/method()]") + "\nfixed/method.name = 'fixed'\n"
+    more += "fixed/method.params = {'BMSVAEGAN.T': 1}\n"
+    study = enter(more).study
+    assert study.seeds == (0, 1, 2) and len(study.methods) == 3
+
+
+def test_an_edit_of_a_recipe_changes_no_run_and_is_told(here, capsys):
+    Path("mine.gin").write_text("include 'ring.gin'\n")
+    text = TINY.replace("'gin/ring.gin'", "'mine.gin'")
+    enter(text)
+    Path("mine.gin").write_text("include 'ring.gin'\nadam.beta_1 = 0.25\n")
+    folder = enter(text)
+    assert "adam.beta_1: was 0.5, is now 0.25" in capsys.readouterr().out
+    folder.configure(JOB)
+    assert config.values(config.as_text())["adam.beta_1"] == 0.5
+
+
+def test_methods_of_one_table_are_scored_alike(here):
+    with pytest.raises(ValueError, match="train.samples is 50 in BMS-VAE, T = 2, and 60 in VAE"):
+        enter(TINY.replace("'BMSVAEGAN.T': 1,", "'BMSVAEGAN.T': 1, 'train.samples': 60,"))
+    assert not Path("study").exists()
+
+
+def test_the_settings_of_a_run(here):
+    folder = enter()
+    folder.configure(JOB._replace(length=2, setting=(("adam.learning_rate", 0.01),)))
+    values = config.values(config.as_text())
+    assert values["adam.learning_rate"] == 0.01 and values["train.seed"] == 100 and values["BMSVAEGAN.T"] == 1
+    assert values["train.generator_updates"] == 40 and values["linear_decay.horizon"] == 40
+    assert folder.run_dir(JOB).endswith("study/runs/ring/VAE/learning_rate=0.001/seed_100")
+
+
+def test_all_that_counts_the_length_is_multiplied():
+    values = {"train.generator_updates": 4, "a/linear_decay.horizon": 3, "train.log_every": 2}
+    assert multiplied(values, 3) == {"train.generator_updates": 12, "a/linear_decay.horizon": 9}
+
+
+def test_file_names():
+    assert slug("BMS-VAE-GAN, T = 10") == "BMS-VAE-GAN_T_=_10"
+    assert slug("@a") != slug("@@a") and "/" not in slug("a/b")
+
+
+def test_the_line_of_a_run_has_everything(here):
+    run = Path("run")
+    run.mkdir()
+    (run / "scores.json").write_text('{"samples": {"hq": 2.0}, "data": {"hq": 9.0}}')
+    logs = [{"step": 1, "generator_updates": 1, "loss": 3.0, "seconds": 1.0}]
+    logs += [{"step": 2, "generator_updates": 2, "loss": 2.0, "hq": 1.0, "seconds": 2.5}]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(log) + "\n" for log in logs) + '{"step": 3')
+    (run / "config.gin").write_text("# a comment\n\ntrain.seed = 100\n")
+    made = row_of(JOB, "run")
+    assert made == {
+        **JOB.as_row(),
+        "samples": {"hq": 2.0},
+        "real": {"hq": 9.0},
+        "path": [{"step": 2, "hq": 1.0}],
+        "last": logs[1],
+        "seconds": 2.5,
+        "config": ["train.seed = 100"],
+    }
+    (run / "data.json").write_text('{"test_split_sha256": "ab"}')
+    assert row_of(JOB, "run")["data_hashes"] == {"test_split_sha256": "ab"}
+    (run / "error.txt").write_text("not finite\n")
+    assert row_of(JOB, "run")["error"] == "not finite" and "samples" not in row_of(JOB, "run")
+
+
+def test_the_clock_of_a_log_begins_anew_with_each_sitting():
+    # 1, 5 | 2, 4 | 3: three sittings of 5, 4 and 3 seconds.
+    assert seconds([1.0, 5.0, 2.0, 4.0, 3.0]) == 12.0
+    assert seconds([]) == 0

@@ -1,0 +1,119 @@
+"""Which runs are needed: trials, wider ones where a best value is at an edge, seeds of what was chosen, longer runs."""
+
+import pytest
+
+from bms_tf.studies import compute, plan
+from bms_tf.studies.rules import BestScore
+from bms_tf.studies.study import Job, Method, Study
+from bms_tf.tuning.space import Choice, Interval
+
+RATES = Interval(low=1.0, high=4.0, step=2.0, log=True)  # 1, 2, 4
+
+
+def study(**more):
+    methods = [Method(name=name, params={"rate": RATES, "n": Choice(values=(1, 2))}) for name in "ab"]
+    settings = {
+        "title": "t",
+        "data": {"ring": (), "grid": ()},
+        "methods": methods,
+        "columns": {"fd": "min"},
+        "protocol": "p",
+        "trials": 6,
+        "seeds": (0, 1),
+        "rule": BestScore(score="fd", direction="min"),
+    }
+    return Study(**settings | more)
+
+
+def finished(jobs, score):
+    return {job: {**job.as_row(), "samples": {"fd": score(job)}, "path": []} for job in jobs}
+
+
+def rate(job):
+    return dict(job.setting)["rate"]
+
+
+def test_the_trials_come_first_and_nothing_else_is_known():
+    jobs = plan.plan(study(), {})
+    assert len(jobs) == 2 * 2 * 6 and {job.seed for job in jobs} == {100}
+    assert [job.data for job in jobs] == ["ring"] * 12 + ["grid"] * 12
+
+
+def test_a_best_value_inside_widens_nothing():
+    done = finished(plan.plan(study(), {}), lambda job: abs(rate(job) - 2.0))
+    left = [job for job in plan.plan(study(), done) if job not in done]
+    # Both methods of both data sets, on two seeds: of each its best, the first of equals.
+    assert len(left) == 8 and {rate(job) for job in left} == {2.0} and {dict(j.setting)["n"] for j in left} == {1}
+    # Each seed for all before the next.
+    assert [job.seed for job in left] == [0] * 4 + [1] * 4
+
+
+def test_a_best_value_at_an_edge_widens_the_space_once_for_all_methods_of_the_data_set():
+    # On the ring method a is best at 4, the upper edge; b is best inside; on the grid both are.
+    def score(job):
+        return -rate(job) if (job.data, job.method) == ("ring", "a") else abs(rate(job) - 2.0)
+
+    declared = plan.plan(study(), {})
+    done = finished(declared, score)
+    assert plan.edges(study(), "ring", done) == {0: [-1]} and plan.edges(study(), "grid", done) == {}
+    wider = [job for job in plan.plan(study(), done) if job not in done and job.seed == 100]
+    # One step further, 8, with each n, for both methods.
+    assert {(job.data, job.method, *job.setting) for job in wider} == {
+        ("ring", name, ("rate", 8.0), ("n", n)) for name in "ab" for n in (1, 2)
+    }
+    # The ring's chosen wait for them, the grid's do not.
+    assert {job.data for job in plan.plan(study(), done) if job.seed != 100} == {"grid"}
+    # 8 is better still; the space is widened once, and so 16 is not tried.
+    done |= finished(wider, score)
+    left = [job for job in plan.plan(study(), done) if job not in done]
+    assert {(job.data, job.method, rate(job)) for job in left} == {
+        ("ring", "a", 8.0),
+        ("ring", "b", 2.0),
+        ("grid", "a", 2.0),
+        ("grid", "b", 2.0),
+    }
+    assert plan.trials(study(), "ring", done)["a"] == [*declared[:6], *(j for j in wider if j.method == "a")]
+
+
+def test_both_ends_may_widen():
+    done = finished(plan.plan(study(), {}), lambda job: -rate(job) if job.method == "a" else rate(job))
+    assert plan.edges(study(), "ring", done) == {0: [0, -1]}
+
+
+def test_a_setting_that_is_best_in_two_lines_is_run_once_and_longer_runs_come_before_other_lines():
+    def rule(trials):
+        best = BestScore(score="fd", direction="min")(trials)["fd"]
+        same = trials and trials[0]["method"] == "a"
+        return {"HQ": best, "energy": best if same else trials[0] if trials else None}
+
+    this = study(rule=rule, longer=3, longer_seeds=(0,), data={"ring": ()})
+    done = finished(plan.plan(this, {}), lambda job: abs(rate(job) - 2.0))
+    left = [(j.method, rate(j), j.seed, j.length) for j in plan.plan(this, done) if j not in done]
+    assert left == [
+        ("a", 2.0, 0, 1), ("b", 2.0, 0, 1), ("a", 2.0, 1, 1), ("b", 2.0, 1, 1),
+        ("a", 2.0, 0, 3), ("b", 2.0, 0, 3),
+        ("b", 1.0, 0, 1), ("b", 1.0, 1, 1),
+    ]  # fmt: skip
+    assert plan.chosen(this, "ring", done)["a"].keys() == {"HQ", "energy"}
+
+
+def test_a_method_of_which_no_trial_can_be_chosen_has_no_runs():
+    done = finished(plan.plan(study(), {}), lambda job: None if job.method == "a" else abs(rate(job) - 2.0))
+    left = [job for job in plan.plan(study(), done) if job not in done]
+    assert {job.method for job in left} == {"b"}
+    assert plan.chosen(study(), "ring", done)["a"] == {}
+
+
+def test_a_study_without_tuning_runs_every_method_as_it_is():
+    this = study(methods=[Method(name="a"), Method(name="b")], trials=0, rule=None, seeds=(0,))
+    assert plan.plan(this, {}) == [Job(d, m, (), 0) for d in ("ring", "grid") for m in "ab"]
+
+
+@pytest.mark.parametrize("longer", [None, 3])
+def test_what_is_left_counts_settings_that_are_not_chosen_yet(longer):
+    this = study(longer=longer, longer_seeds=(0,))
+    # 6 trials, one line on two seeds, and perhaps a longer run.
+    extra = [] if longer is None else [3]
+    assert compute.left(this, {}) == {(d, m): [1] * 8 + extra for d in ("ring", "grid") for m in "ab"}
+    done = finished(plan.plan(this, {}), lambda job: abs(rate(job) - 2.0))
+    assert compute.left(this, done)["ring", "a"] == [1, 1, *extra]

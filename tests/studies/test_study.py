@@ -1,0 +1,108 @@
+"""What a study file may say, and what its settings are."""
+
+from pathlib import Path
+
+import pytest
+
+from bms_tf.core import config
+from bms_tf.studies.rules import BestScore
+from bms_tf.studies.study import Method, Study, as_gin, load, step_beyond
+from bms_tf.tuning.space import Choice, Interval
+
+TINY = (Path(__file__).parent / "tiny.gin").read_text()
+LOG = Interval(low=1e-3, high=1e-2, step=10.0, log=True)
+
+
+def test_the_settings_are_every_combination_then_those_beyond_the_ends():
+    # Log steps of 2 from 1 to 4 give 1, 2, 4; one step below is 0.5. Linear steps of 3 from 0 to 3; one above is 6.
+    lam, count = Interval(low=1.0, high=4.0, step=2.0, log=True), Interval(low=0, high=3, step=3)
+    method = Method(name="a", params={"T": 10, "lam": lam, "n": count})
+    first = [(1.0, 0), (1.0, 3), (2.0, 0), (2.0, 3), (4.0, 0), (4.0, 3)]
+    values = [tuple(value for _, value in setting) for setting in method.settings("ring")]
+    assert values == first
+    wider = [tuple(value for _, value in setting) for setting in method.settings("ring", {0: [0], 1: [-1]})]
+    assert wider[:6] == first
+    assert set(wider[6:]) == {(0.5, 0), (0.5, 3), (0.5, 6), (1.0, 6), (2.0, 6), (4.0, 6)} and len(wider) == 12
+    assert method.fixed("ring") == {"T": 10}
+
+
+def test_a_value_is_the_same_however_it_was_reached():
+    # 3e-4 * 10^(1/2) twice is 3.0000000000000005e-3 in floats.
+    steps = Interval(low=3e-4, high=3e-3, step=10**0.5, log=True)
+    assert [dict(s)["a"] for s in Method(name="a", params={"a": steps}).settings("")][-1] == 0.003
+    assert step_beyond(LOG, 0) == 1e-4 and step_beyond(LOG, -1) == 0.1
+
+
+def test_a_data_set_may_have_its_own_values():
+    method = Method(name="a", params={"lam": LOG, "r1": 1.0}, on={"grid": {"lam": Choice(values=(5, 6)), "r1": 2.0}})
+    assert [dict(s) for s in method.settings("grid")] == [{"lam": 5}, {"lam": 6}]
+    assert method.fixed("grid") == {"r1": 2.0} and method.fixed("ring") == {"r1": 1.0}
+
+
+def test_gin_text():
+    assert as_gin(["@density", 3]) == "[@density, 3]"
+    assert as_gin("%updates") == "%updates" and as_gin("bfloat16") == "'bfloat16'" and as_gin((4,)) == "(4,)"
+
+
+def test_the_recipe_of_a_method_is_complete_with_the_first_of_its_settings(tmp_path):
+    (tmp_path / "tiny.gin").write_text(TINY)
+    study = load(str(tmp_path / "tiny.gin"))
+    values = config.values(study.recipe("ring", study.method("VAE")))
+    assert values["BMSVAEGAN.T"] == 1 and values["adam.learning_rate"] == 0.001 and values["train.samples"] == 50
+    assert "study.title" not in values
+
+
+def study(**changes):
+    """One that is right but for `changes`."""
+    method = Method(name="a", params={"rate": LOG})
+    settings = {
+        "title": "t",
+        "data": {"ring": ("gin/ring.gin",)},
+        "methods": [method],
+        "columns": {"modes": "max"},
+        "protocol": "p",
+        "trials": 2,
+        "rule": BestScore(score="modes", direction="max"),
+    }
+    return Study(**settings | changes)
+
+
+def method(name="b", **more):
+    return Method(name=name, **{"params": {"rate": LOG}} | more)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"data": {}}, "must not be empty"),
+        ({"seeds": ()}, "must not be empty"),
+        ({"methods": [method(), method()]}, "two of one name"),
+        ({"seeds": (0, 100)}, "study.seeds holds 100, the seed of tuning"),
+        ({"longer": 3, "longer_seeds": (100,)}, "holds 100, the seed of tuning"),
+        ({"seeds": (1, 1)}, "each once"),
+        ({"seeds": (-1,)}, "none negative"),
+        ({"longer": 1}, "study.longer is 1"),
+        ({"trials": 0}, "go together"),
+        ({"rule": None}, "go together"),
+        ({"trials": 3}, "study.trials is 3, but the space of 'a' on ring has 2 settings"),
+        (
+            {"methods": [method(), method("c", params={"rate": Choice(values=(1, 2))})]},
+            "the space of 'c' on ring is Choice of 2, that of 'b' Interval of 2",
+        ),
+        ({"methods": [method(published={"rign": {}})]}, "'b' has something on 'rign'; did you mean 'ring'?"),
+        ({"methods": [method(on={"gird": {}})]}, "something on 'gird'; there are ring"),
+        ({"methods": [method(published={"ring": {"mode": 8}})]}, "a published 'mode'; did you mean 'modes'?"),
+        ({"methods": [method(paper={"rate": 0.5})]}, "0.001, 0.01, lacks its paper's own 0.5"),
+        ({"methods": [method(paper={"lambda_": 1})]}, "lambda_, of its paper, is not swept on ring"),
+    ],
+)
+def test_a_wrong_study_says_so_in_one_line(changes, line):
+    study()
+    with pytest.raises(ValueError) as caught, config.one_line_errors():
+        study(**changes)
+    assert line in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_there_is_no_such_method():
+    with pytest.raises(ValueError, match="no method 'A'; there are a"):
+        study().method("A")

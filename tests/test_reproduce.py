@@ -1,0 +1,171 @@
+"""A study as a user meets it: mistakes that start nothing, a table, a stop, a kill, two commands on one folder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from bms_tf import reproduce
+from bms_tf.core import command
+
+ROOT = Path(__file__).parents[1]
+TINY = (ROOT / "tests/studies/tiny.gin").read_text()
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.gin").write_text(TINY)
+    return tmp_path
+
+
+def run(*arguments):
+    """The command in this process; its errors are raised."""
+    with flagsaver.flagsaver():
+        flags.FLAGS(["reproduce", *arguments])
+        reproduce.main(None)
+
+
+def refused(*arguments) -> str:
+    with pytest.raises((ValueError, OSError)) as caught:
+        run(*arguments)
+    return command.one_line(caught.value)
+
+
+def start(*arguments, name="log"):
+    """The command as a process of its own."""
+    with open(name, "a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "bms_tf.reproduce", "--study=tiny.gin", "--study_dir=study", *arguments],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=log,
+        )
+
+
+def rows() -> list[dict]:
+    path = Path("study/runs.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def until(condition, *processes):
+    deadline = time.monotonic() + 600
+    while not condition():
+        assert all(process.poll() is None for process in processes), Path("log").read_text()
+        assert time.monotonic() < deadline, Path("log").read_text()
+        time.sleep(0.05)
+
+
+def workers(process):
+    return [child for child in psutil.Process(process.pid).children() if "bms_tf.studies.worker" in child.cmdline()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "--study is missing"),
+        (["--study=gmae"], "--study is 'gmae'; did you mean 'game'?"),
+        (["--study=mine.gin"], "no gin file 'mine.gin'"),
+    ],
+)
+def test_a_study_that_is_not_there(here, arguments, line):
+    assert line in refused(*arguments)
+    assert os.listdir(here) == ["tiny.gin"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("gin/systems/bms_vae.gin", "gin/systems/bms_vea.gin", "no gin file 'gin/systems/bms_vea.gin'"),
+        ("@best_score()", "@best_scroe()", "no configurable 'best_scroe'; did you mean 'best_score'?"),
+        ("'BMSVAEGAN.T': 2", "'BMSVAEGAN.t': 2", "BMSVAEGAN has no parameter 't'"),
+        ("@one/method()]", "@one/metod()]", "no configurable 'metod'; did you mean 'method'?"),
+        ("study.seeds = (0, 1)", "study.seeds = (0, 100)", "study.seeds holds 100, the seed of tuning"),
+    ],
+)
+def test_a_wrong_study_starts_nothing(here, old, new, line):
+    assert old in TINY
+    Path("tiny.gin").write_text(TINY.replace(old, new))
+    assert line in refused("--study=tiny.gin", "--study_dir=study")
+    assert not Path("study").exists()
+
+
+def test_every_shipped_study_is_listed(capsys):
+    run("--list")
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == sorted(path.stem for path in (ROOT / "gin/studies").glob("*.gin"))
+
+
+def test_a_study_for_a_gpu_says_what_it_would_cost_elsewhere(here):
+    # Two methods: 2 trials, 2 seeds of one line, and a run twice as long each: 6 times 5 hours, twice.
+    gpu = "\nstudy.gpu = True\nstudy.hours = {'ring': 5}\nstudy.hardware = 'one GPU'\n"
+    Path("tiny.gin").write_text(TINY + gpu)
+    line = refused("--study=tiny.gin", "--study_dir=study")
+    assert "tiny is meant for a GPU, and there is none: 10 runs, about 60 hours on one GPU (estimated)" in line
+
+
+@pytest.mark.slow
+def test_data_that_is_not_there_is_told_with_the_cost(here):
+    text = (
+        TINY.replace("gin/ring.gin", "gin/image_folder.gin") + "study.hours = {'ring': 1}\nstudy.hardware = 'a GPU'\n"
+    )
+    text = text.replace("'mixture_scores.std': 1.0", "'image_folder.folder': '/nowhere', 'data_shape': (8, 8, 3)")
+    text = text.replace("'mlp.hidden': (4,),", "").replace("'generator/mlp.hidden': (4,),", "")
+    Path("tiny.gin").write_text(text)
+    line = refused("--study=tiny.gin", "--study_dir=study")
+    assert line.startswith("tiny cannot start: ") and "/nowhere" in line
+    assert line.endswith("in all it is 10 runs, about 12 hours on a GPU (estimated)")
+
+
+@pytest.mark.slow
+def test_a_column_that_no_metric_gives(here):
+    Path("tiny.gin").write_text(TINY.replace("{'modes': 'max', ", "{'modes': 'max', 'hq_percnt': 'max', "))
+    assert "no metric of ring gives 'hq_percnt'; did you mean 'hq_percent'?" in refused("--study=tiny.gin")
+
+
+@pytest.mark.slow
+def test_a_study_is_stopped_killed_continued_and_shared_and_no_run_is_done_twice(here):
+    # Stopped in its first runs: all workers end, with their checkpoints.
+    process = start("--jobs=2")
+    until(lambda: len(list(Path("study/runs").glob("*/*/*/*/checkpoints/*"))) >= 2, process)
+    children = workers(process)
+    assert len(children) == 2
+    process.terminate()
+    assert process.wait(timeout=120) == 128 + signal.SIGTERM
+    assert not any(child.is_running() for child in children)
+    assert not list(Path("study/runs").glob("**/deaths")), "a stop is no death"
+
+    # Continued by two commands, of one of which a worker is killed in the middle of a run.
+    processes = [start("--jobs=1"), start("--jobs=1", name="other_log")]
+    until(lambda: all(map(workers, processes)) and len(rows()) >= 2)
+    workers(processes[0])[0].kill()
+    assert processes[0].wait(timeout=600) == 1
+    assert "workers ended with -9; the same command continues the study" in Path("log").read_text()
+    assert processes[1].wait(timeout=600) == 0, Path("other_log").read_text()
+    counts = Counter((row["method"], str(row["setting"]), row["seed"], row["length"]) for row in rows())
+    assert set(counts.values()) == {1}
+    assert not [row["error"] for row in rows() if "error" in row]
+
+    # Of each method 2 trials, 2 more if an edge is best, 2 seeds and a longer run.
+    trials = [row for row in rows() if row["seed"] == 100]
+    assert len(trials) in (4, 6, 8) and len(rows()) == len(trials) + 6
+    assert {row["samples"]["modes"] > 0 for row in rows()} == {True}
+    assert [entry["step"] for row in rows() for entry in row["path"]].count(40) == 2, "the two longer runs"
+    assert {row["machine"]["threads"] for row in trials} <= {max(1, os.cpu_count() // jobs) for jobs in (1, 2)}
+    table = Path("study/table.md").read_text()
+    assert "| BMS-VAE, T = 2 |" in table and "| real data |" in table and "2 times the length" in table
+    assert Path("other_log").read_text().count("BMS-VAE, T = 2") > 1, "the table is printed"
+
+    # Once more: nothing is left to do.
+    done = Path("study/runs.jsonl").read_text()
+    run("--study=tiny.gin", "--study_dir=study")
+    assert Path("study/runs.jsonl").read_text() == done
