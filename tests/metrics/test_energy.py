@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from bms_tf.metrics import energy as energy_module
 from bms_tf.metrics.energy import energy, energy_distance, finite_rows
 
 
@@ -38,6 +39,16 @@ def test_large_sets_are_subsampled_by_the_seed():
     assert energy_distance(a[:1].repeat(500, 0), b[:1].repeat(500, 0), seed=0, max_points=50) == pytest.approx(
         2 * np.linalg.norm(a[0] - b[0])
     )
+
+
+def test_a_subsample_has_no_point_twice(monkeypatch):
+    # A point drawn twice is a pair at distance 0, which makes a set look narrower than it is.
+    drawn = []
+    original = energy_module.euclidean_distances
+    monkeypatch.setattr(energy_module, "euclidean_distances", lambda *sets: drawn.extend(sets) or original(*sets))
+    a, b = np.random.default_rng(0).normal(size=(2, 60, 2))
+    energy_distance(a, b, seed=0, max_points=50)
+    assert drawn and all(len(points) == len(np.unique(points, axis=0)) == 50 for points in drawn)
 
 
 def test_rows_that_are_not_finite_are_left_out():

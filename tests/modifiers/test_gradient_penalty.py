@@ -50,6 +50,18 @@ def test_the_term_is_added_where_the_discriminator_acts_and_nothing_else_changes
     assert list(generator.losses(X, KEY)[0]) == ["generator"]
 
 
+def test_it_moves_no_batch_statistics():
+    class Normalized(Game):
+        def __init__(self):
+            super().__init__()
+            layers = [keras.Input((2,)), keras.layers.BatchNormalization(momentum=0.9), keras.layers.Dense(1)]
+            self.discriminator = self.networks["discriminator"] = keras.Sequential(layers)
+
+    game = Normalized()
+    gradient_penalty(game, game.phases()[0], weight=10.0).losses(X, KEY)  # the phase itself judges as in inference
+    assert game.discriminator.layers[0].moving_mean.numpy().tolist() == [0, 0]
+
+
 @pytest.mark.slow
 def test_compile_plays_the_modified_phases():
     game = Game()

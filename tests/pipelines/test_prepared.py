@@ -111,7 +111,9 @@ def test_flips_are_of_training_alone_and_of_half():
     flips = [image.tobytes() in mirror for image in np.concatenate(steps)]
     assert 50 < sum(flips) < 110  # binomial, 80 +- 6.3 of 160
     np.testing.assert_array_equal(list(cifar10("train", 19, 8, 3, held_out=4, flip=True).take(1))[0], steps[19])
-    np.testing.assert_array_equal(whole(partial(cifar10, held_out=4, flip=True), "train_once"), plain)
+    for split in ("train_once", "validation", "test"):
+        expected = whole(partial(cifar10, held_out=4), split)
+        np.testing.assert_array_equal(whole(partial(cifar10, held_out=4, flip=True), split), expected)
 
 
 @pytest.mark.parametrize(

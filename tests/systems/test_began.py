@@ -49,6 +49,14 @@ def test_k_moves_by_the_balance(networks, linear, pair, k, gamma, expected):
     assert float(system.k) == pytest.approx(expected, abs=1e-6)
 
 
+def test_k_is_saved_with_the_rest(networks, tmp_path):
+    system, other = (BEGAN(**networks, gamma=0.5) for _ in range(2))
+    system.k.assign(0.37)
+    path = tf.train.Checkpoint(model=system).save(str(tmp_path / "ckpt"))
+    tf.train.Checkpoint(model=other).restore(path).expect_partial()
+    assert float(other.k) == pytest.approx(0.37)
+
+
 def test_discriminate_is_high_for_what_is_reconstructed(networks, pair):
     system = BEGAN(**networks, gamma=0.5)
     np.testing.assert_allclose(system.discriminate(tf.constant(pair.x, tf.float32)), [-0.95, -1.16], rtol=1e-5)

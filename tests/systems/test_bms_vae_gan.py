@@ -324,6 +324,20 @@ def test_scoring_in_bfloat16_leaves_the_winners_gradient_in_float32():
         np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7)
 
 
+def test_scoring_the_candidates_moves_no_batch_statistics():
+    # moving -= (moving - batch) * (1 - momentum): a momentum of 1 leaves the averages as they are.
+    system = build(normalization=batch_normalization)
+    (layer,) = [layer for layer in system.generator._flatten_layers() if "batch_normalization" in layer.name]
+    passes = []
+    original = layer.call
+    layer.call = lambda inputs, training=None: (
+        passes.append((inputs.shape[0], layer.momentum)) or original(inputs, training=training)
+    )
+    system.phases()[0].losses(tf.constant(X), Key(tf.zeros([2], tf.int64)))
+    # Samples; four candidates of each x at once, frozen; the two terms' winners of each x.
+    assert passes == [(B, 0.99), (4 * B, 1.0), (2 * B, 0.99)]
+
+
 def test_power_iteration_is_the_hook_of_the_discriminators_phase():
     system = build(wrapper=spectral_normalization)
     layers = [layer for layer in system.discriminator.layers if hasattr(layer, "u")]
