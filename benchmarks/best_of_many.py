@@ -35,6 +35,7 @@ def measure(networks, reduction, gradient, many):
     from bms_tf.networks.mlp import mlp
     from bms_tf.networks.posteriors import GaussianEncoder
     from bms_tf.objectives import best_of_many
+    from bms_tf.objectives.best_of_many import Naive, WinnersOnly
     from bms_tf.systems.bms_vae_gan import BMSVAEGAN
 
     make = {"mlp": (mlp, mlp, mlp, (2,), 32, 256)}
@@ -49,8 +50,7 @@ def measure(networks, reduction, gradient, many):
         T=many,
         lambda_=1.0,
         synthetic_likelihood=getattr(best_of_many, reduction)(),
-        gradient=getattr(best_of_many, gradient),
-        chunk=CHUNK[networks],
+        gradient={"naive": Naive(), "winners_only": WinnersOnly(chunk=CHUNK[networks])}[gradient],
     )
     system.compile({player: keras.optimizers.Adam(1e-4) for player in system.players})
     system.make_train_function()

@@ -43,11 +43,12 @@ def scoring(system, x):
 
     @tf.function
     def score(z):
-        with system._scoring():
+        real = system.judge(x)[0] if system.discriminator_loss.needs_real else None
+        with system._scoring(system.gradient.precision):
             outputs = system._decode(z)
             scores = [system.visible.log_prob(x, outputs)]
             if system.synthetic_likelihood.needs_scores:
-                scores.append(system._log_ratio(outputs))
+                scores.append(system._log_ratio(real, outputs))
         return scores
 
     z = tf.random.stateless_normal([1, x.shape[0], system.code_size], [0, 1])

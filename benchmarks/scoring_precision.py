@@ -25,16 +25,18 @@ def scored(system, x, seed):
     posterior = system.encoder.posterior(x)
     noise = Key(seed).normal("posterior", (x.shape[0], system.code_size), draws=(system.T,))
 
+    real = system.judge(x)[0] if system.discriminator_loss.needs_real else None
+
     def score():
         outputs = system._decode(posterior.sample(noise))
         scores = {"reconstruction": system.visible.log_prob(x, outputs)}
         if system.alpha > 0 and system.synthetic_likelihood.needs_scores:
-            scores["synthetic_likelihood"] = system._log_ratio(outputs)
+            scores["synthetic_likelihood"] = system._log_ratio(real, outputs)
         return scores
 
     both = []
-    for system.scoring in (None, "bfloat16"):
-        with system._scoring():
+    for precision in (None, "bfloat16"):
+        with system._scoring(precision):
             both.append(score())
     return both
 
