@@ -57,10 +57,10 @@ class DistGAN(UniformPrior, System):
         ema: float | None = None,
     ):
         """`encoder` has `posterior(x)` with a mean; `discriminator` gives logits [B]. `lambda_r` and `lambda_p` weigh
-        V_R and the penalty. `reconstruction_weight` is w at first, and `horizon` the steps of the run by which it falls
-        (None: it stays); `reconstruction_loss(logits)`, [B], says what D takes reconstructions for; `autoencoder`: the
-        players that L_R and V_R move; `critic_updates`: of the discriminator in a step. Raises ValueError for a value
-        out of range.
+        V_R and the penalty. `reconstruction_weight` is w at first, and `horizon` the length of the run, in generator
+        updates, by which it falls (None: it stays); `reconstruction_loss(logits)`, [B], says what D takes
+        reconstructions for. `autoencoder`: the players that L_R and V_R move; `critic_updates`: of the discriminator in
+        a step. Raises ValueError for a value out of range.
         """
         for name, weight in {"lambda_r": lambda_r, "lambda_p": lambda_p}.items():
             if weight < 0:
@@ -68,7 +68,7 @@ class DistGAN(UniformPrior, System):
         if not 0 <= reconstruction_weight <= 1:
             raise ValueError(f"DistGAN.reconstruction_weight is {reconstruction_weight}; it must lie in [0, 1]")
         if horizon is not None and horizon < 1:
-            raise ValueError(f"DistGAN.horizon is {horizon} steps; it must be at least 1, or None for a constant w")
+            raise ValueError(f"DistGAN.horizon is {horizon}; it must be at least 1, or None for a constant weight")
         if set(autoencoder) not in ({"encoder"}, {"encoder", "generator"}):
             raise ValueError(
                 f"DistGAN.autoencoder is {tuple(autoencoder)}; it must be ('encoder',) or ('encoder', 'generator')"
@@ -126,7 +126,7 @@ class DistGAN(UniformPrior, System):
         """The weight of reconstructions now: on a line to 0 between the half and three quarters of the run."""
         if self.horizon is None:
             return tf.constant(self.reconstruction_weight)
-        done = tf.cast(self.step, tf.float32) / self.horizon
+        done = tf.cast(self.step * self.generator_updates, tf.float32) / self.horizon
         return self.reconstruction_weight * tf.clip_by_value(3 - 4 * done, 0.0, 1.0)
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
