@@ -163,7 +163,7 @@ def short(name):
         return energy_distance(*radii, seed=0)
 
     before = of_radii()
-    run._fit(start=0, steps=run.steps, epoch=run.log_every)
+    run.fit(0, run.steps)
     after, scores = of_radii(), run.sample_scores()
     flag = "" if after <= HALF * before else WORSE  # also where it is not a number
     distance, modes = scores["energy_distance"], scores["modes"]

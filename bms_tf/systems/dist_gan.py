@@ -110,14 +110,14 @@ class DistGAN(UniformPrior, System):
         return {player: losses for player in self.autoencoder}, {}
 
     def _discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        logits, w = partial(self.discriminate, training=True), self._w()
-        x_hat, x_gen = self.decode(self.encoder.posterior(x).mean), self.prior_samples(x, key)
-        slope_of = partial(self.discriminator, training=True)
-        penalty = penalties.gradient_penalty(slope_of, x, x_gen, key.uniform("interpolation", (x.shape[0],)))
+        x_hat, x_gen, w = self.decode(self.encoder.posterior(x).mean), self.prior_samples(x, key), self._w()
+        critic = partial(self.discriminator, training=True)
+        penalty = penalties.gradient_penalty(critic, x, x_gen, key.uniform("interpolation", (x.shape[0],)))
+        real, reconstruction, sample = self.judge(x, x_hat, x_gen)
         losses = {
-            "real": (1 - w) * adversarial.cross_entropy_real(logits(x)),
-            "reconstruction": w * self.reconstruction_loss(logits(x_hat)),
-            "sample": adversarial.cross_entropy_fake(logits(x_gen)),
+            "real": (1 - w) * adversarial.cross_entropy_real(real),
+            "reconstruction": w * self.reconstruction_loss(reconstruction),
+            "sample": adversarial.cross_entropy_fake(sample),
             "gradient_penalty": self.lambda_p * penalty,
         }
         return {"discriminator": losses}, {}
@@ -130,5 +130,5 @@ class DistGAN(UniformPrior, System):
         return self.reconstruction_weight * tf.clip_by_value(3 - 4 * done, 0.0, 1.0)
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        real, sample = tf.sigmoid(self.real_logits(x)), tf.sigmoid(self.sample_logits(x, key))
-        return {"generator": {"score_distance": tf.abs(tf.reduce_mean(real) - tf.reduce_mean(sample))}}, {}
+        real, sample = (tf.reduce_mean(tf.sigmoid(logits)) for logits in self.judge(x, self.prior_samples(x, key)))
+        return {"generator": {"score_distance": tf.abs(real - sample)}}, {}
