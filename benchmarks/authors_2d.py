@@ -1,7 +1,7 @@
 """Systems as their authors have them, on ring and grid, once each; and WAE-GAN on the grid by the weight of D_L's loss.
 
-    python benchmarks/authors_2d.py wae     WAE-GAN on the grid: the rate on seed 100, D_L's weight on seeds 0, 1, 2
-    python benchmarks/authors_2d.py once    every setting of ONCE, on ring and on grid, seed 0
+    python benchmarks/authors_2d.py wae     WAE-GAN on the grid: rate and scale on seed 100, D_L's weight on 0 to 2
+    python benchmarks/authors_2d.py once    every setting of ONCE, seed 0
     python benchmarks/authors_2d.py table   the tables, from benchmarks/results/authors_2d.jsonl
 
 All stand on published_2d.gin (VEEGAN's networks, Adam without momentum whose rate falls to 0), with a moving average of
@@ -27,7 +27,7 @@ def files(job):
     return [f"gin/data/{job['mixture']}.gin", "benchmarks/published_2d.gin", f"gin/systems/{job['system']}.gin"]
 
 
-def wae(seed, rate, weight, updates):
+def wae(seed, rate, weight, updates, scale=1.0):
     """A run of WAE-GAN on the grid with an encoder that is fed with noise and a D_L of two layers of 512."""
     params = {
         "WAE.encoder": "@noise_fed_encoder()",
@@ -36,27 +36,29 @@ def wae(seed, rate, weight, updates):
         "WAE.code_weight": weight,
         "adam.learning_rate": rate,
         "updates": updates,
+        "shapes.scale": scale,
     }
     return job("grid", "wae_gan", "WAE", seed, params)
 
 
-WAE_TRIALS = [wae(100, rate, 1.0, 10_000) for rate in (3e-3, 1e-2)]
+WAE_TRIALS = [wae(100, rate, 1.0, 10_000, scale) for rate, scale in ((3e-3, 1.0), (1e-2, 1.0), (1e-2, 4.0))]
 WAE_RUNS = [wae(seed, 1e-2, weight, 30_000) for seed in (0, 1, 2) for weight in (1.0, 0.03)]
-# The file, the class that it makes, and what is set beside it.
+# The data, the file, the class that it makes, and what is set beside it.
 ONCE = [
-    ("unrolled_gan", "UnrolledGAN", {"adam.learning_rate": 3e-3, "updates": 20_000}),
-    ("age", "AGE", {"adam.learning_rate": 3e-3, "updates": 20_000}),
-    ("dist_gan", "DistGAN", {"adam.learning_rate": 3e-3, "updates": 20_000, "DistGAN.horizon": 20_000}),
-    ("dist_gan_2d", "DistGAN", {"updates": 20_000}),
-    ("md_gan_2d", "MDGAN", {"updates": 20_000}),
-    ("gdpp_gan_2d", "GDPPGAN", {"updates": 2_000}),
-    ("began_2d", "BEGAN", {"adam.learning_rate": 3e-3, "updates": 20_000}),
+    (MIXTURES, "unrolled_gan", "UnrolledGAN", {"adam.learning_rate": 3e-3, "updates": 20_000}),
+    (MIXTURES, "age", "AGE", {"adam.learning_rate": 3e-3, "updates": 10_000}),
+    (MIXTURES, "dist_gan", "DistGAN", {"adam.learning_rate": 3e-3, "updates": 10_000, "DistGAN.horizon": 10_000}),
+    (MIXTURES, "dist_gan_2d", "DistGAN", {"updates": 10_000}),
+    (MIXTURES, "md_gan_2d", "MDGAN", {"updates": 10_000}),
+    (MIXTURES, "began_2d", "BEGAN", {"adam.learning_rate": 3e-3, "updates": 10_000}),
+    (("ring",), "wae_gan_2d", "WAE", {"adam.learning_rate": 1e-2, "updates": 10_000}),
+    (MIXTURES, "gdpp_gan_2d", "GDPPGAN", {"updates": 1_000}),
 ]
 
 
 def once():
     """The runs of ONCE."""
-    return [job(where, system, name, 0, params) for system, name, params in ONCE for where in MIXTURES]
+    return [job(where, system, name, 0, params) for on, system, name, params in ONCE for where in on]
 
 
 def main(argv):
@@ -76,7 +78,12 @@ def print_tables():
     """WAE-GAN by the weight of D_L's loss; and every other system."""
     rows = [row for row in recorded.read(NAME) if "samples" in row]
     of_wae, rest = ([row for row in rows if (row["system"] == "wae_gan") == is_wae] for is_wae in (True, False))
-    columns = {"updates": "updates", "adam.learning_rate": "rate", "WAE.code_weight": "weight of D_L's loss"}
+    columns = {
+        "updates": "updates",
+        "adam.learning_rate": "rate",
+        "shapes.scale": "scale",
+        "WAE.code_weight": "weight of D_L's loss",
+    }
     settings = {}
     for row in of_wae:
         settings.setdefault(tuple(row["params"][name] for name in columns), []).append(row)

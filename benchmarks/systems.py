@@ -47,6 +47,7 @@ WORSE = f"  more than {HALF} of the untrained model's"
 F, W, X = 1, 2, 1
 # A gradient penalty: forward, the slope, and a backward pass through both.
 PENALTY = (F + X) * 3
+SLOPE = PENALTY - F  # of a pass that is there already
 # Of a step, phase by phase: E encoder, G generator, D discriminator (of data, codes or pairs). A player's gradient is
 # a backward pass of its own; what a phase needs for two of its terms is one pass.
 D_PHASE = 3 * F + 2 * W  # G(z); D of data and of samples
@@ -63,6 +64,7 @@ PASSES = {
     "sn_gan": D_PHASE + G_PHASE,
     "md_gan": D_PHASE + G_PHASE,
     "gdpp_gan": D_PHASE + G_PHASE + F,  # the features of data, for the generator too
+    "r3gan": D_PHASE + 2 * SLOPE + G_PHASE + F,  # the slopes at data and samples; D of data, for the generator too
     "unrolled_gan": D_PHASE + 5 * UNROLLED + 3 * F + 3 * W,  # G(z), the last D of data and of it, and back through all
     "wgan_gp": 5 * (D_PHASE + PENALTY) + G_PHASE,
     "bw_gan": 5 * (D_PHASE + PENALTY) + G_PHASE,
@@ -72,11 +74,13 @@ PASSES = {
     "alpha_gan": 2 * (ENCODER + GENERATOR) + FAKES + CODES,
     "alpha_gan_empirical_kl": 2 * (ENCODER - F - X + GENERATOR) + FAKES,
     "alpha_gan_gradient_penalty": 2 * (ENCODER + GENERATOR) + FAKES + PENALTY + CODES,
+    "relativistic_alpha_gan": 2 * (ENCODER + GENERATOR + F) + FAKES + 3 * SLOPE + CODES,
     "vgh_plus_plus": ENCODER + GENERATOR + FAKES + CODES,
     "vgh": ENCODER + GENERATOR - 2 * F - W - X + FAKES - 2 * F - W + CODES,  # without G(z) and D of it
     "joint_alpha_gan": JOINT + FAKES + CODES,
     "alpha_gan_sn": JOINT + FAKES + CODES,
     "bms_vae_gan": JOINT + 10 * 2 * F + F + W + FAKES + CODES,  # ten candidates are scored; G of two winners
+    "relativistic_bms_vae_gan": JOINT + 10 * 2 * F + 2 * F + W + FAKES + 3 * SLOPE + CODES,
     "bms_vae": 10 * F + 3 * F + 2 * W + X + CODES,
     "ali": 4 * F + 4 * W + 2 * X,
     "bigan": 4 * F + 4 * W + 2 * X,
@@ -159,7 +163,7 @@ def short(name):
         return energy_distance(*radii, seed=0)
 
     before = of_radii()
-    run._fit(start=0, steps=run.steps, epoch=run.log_every)
+    run.fit(0, run.steps)
     after, scores = of_radii(), run.sample_scores()
     flag = "" if after <= HALF * before else WORSE  # also where it is not a number
     distance, modes = scores["energy_distance"], scores["modes"]

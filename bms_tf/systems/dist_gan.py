@@ -57,10 +57,10 @@ class DistGAN(UniformPrior, System):
         ema: float | None = None,
     ):
         """`encoder` has `posterior(x)` with a mean; `discriminator` gives logits [B]. `lambda_r` and `lambda_p` weigh
-        V_R and the penalty. `reconstruction_weight` is w at first, and `horizon` the steps of the run by which it falls
-        (None: it stays); `reconstruction_loss(logits)`, [B], says what D takes reconstructions for; `autoencoder`: the
-        players that L_R and V_R move; `critic_updates`: of the discriminator in a step. Raises ValueError for a value
-        out of range.
+        V_R and the penalty. `reconstruction_weight` is w at first, and `horizon` the length of the run, in generator
+        updates, by which it falls (None: it stays); `reconstruction_loss(logits)`, [B], says what D takes
+        reconstructions for. `autoencoder`: the players that L_R and V_R move; `critic_updates`: of the discriminator in
+        a step. Raises ValueError for a value out of range.
         """
         for name, weight in {"lambda_r": lambda_r, "lambda_p": lambda_p}.items():
             if weight < 0:
@@ -68,7 +68,7 @@ class DistGAN(UniformPrior, System):
         if not 0 <= reconstruction_weight <= 1:
             raise ValueError(f"DistGAN.reconstruction_weight is {reconstruction_weight}; it must lie in [0, 1]")
         if horizon is not None and horizon < 1:
-            raise ValueError(f"DistGAN.horizon is {horizon} steps; it must be at least 1, or None for a constant w")
+            raise ValueError(f"DistGAN.horizon is {horizon}; it must be at least 1, or None for a constant weight")
         if set(autoencoder) not in ({"encoder"}, {"encoder", "generator"}):
             raise ValueError(
                 f"DistGAN.autoencoder is {tuple(autoencoder)}; it must be ('encoder',) or ('encoder', 'generator')"
@@ -110,14 +110,14 @@ class DistGAN(UniformPrior, System):
         return {player: losses for player in self.autoencoder}, {}
 
     def _discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        logits, w = partial(self.discriminate, training=True), self._w()
-        x_hat, x_gen = self.decode(self.encoder.posterior(x).mean), self.prior_samples(x, key)
-        slope_of = partial(self.discriminator, training=True)
-        penalty = penalties.gradient_penalty(slope_of, x, x_gen, key.uniform("interpolation", (x.shape[0],)))
+        x_hat, x_gen, w = self.decode(self.encoder.posterior(x).mean), self.prior_samples(x, key), self._w()
+        critic = partial(self.discriminator, training=True)
+        penalty = penalties.gradient_penalty(critic, x, x_gen, key.uniform("interpolation", (x.shape[0],)))
+        real, reconstruction, sample = self.judge(x, x_hat, x_gen)
         losses = {
-            "real": (1 - w) * adversarial.cross_entropy_real(logits(x)),
-            "reconstruction": w * self.reconstruction_loss(logits(x_hat)),
-            "sample": adversarial.cross_entropy_fake(logits(x_gen)),
+            "real": (1 - w) * adversarial.cross_entropy_real(real),
+            "reconstruction": w * self.reconstruction_loss(reconstruction),
+            "sample": adversarial.cross_entropy_fake(sample),
             "gradient_penalty": self.lambda_p * penalty,
         }
         return {"discriminator": losses}, {}
@@ -126,9 +126,9 @@ class DistGAN(UniformPrior, System):
         """The weight of reconstructions now: on a line to 0 between the half and three quarters of the run."""
         if self.horizon is None:
             return tf.constant(self.reconstruction_weight)
-        done = tf.cast(self.step, tf.float32) / self.horizon
+        done = tf.cast(self.step * self.generator_updates, tf.float32) / self.horizon
         return self.reconstruction_weight * tf.clip_by_value(3 - 4 * done, 0.0, 1.0)
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
-        real, sample = tf.sigmoid(self.real_logits(x)), tf.sigmoid(self.sample_logits(x, key))
-        return {"generator": {"score_distance": tf.abs(tf.reduce_mean(real) - tf.reduce_mean(sample))}}, {}
+        real, sample = (tf.reduce_mean(tf.sigmoid(logits)) for logits in self.judge(x, self.prior_samples(x, key)))
+        return {"generator": {"score_distance": tf.abs(real - sample)}}, {}

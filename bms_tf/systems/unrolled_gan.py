@@ -61,8 +61,7 @@ class UnrolledGAN(System):
 
     def _f(self, x: tf.Tensor, x_gen: tf.Tensor) -> tf.Tensor:
         """f of each pair, [B], by the discriminator with the weights that it now has."""
-        real, sample = self.discriminator(x, training=True), self.discriminator(x_gen, training=True)
-        return adversarial.CrossEntropy().discriminator(real, sample)
+        return adversarial.CrossEntropy().discriminator(*self.judge(x, x_gen))
 
     def _unrolled(self, x: tf.Tensor, x_gen: tf.Tensor) -> dict[int, tf.Tensor]:
         """The weights of D_K, by the ids of D's variables."""

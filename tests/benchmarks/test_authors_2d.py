@@ -21,7 +21,7 @@ def study():
 def test_gin_reads_every_setting(study, monkeypatch):
     monkeypatch.chdir(FOLDER.parent)
     jobs = study.WAE_TRIALS + study.WAE_RUNS + study.once()
-    assert len({json.dumps(job) for job in jobs}) == len(jobs) == 2 + 6 + 2 * len(study.ONCE)
+    assert len({json.dumps(job) for job in jobs}) == len(jobs) == 3 + 6 + 2 * len(study.ONCE) - 1
     for job in jobs:
         config.clear()
         config.load(study.files(job), [f"{name} = {value}" for name, value in job["params"].items()])

@@ -139,6 +139,7 @@ def test_the_weight_of_reconstructions_falls_in_the_third_quarter(networks, pair
     t = step / 1000
     assert 0.05 - min(max(2 * (0.1 * t - 0.05), 0.0), 0.05) == pytest.approx(0.05 * share)
     system = DistGAN(**networks, **{**OPTIONS, "horizon": 1000})
+    system.compile({player: keras.optimizers.SGD(0.1) for player in system.players})
     system.step.assign(step)
     losses, _ = system.phases()[1].losses(tf.constant(pair.x, tf.float32), Key(tf.zeros([2], tf.int64)))
     logits = pair.d({"discriminator": networks["discriminator"].get_weights()}, pair.x)
@@ -153,7 +154,7 @@ def test_the_weight_of_reconstructions_falls_in_the_third_quarter(networks, pair
         ({"lambda_r": -1.0}, "lambda_r is -1.0; it must not be negative"),
         ({"lambda_p": -1.0}, "lambda_p is -1.0; it must not be negative"),
         ({"reconstruction_weight": 1.5}, r"reconstruction_weight is 1.5; it must lie in \[0, 1\]"),
-        ({"horizon": 0}, "horizon is 0 steps; it must be at least 1, or None"),
+        ({"horizon": 0}, "horizon is 0; it must be at least 1, or None"),
         ({"autoencoder": ("discriminator",)}, r"autoencoder is \('discriminator',\); it must be \('encoder',\)"),
         ({"critic_updates": 0}, "critic_updates is 0; it must be at least 1"),
     ],
