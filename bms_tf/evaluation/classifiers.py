@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -91,8 +92,8 @@ def image_classifier(
     keras.utils.set_random_seed(seed)
     model = network(input_shape=tuple(train.element_spec[0].shape[1:]), output_shape=(classes,))
     images, labels = (np.concatenate(part) for part in zip(*test.as_numpy_iterator(), strict=True))
-    shapes = [(weight.name.split("/")[-1], *weight.shape) for weight in model.weights]
-    about = [shapes, steps, batch_size, learning_rate, seed, tf.__version__]
+    layers = re.sub(r'_\d+"', '"', model.to_json())  # without the numbers that Keras gives to layers of equal names
+    about = [layers, steps, batch_size, learning_rate, seed, tf.__version__]
     digest = hashlib.sha256(json.dumps(about).encode())
     for array in (images, labels, *next(train.take(1).as_numpy_iterator())):
         digest.update(np.ascontiguousarray(array))
@@ -108,7 +109,8 @@ def image_classifier(
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-    print(f"training a classifier on {data.__name__}: {steps} steps, once; it is then kept in {path.parent}")
+    name = getattr(data, "__name__", "the data")
+    print(f"training a classifier on {name}: {steps} steps, once; it is then kept in {path.parent}")
     model.fit(train, steps_per_epoch=steps, verbose=2)
     classifier = ImageClassifier(model, 0.0)
     classifier.accuracy = float((classifier.predict(images) == labels).mean())

@@ -2,6 +2,7 @@
 
 import gin
 import numpy as np
+import scipy.linalg
 
 ROWS = 4096  # in float64 at a time
 
@@ -33,14 +34,22 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
         )
     (mean_a, covariance_a), (mean_b, covariance_b) = moments(features_a), moments(features_b)
 
-    # C_a C_b has the eigenvalues of the symmetric A C_b A with A = C_a^(1/2), and eigh is fast and exact on those.
-    # Rounding may make a zero eigenvalue negative, hence the clips.
-    values, vectors = np.linalg.eigh(covariance_a)
-    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    trace_of_root = np.sqrt(np.linalg.eigvalsh(root @ covariance_b @ root).clip(0)).sum()
+    # C_a C_b has the eigenvalues of the symmetric R C_b R' for any R with C_a = R' R. Rounding may make a zero one
+    # negative.
+    root = _root(covariance_a)
+    trace_of_root = np.sqrt(np.linalg.eigvalsh(root @ covariance_b @ root.T).clip(0)).sum()
 
     shift = mean_a - mean_b
     return float(shift @ shift + np.trace(covariance_a) + np.trace(covariance_b) - 2 * trace_of_root)
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """R [rank, F] with R' R = C, by Cholesky's decomposition with pivots, which a C of less than full rank has too."""
+    tolerance = np.finfo(np.float64).eps * covariance.diagonal().max()
+    upper, pivots, rank, _ = scipy.linalg.lapack.dpstrf(covariance, tol=tolerance)
+    root = np.empty((rank, len(covariance)))
+    root[:, pivots - 1] = np.triu(upper)[:rank]
+    return root
 
 
 @gin.configurable

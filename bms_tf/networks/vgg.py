@@ -40,7 +40,7 @@ def vgg(
     for block in blocks:
         for filters in block:
             layers.append(keras.layers.Conv2D(filters, 3, padding="same", use_bias=False))
-            layers += [keras.layers.BatchNormalization(), keras.layers.ReLU()]
+            layers += [keras.layers.BatchNormalization(momentum=0.9), keras.layers.ReLU()]  # for short runs
         layers.append(keras.layers.MaxPooling2D())
     layers += [keras.layers.Flatten(), keras.layers.Dropout(dropout), keras.layers.Dense(dense, activation="relu")]
     layers += [keras.layers.Dropout(dropout), keras.layers.Dense(output_shape[0])]

@@ -26,6 +26,7 @@ def files(*folders):
 HEADLINE = files("gin")
 AT_30 = [name for name in HEADLINE if "T = 30" in (ROOT / name).read_text()]  # which the papers, or we, also want
 ON_RING = files("gin/modifiers", "gin/data")  # each is put on top of the ring recipe
+FEATURES = files("gin/features")  # each names a network in whose features metrics compare
 SYSTEMS = files("gin/systems")  # so is each of these, in test_systems.py
 SWEEPS = files("gin/sweeps")  # each is checked with every recipe that its commands name
 ON_CIFAR10 = ["gin/networks/resnet.gin"]  # networks that no recipe names
@@ -88,6 +89,27 @@ def test_a_part_takes_a_dry_run_on_top_of_the_ring_recipe(build, check_dry_run, 
 def test_networks_take_a_dry_run_on_top_of_the_cifar10_recipe(stored, check_dry_run, name):
     config.load(["gin/cifar10.gin", name], [SMALL_BATCH, *stored({"cifar10"})])
     check_dry_run(training.Run())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_network_of_features_takes_a_dry_run(name, stored, monkeypatch, tmp_path):
+    """A classifier takes one step of training; a network from a file says which file it misses."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    recipe = "gin/cifar10.gin" if "cifar10" in name else "gin/stacked_mnist.gin"
+    missing = ["inception.weights = 'nowhere.pb'"] if "inception" in name else []
+    short = ["steps = 1", "batch_size = 4", "min_accuracy = 0.0"] if not missing else []
+    params = [*stored(pipelines(recipe)), *missing, *(f"image_classifier.{setting}" for setting in short)]
+    config.load([recipe, name], params)
+    make = training.Recipe().features
+    if missing:
+        with pytest.raises(ValueError, match="nowhere.pb is no file; it is in http"):
+            make()
+        return
+    network = make()
+    channels = network._model.input_shape[-1]
+    answer = network(np.zeros([3, *network._model.input_shape[1:3], channels], np.float32))
+    assert answer["logits"].shape == (3, 10) and np.isfinite(answer["features"]).all()
 
 
 @pytest.mark.parametrize("name", HEADLINE)
@@ -200,7 +222,7 @@ def test_batch_normalization_in_every_network_in_place_of_spectral_normalization
 
 def test_every_gin_file_is_tested():
     # A file in a new folder belongs to a list above, or to one of its own in another test of this folder.
-    named = (*HEADLINE, *ON_RING, *SYSTEMS, *ON_CIFAR10, *SWEEPS)
+    named = (*HEADLINE, *ON_RING, *FEATURES, *SYSTEMS, *ON_CIFAR10, *SWEEPS)
     assert FILES == {used for name in named for used in with_includes(name)}
 
 
