@@ -1,6 +1,6 @@
 """Does the density ratio of a classifier estimate the KL between two Gaussians, and does it serve to minimize it?
 
-    python benchmarks/density_ratio.py --dimensions=1,10,100 --runs=2
+    python benchmarks/density_ratio.py --dimensions=1,10,100
 
 Rosca et al., Distribution Matching in Variational Inference (2018), appendix D. Both Gaussians are x = W'z + b, with z
 of k = 10 d dimensions (eq. 13). *Estimation*: both stay, a classifier learns to tell one from the other, and its mean
@@ -8,7 +8,7 @@ logit is beside the true KL. *Minimization*: W and b of the second are learned f
 reverse KL), with 1 or 5 updates of the classifier for each of theirs; the true KL tells whether it works.
 
 As in the paper: four layers, Adam (0.5, 0.9), a rate of 1e-3 for W and b. Not stated there and ours: W ~ N(0, 1 / k)
-and b ~ N(0, 1), batches of 256. Less than there, for a CPU: 256 units a layer (theirs had 100 million parameters), few
+and b ~ N(0, 1), batches of 128. Less than there, for a CPU: 256 units a layer (theirs had 100 million parameters), few
 steps (theirs 1,000,000), few runs (theirs 10). On a GPU: --dimensions=1,10,100,1000 --hidden=5000 --steps=1000000
 --runs=10 --critic_rate=1e-4.
 
@@ -31,10 +31,10 @@ from bms_tf.core import command
 EXAMPLE = "python benchmarks/density_ratio.py --dimensions=1,10 --steps=2000 --runs=1"
 DIMENSIONS = flags.DEFINE_list("dimensions", ["1", "10", "100"], "d, the sizes of x.")
 CRITIC_UPDATES = flags.DEFINE_list("critic_updates", ["1", "5"], "Of the classifier, for each of W and b.")
-RUNS = flags.DEFINE_integer("runs", 2, "Pairs of Gaussians, each with a classifier of its own.", lower_bound=1)
-STEPS = flags.DEFINE_integer("steps", 4000, "Updates of W and b; in estimation, of the classifier.", lower_bound=1)
+RUNS = flags.DEFINE_integer("runs", 1, "Pairs of Gaussians, each with a classifier of its own.", lower_bound=1)
+STEPS = flags.DEFINE_integer("steps", 3000, "Updates of W and b; in estimation, of the classifier.", lower_bound=1)
 POINTS = flags.DEFINE_integer("points", 40, "Points of a curve.", lower_bound=1)
-BATCH = flags.DEFINE_integer("batch", 256, "Draws of each Gaussian in an update.", lower_bound=1)
+BATCH = flags.DEFINE_integer("batch", 128, "Draws of each Gaussian in an update.", lower_bound=1)
 HIDDEN = flags.DEFINE_integer("hidden", 256, "Units of each of the classifier's hidden layers.", lower_bound=1)
 LAYERS = flags.DEFINE_integer("layers", 4, "The classifier's layers, with the last one.", lower_bound=1)
 CRITIC_RATE = flags.DEFINE_float("critic_rate", 1e-3, "The classifier's learning rate; the paper: 1e-4 and 1e-3.")

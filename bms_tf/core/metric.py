@@ -1,7 +1,7 @@
 """What a metric is given, by its first parameter and by what it says that it needs.
 
 A metric is a function in `bms_tf/metrics/`: `metric(samples, reference, *, seed, ...)` or
-`metric(model, reference, *, seed, ...)`, which returns floats, and matplotlib figures, by name.
+`metric(model, reference, *, seed, ...)`, which returns floats by name, matplotlib figures, and words for the protocol.
 """
 
 import inspect
@@ -41,8 +41,14 @@ def parameters(metric: Callable) -> tuple[str, ...]:
 
 
 def numbers(answer: Mapping[str, Any]) -> dict[str, float]:
-    """What of a metric's answer is no picture."""
-    return {name: float(value) for name, value in answer.items() if not hasattr(value, "savefig")}
+    """What of a metric's answer is no picture and no word."""
+    words_and_figures = {*words(answer), *figures(answer)}
+    return {name: float(value) for name, value in answer.items() if name not in words_and_figures}
+
+
+def words(answer: Mapping[str, Any]) -> dict[str, str]:
+    """What a metric's answer adds to the protocol, such as the hash of a file that it read."""
+    return {name: value for name, value in answer.items() if isinstance(value, str)}
 
 
 def figures(answer: Mapping[str, Any]) -> dict[str, Any]:

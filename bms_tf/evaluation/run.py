@@ -272,7 +272,7 @@ class Evaluation:
                 "floor_spread": _finite(floor.get(name + SPREAD)),
                 "of": self.source.name,
                 "sha256": self.source.identity.get("model_sha256") or self.source.identity["sha256"],
-                "protocol": protocol,
+                "protocol": protocol | asked.words(answer),
                 "seconds": seconds,
                 "versions": _versions(),
                 "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

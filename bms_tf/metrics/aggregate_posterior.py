@@ -1,5 +1,6 @@
 """The aggregate posterior q(z) = 1/N sum_n q(z|x_n) of an encoder over a data set: its exact density, and its draws."""
 
+import copy
 import math
 
 import numpy as np
@@ -94,6 +95,17 @@ class AggregatePosterior:
     def log_prior(self, z: np.ndarray) -> np.ndarray:
         """log p(z), [M], of codes [M, Z]."""
         return log_normal(z, 0.0, np.full(z.shape, 0.5 * math.log(self.variance)))
+
+    def matched(self, seed: int) -> "AggregatePosterior":
+        """The q(z) of a deterministic encoder whose N codes are draws of the prior, with the same noise: what a
+        finite N leaves between q(z) and the prior at best. Raises ValueError without noise.
+        """
+        if not self.noise:
+            raise ValueError("without noise N codes have no density; noise must be positive")
+        ideal = copy.copy(self)
+        ideal.mean, _ = self.sample_prior(self.size, seed)
+        ideal.log_stddev = np.full_like(ideal.mean, math.log(self.noise))
+        return ideal
 
     def kl_per_datum(self, seed: int, draws: int = 20) -> np.ndarray:
         """KL[q(z|x_n) || p(z)], [N], in nats: in closed form for Gaussians, else the mean over `draws` codes each."""

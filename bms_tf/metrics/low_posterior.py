@@ -55,6 +55,8 @@ def low_posterior(
         low_posterior_threshold: what log q(z) of a low code is under, in nats.
         reverse_kl: KL[p(z) || q(z)] by these codes, in nats, and reverse_kl_std, its standard error: how far q(z)
             misses the prior's mass; it has no threshold.
+        low_posterior_percent_matched, reverse_kl_matched: with noise, the same of N codes that are draws of the prior:
+            what a deterministic encoder has at best.
         prior_energy, low_posterior_energy: energy distance of the samples from the reference, of all likely codes and
             of the low ones (NaN if there are fewer than two): whether low codes give worse samples.
         low_posterior_codes: t-SNE of codes: of q(z), of the prior, and the low ones among these.
@@ -88,13 +90,17 @@ def low_posterior(
         return energy_distance(of.reshape(-1, numbers), np.reshape(reference, (-1, numbers)), seed=seed)
 
     result = {
-        "low_posterior_percent": 100 * float(low.sum() / likely.sum()) if likely.any() else np.nan,
+        "low_posterior_percent": _percent(low, likely),
         "low_posterior_threshold": float(threshold - margin),
         "reverse_kl": float(gap.mean()),
         "reverse_kl_std": float(gap.std(ddof=1) / math.sqrt(codes)),
         "prior_energy": energy(samples[likely]),
         "low_posterior_energy": energy(lowest),
     }
+    if noise:
+        of_matched = q.matched(seed + 1).log_prob(z)
+        result["low_posterior_percent_matched"] = _percent(likely & (of_matched < threshold - margin), likely)
+        result["reverse_kl_matched"] = float(np.mean(log_p - of_matched))
     if embedded:
         of_data, _ = q.sample(embedded, seed)
         result["low_posterior_codes"] = _embedding(of_data, z[:embedded], low[:embedded], perplexity, seed)
@@ -106,6 +112,10 @@ def low_posterior(
         groups = {"data": q.kl_per_datum(seed), "samples of low codes": of_lowest.kl_per_datum(seed)}
         result["low_posterior_kl"] = histograms(groups, "KL[q(z|x) || p(z)] of each x, in nats")
     return result
+
+
+def _percent(low: np.ndarray, likely: np.ndarray) -> float:
+    return 100 * float(low.sum() / likely.sum()) if likely.any() else math.nan
 
 
 def _embedding(of_data: np.ndarray, prior: np.ndarray, low: np.ndarray, perplexity: float, seed: int) -> Figure:
@@ -137,5 +147,5 @@ def _shown(likely: np.ndarray, lowest: np.ndarray) -> Figure | None:
     if likely.ndim != 4:
         return None
     count = COLUMNS * ROWS
-    title = f"samples: {ROWS} rows of likely codes of the prior, below them of codes with the lowest q(z)"
+    title = f"samples: of likely codes, and below from row {ROWS + 1} of the least q(z)"
     return grid(np.concatenate([likely[:count], lowest[:count]]), COLUMNS, title)

@@ -38,6 +38,8 @@ def marginal_kl(
             the bound, the N posteriors do not overlap, and q(z) of more data would be another one: the marginal KL is
             then at least average_kl - log N whatever the model, and falls with N.
         average_kl: the mean KL[q(z|x) || p(z)], by the same codes: the sum of the two.
+        marginal_kl_matched: with noise, the marginal KL of N codes that are draws of the prior: a deterministic encoder
+            has no less than that, however well it matches the prior.
 
     Raises:
         ValueError: for an encoder without a density if there is no noise, or fewer than two codes.
@@ -48,6 +50,10 @@ def marginal_kl(
     z, index = q.sample(codes, seed)
     log_q, log_p, log_q_x = q.log_prob(z), q.log_prior(z), q.log_conditional(z, index)
     gaps = {"marginal_kl": log_q - log_p, "mutual_information": log_q_x - log_q, "average_kl": log_q_x - log_p}
+    if noise:
+        ideal = q.matched(seed)
+        z, _ = ideal.sample(codes, seed)
+        gaps["marginal_kl_matched"] = ideal.log_prob(z) - ideal.log_prior(z)
     scores = {name: float(gap.mean()) for name, gap in gaps.items()}
     scores |= {f"{name}_std": float(gap.std(ddof=1) / math.sqrt(codes)) for name, gap in gaps.items()}
     return scores | {"mutual_information_bound": math.log(q.size)}

@@ -51,7 +51,8 @@ def test_gin_s_references_to_it_say_it_too():
         assert metric.takes(reference.scoped_configurable_fn) == "samples"
 
 
-def test_numbers_and_figures():
-    answer = {"a": np.float32(2), "b": 3, "picture": Figure()}
+def test_numbers_words_and_figures():
+    answer = {"a": np.float32(2), "b": 3, "weights_sha256": "ab", "picture": Figure()}
     assert metric.numbers(answer) == {"a": 2.0, "b": 3.0}
+    assert metric.words(answer) == {"weights_sha256": "ab"}
     assert metric.figures(answer) == {"picture": answer["picture"]}

@@ -83,6 +83,9 @@ def test_a_deterministic_encoder_by_noise():
     result = scores(encoder, np.zeros((3, 2), np.float32), noise=1.0)
     # KL[N(0, 2) || N(0, 1)] = (2 - 1 - log 2) / 2.
     assert result["reverse_kl"] == pytest.approx(0.5 * (1 - math.log(2)), abs=5 * result["reverse_kl_std"])
+    many = scores(encoder, np.zeros((4000, 2), np.float32), noise=1.0, codes=4000)
+    assert many["low_posterior_percent_matched"] == pytest.approx(0, abs=1)
+    assert many["reverse_kl_matched"] == pytest.approx(0, abs=0.01)
     with pytest.raises(ValueError, match="no density"):
         scores(encoder, np.zeros((3, 2), np.float32))
 

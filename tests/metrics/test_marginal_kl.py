@@ -66,6 +66,11 @@ def test_noise_lowers_it():
     # N(1, .5^2) and N(0, 1) with noise of 1 are N(1, 1.25) and N(0, 2): (1 / 2 + .625 - 1 - log .625) / 2 = .2975.
     scores = marginal_kl(same_code(1.0, 0.5), data, seed=0, codes=CODES, noise=1.0)
     assert scores["marginal_kl"] == pytest.approx(0.5 * (0.125 - math.log(0.625)), abs=5 * scores["marginal_kl_std"])
+    # Of one code of the prior: with the noise N(z, 1) beside N(0, 2), (1 / 2 + z^2 / 2 - 1 - log(1 / 2)) / 2 at least.
+    one = marginal_kl(same_code(1.0, 0.5), data[:1], seed=0, codes=CODES, noise=1.0)
+    assert one["marginal_kl_matched"] > 0.5 * (math.log(2) - 0.5) - 5 * one["marginal_kl_matched_std"]
+    many = marginal_kl(same_code(1.0, 0.5), np.zeros((4000, 1)), seed=0, codes=2000, noise=1.0)
+    assert many["marginal_kl_matched"] == pytest.approx(0, abs=0.01)
 
 
 def test_same_seed_same_numbers():

@@ -1,0 +1,145 @@
+"""Does best-of-many let q(z) match the prior? Short runs on the 2-D data, and what their code spaces look like.
+
+    python benchmarks/code_space.py --data=ring
+
+After table 3 of Bhattacharyya et al. 2019: WAE, alpha-GAN and BMS-VAE-GAN, here with 1, 10 and 30 samples. All have the
+networks, the optimizer and the batch of the recipe gin/ring.gin or gin/grid.gin, whose system is BMS-VAE-GAN; T alone
+differs between its three runs. With --paper BMS-VAE-GAN plays the paper's own game, the hinge loss with spectral
+normalization, at the same settings.
+
+WAE's encoder is deterministic, so that its q(z) has no density. What is compared with it is of codes with noise of
+standard deviation 1, on q(z) and on the prior alike; "matched" is what codes of the prior itself would have, as many as
+there are data. The lines go to benchmarks/results/code_space.jsonl, the picture to code_space_DATA.png: t-SNE of codes,
+and samples, with the low-posterior ones in red.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+import matplotlib.image
+import numpy as np
+import recorded
+from absl import flags
+from matplotlib.figure import Figure
+
+from bms_tf.core import command
+
+EXAMPLE = "python benchmarks/code_space.py --data=ring --updates=8000"
+DATA = flags.DEFINE_enum("data", "ring", ["ring", "grid"], "The data set, and the recipe.")
+UPDATES = flags.DEFINE_integer("updates", 8000, "Generator updates of each run.", lower_bound=1)
+SEED = flags.DEFINE_integer("seed", 0, "Of all runs.", lower_bound=0)
+NOISE = flags.DEFINE_float("noise", 1.0, "Standard deviation of the noise on codes, for all methods alike.")
+PAPER = flags.DEFINE_bool("paper", False, "BMS-VAE-GAN with hinge loss and spectral normalization.")
+KEEP = flags.DEFINE_string("keep", "runs/code_space", "Where the runs are; what is there is not trained again.")
+
+ROOT = pathlib.Path(__file__).parent.parent
+METHODS = {  # a method's gin files behind the recipe, and settings
+    "WAE": (["gin/systems/wae_gan.gin"], {}),
+    "alpha-GAN": (["gin/systems/joint_alpha_gan.gin"], {}),
+    **{f"BMS-VAE-GAN, T = {T}": ([], {"BMSVAEGAN.T": T}) for T in (1, 10, 30)},
+}
+SHOWN = {
+    "hq_percent": "HQ %",
+    "marginal_kl": "KL[q(z), p(z)]",
+    "mutual_information": "I",
+    "average_kl": "mean KL",
+    "moments_kl": "KL of moments",
+    "density_ratio_kl": "by density ratio",
+    "marginal_kl_noised": "with noise",
+    "marginal_kl_noised_matched": "matched",
+    "low_posterior_percent": "low codes, %",
+    "low_posterior_percent_matched": "matched",
+    "prior_energy": "energy, likely",
+    "low_posterior_energy": "energy, low",
+}
+
+
+def folder(method):
+    """The run folder of a method."""
+    name = "".join(c if c.isalnum() else "_" for c in method.lower())
+    return pathlib.Path(KEEP.value) / f"{DATA.value}_{name}_{'paper_' * PAPER.value}{UPDATES.value}_{SEED.value}"
+
+
+def train(method):
+    """Trains, or goes on where a run was cut off."""
+    files, settings = METHODS[method]
+    if PAPER.value and method.startswith("BMS"):
+        files = ["gin/systems/bms_vae_gan.gin", *files]
+    settings = {"updates": UPDATES.value, "train.evaluate_every": UPDATES.value, **settings}
+    arguments = [f"--gin_file={file}" for file in (f"gin/{DATA.value}.gin", *files)]
+    arguments += [f"--gin_param={name} = {value}" for name, value in settings.items()]
+    where = [f"--seed={SEED.value}", f"--run_dir={folder(method)}"]
+    result = subprocess.run([sys.executable, "-m", "bms_tf.train", *arguments, *where], cwd=ROOT)
+    if result.returncode:
+        raise ValueError(f"training {method} failed")
+
+
+def measure(method):
+    """Every score of a trained run; its pictures go into its folder."""
+    from bms_tf.evaluation import models
+    from bms_tf.metrics.density_ratio import density_ratio_kl
+    from bms_tf.metrics.low_posterior import low_posterior
+    from bms_tf.metrics.marginal_kl import code_moments, marginal_kl
+    from pipelines import grid, ring
+
+    split = {"ring": ring.ring, "grid": grid.grid}[DATA.value]("test", 0, 1000, SEED.value)
+    data = np.concatenate(list(split.as_numpy_iterator()))
+    model = models.load(str(folder(method))).model
+    answers = {}
+    if model.posterior is not None:
+        answers |= marginal_kl(model, data, seed=SEED.value)
+    noised = marginal_kl(model, data, seed=SEED.value, noise=NOISE.value)
+    answers |= {name.replace("_kl", "_kl_noised", 1): value for name, value in noised.items() if "kl" in name}
+    answers |= code_moments(model, data, seed=SEED.value)
+    answers |= density_ratio_kl(model, data, seed=SEED.value, steps=3000)
+    answers |= low_posterior(model, data, seed=SEED.value, noise=NOISE.value)
+    for name, value in answers.items():
+        if isinstance(value, Figure):
+            value.savefig(folder(method) / f"{name}.png", dpi=110)
+    return {name: value for name, value in answers.items() if not isinstance(value, Figure)}
+
+
+def figure(methods):
+    """Codes over samples, a column for each method."""
+    result = Figure(figsize=(4 * len(methods), 8.4), layout="constrained")
+    axes = result.subplots(2, len(methods), squeeze=False)
+    for column, method in enumerate(methods):
+        axes[0, column].set_title(method)
+        for row, name in enumerate(("low_posterior_codes", "low_posterior_samples")):
+            axes[row, column].imshow(matplotlib.image.imread(folder(method) / f"{name}.png"))
+            axes[row, column].set_axis_off()
+    return result
+
+
+def main(_):
+    """Trains what is missing, measures it, and prints a table."""
+    if NOISE.value <= 0:
+        raise ValueError(f"--noise is {NOISE.value}; it must be positive, as WAE's codes have no density without it")
+    common = {"data": DATA.value, "updates": UPDATES.value, "seed": SEED.value, "noise": NOISE.value}
+    common |= {"game": "paper" if PAPER.value else "recipe"}
+    for method in METHODS:
+        job = {**common, "method": method}
+        if any(all(row.get(name) == value for name, value in job.items()) for row in recorded.read("code_space")):
+            continue
+        begun = time.monotonic()
+        train(method)
+        seconds = round(time.monotonic() - begun)
+        from bms_tf.core import startup
+
+        startup.import_tensorflow()
+        scores = json.loads((folder(method) / "scores.json").read_text())["samples"]
+        row = {**job, "training_seconds": seconds, "scores": {**scores, **measure(method)}}
+        recorded.write("code_space", [*recorded.read("code_space"), row])
+    rows = [r for r in recorded.read("code_space") if all(r.get(name) == value for name, value in common.items())]
+    print(f"\n{common}\n\n| method | {' | '.join(SHOWN.values())} |\n|{' --- |' * (1 + len(SHOWN))}")
+    for row in rows:
+        cells = [f"{row['scores'][name]:.3g}" if row["scores"].get(name) is not None else "" for name in SHOWN]
+        print(f"| {row['method']} | {' | '.join(cells)} |")
+    figure([row["method"] for row in rows]).savefig(recorded.RESULTS / f"code_space_{DATA.value}.png", dpi=60)
+
+
+if __name__ == "__main__":
+    command.run(main, EXAMPLE)
