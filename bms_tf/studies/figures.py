@@ -1,7 +1,6 @@
 """Figures of a study: how sensitive its methods are, how far its scores agree, scores along a parameter.
 
-Of trials, as Rosca et al. have them of their sweeps (alpha-GAN 2017, figures 2, 5, 14 and 15; distribution matching 2018,
-figures 7 and 8). No pyplot, which keeps state and may want a display.
+Of trials, as Rosca et al. have them of their sweeps (2017, figures 2, 5, 14 and 15; 2018, figures 7 and 8). No pyplot, which keeps state and may want a display.
 """
 
 import dataclasses
@@ -14,6 +13,7 @@ import gin
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from PIL import Image
 
 from bms_tf.studies import rules
@@ -66,6 +66,7 @@ def sensitivity(columns: Columns, rows: Sequence[Row]) -> Figure:
             axes.axvline(np.nanmean(real), color="C2", linestyle="--", linewidth=1)
         if is_wide([value for runs in values for value in runs] or [0]):
             axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(f"{title(score)} ({'more' if direction == 'max' else 'less'} is better)")
         axes.set_yticks(places, methods)
     return figure
@@ -91,7 +92,7 @@ def scatter(columns: Columns, rows: Sequence[Row]) -> Figure:
                 axes.set_xlabel(title(left))
             if j == 0:
                 axes.set_ylabel(title(below))
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="upper right", fontsize="small")
     return figure
 
 
