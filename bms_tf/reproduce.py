@@ -31,10 +31,9 @@ def main(_):
         return
     if not STUDY.value:
         raise ValueError(f"--study is missing; for example: {EXAMPLE}")
-    from bms_tf.core import files, startup
+    from bms_tf.core import startup
 
     startup.import_tensorflow()
-    from bms_tf.studies import formats, table
     from bms_tf.studies.folder import Folder
 
     name = os.path.splitext(os.path.basename(STUDY.value))[0]
@@ -45,11 +44,27 @@ def main(_):
         run_missing(name, folder)
     if DRY_RUN.value:
         return
-    for ending, text in formats.written(folder.study, table.rows(folder.study, folder.done().values())).items():
+    write(folder)
+
+
+def write(folder):
+    """Prints the table, and writes it and the figures."""
+    from bms_tf.core import files
+    from bms_tf.studies import figures, formats, table
+
+    done = folder.done()
+    for ending, text in formats.written(folder.study, table.rows(folder.study, done.values())).items():
         files.write_whole(folder.file(f"table.{ending}"), text)
         if ending == "txt":
             print("\n" + text, end="")
-    print(f"{folder.file('table.md')}, .csv and .tex; a line for each run: {folder.file('runs.jsonl')}")
+    os.makedirs(folder.file("figures"), exist_ok=True)
+    folders = {job: folder.run_dir(job) for job in done}
+    for name, figure in figures.drawn(folder.study, list(done.values()), folders).items():
+        figure.savefig(folder.file(os.path.join("figures", f"{name}.png")), dpi=110)
+    print(
+        f"{folder.file('table.md')}, .csv and .tex; figures: {folder.file('figures')}; a line for each run: "
+        f"{folder.file('runs.jsonl')}"
+    )
 
 
 def file_of(study):
@@ -66,16 +81,17 @@ def file_of(study):
 
 
 def run_missing(name, folder):
-    """Says what is left and its cost, and runs it. Raises ValueError where data or a GPU is missing."""
+    """Says what is left and its cost, and runs it. Raises ValueError where data, a metric or a GPU is missing."""
     import tensorflow as tf
 
-    from bms_tf.studies import compute, worker
+    from bms_tf.studies import compute, evaluating, worker
 
     environment = os.environ | worker.limits(max(1, (os.cpu_count() or 1) // JOBS.value))
     cost = compute.elsewhere(folder.study)
     if folder.study.gpu and not tf.config.list_physical_devices("GPU") and not ON_CPU.value:
         raise ValueError(f"{name} is meant for a GPU, and there is none: {cost}; --on_cpu starts it nevertheless")
     try:
+        evaluating.check(folder.study.evaluations)
         compute.measure_all(folder, environment)
     except ValueError as error:
         raise ValueError(f"{name} cannot start: {error}" + (f"; in all it is {cost}" if cost else "")) from error

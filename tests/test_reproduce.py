@@ -89,7 +89,7 @@ def test_a_study_that_is_not_there(here, arguments, line):
         ("@best_score()", "@best_scroe()", "no configurable 'best_scroe'; did you mean 'best_score'?"),
         ("'BMSVAEGAN.T': 2", "'BMSVAEGAN.t': 2", "BMSVAEGAN has no parameter 't'"),
         ("@one/method()]", "@one/metod()]", "no configurable 'metod'; did you mean 'method'?"),
-        ("study.seeds = (0, 1)", "study.seeds = (0, 100)", "study.seeds holds 100, the seed of tuning"),
+        ("study.seeds = (0, 1)", "study.seeds = (0, 100)", "the seeds (0, 100) hold 100, the seed of tuning"),
     ],
 )
 def test_a_wrong_study_starts_nothing(here, old, new, line):

@@ -67,8 +67,8 @@ def measure(folder: Folder, data: str, method: str) -> float:
     steps = at_once * -(-STEPS // at_once)
     with config.one_line_errors():
         run.check_data()
-        if not folder.study.evaluations and method == folder.study.methods[0].name:
-            check_scores(folder.study, run.real_scores(), data)
+        if not folder.study.evaluations and method == folder.study.methods_on(data)[0].name:
+            check_scores(folder.study.columns_of(data), run.real_scores(), data)
         run.fit(0, at_once)  # traces
         clock = time.monotonic if tf.config.list_physical_devices("GPU") else _processor_time
         begun = clock()
@@ -84,15 +84,15 @@ def left(study: Study, done: plan.Done) -> dict[Pair, list[int]]:
     """The lengths of the runs that are left: those that are known to be needed, and where settings are yet to be chosen
     as many as there can be, without trials beyond the edges.
     """
-    lengths = {(data, method.name): [] for data in study.data for method in study.methods}
+    lengths = {(data, method.name): [] for data, method in study.pairs()}
     for job in plan.plan(study, done):
         if job not in done:
             lengths[job.data, job.method].append(job.length)
     for data in study.data:
         waiting = any(job not in done for jobs in plan.trials(study, data, done).values() for job in jobs)
-        for method in study.methods:
+        for method in study.methods_on(data):
             if method.space(data) and waiting:
-                lengths[data, method.name] += len(study.rule([])) * len(study.seeds) * [1]
+                lengths[data, method.name] += len(study.rule([])) * len(study.seeds_of(method)) * [1]
                 lengths[data, method.name] += len(study.longer_seeds) * [study.longer] if study.longer else []
     return lengths
 

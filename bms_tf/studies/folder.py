@@ -16,9 +16,10 @@ from zlib import crc32
 
 from bms_tf.core import config, files
 from bms_tf.core.run_folder import RunFolder
+from bms_tf.studies import evaluating
 from bms_tf.studies.rules import Row
 from bms_tf.studies.study import Job, Study, job_of, load
-from bms_tf.studies.table import check_protocols
+from bms_tf.studies.table import check_protocols, protocol
 from bms_tf.tuning.space import short_names
 
 # What may change between two sittings: more seeds and methods, and what is only shown. All else would make one table of
@@ -45,9 +46,9 @@ class Folder:
         """
         study = load(gin_file)
         text, kept = config.as_text(), os.path.join(path, "study.gin")
-        recipes = {data: {method.name: study.recipe(data, method) for method in study.methods} for data in study.data}
+        recipes = {data: {m.name: study.recipe(data, m) for m in study.methods_on(data)} for data in study.data}
         for data, texts in recipes.items():
-            check_protocols(data, texts)
+            check_protocols(data, {name: protocol(text) for name, text in texts.items()})
         os.makedirs(path, exist_ok=True)
         with files.locked(os.path.join(path, "lock"), f"reading the recipes of {path}", wait=True):
             if os.path.exists(kept):
@@ -62,8 +63,8 @@ class Folder:
         return cls(path)
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Every data set with every method."""
-        return [(data, method.name) for data in self.study.data for method in self.study.methods]
+        """Every data set with each of its methods."""
+        return [(data, method.name) for data, method in self.study.pairs()]
 
     def recipe_file(self, data: str, method: str) -> str:
         return recipe_file(self.path, data, method)
@@ -198,6 +199,9 @@ def row_of(job: Job, path: str) -> Row:
     else:
         scores = files.read_json(folder.file("scores.json"))
         row |= {"samples": scores["samples"], "real": scores["data"]}
+        row["evaluations"] = evaluating.scores(path)
+        for line in row["evaluations"]:
+            row["samples"][line["name"]], row["real"][line["name"]] = line["value"], line["floor"]
     logs, names = folder.rows(), row.get("samples", {})
     row["path"] = [
         {"step": log["step"], **{name: log[name] for name in names if name in log}}

@@ -38,8 +38,9 @@ def published(values: Sequence[float]) -> str:
 
 def grid(study: Study, lines: Sequence[Line]) -> list[list[str]]:
     """The lines of one data set as texts, below a line of titles."""
-    beside = [score for score in study.columns if any(score in line.published for line in lines)]
-    titles = {score: SCORES.get(score, (score, ".3g")) for score in study.columns}
+    columns = study.columns_of(lines[0].data)
+    beside = [score for score in columns if any(score in line.published for line in lines)]
+    titles = {score: SCORES.get(score, (score, ".3g")) for score in columns}
     head = ["method", "best of its trials in", "setting", "seeds", "trials that could not be chosen", "unstable"]
     for score, (title, _) in titles.items():
         head += [f"published {title}"] * (score in beside) + [title]

@@ -1,9 +1,10 @@
 """Which runs a study needs, in the order in which they are run, as far as the finished ones tell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from bms_tf.studies.method import Method
 from bms_tf.studies.rules import Row
-from bms_tf.studies.study import Job, Method, Study
+from bms_tf.studies.study import Job, Study
 from bms_tf.tuning.space import Interval
 
 Done = Mapping[Job, Row]
@@ -12,14 +13,13 @@ Ends = dict[int, list[int]]  # by axis of a space, at which of its ends, 0 or -1
 
 def trial_jobs(study: Study, data: str, method: Method, beyond: Ends) -> list[Job]:
     """The trials of a method on a data set; none where it has nothing to tune."""
-    settings = method.settings(data, beyond) if method.space(data) else []
-    return [Job(data, method.name, setting, study.tuning_seed) for setting in settings]
+    return [Job(data, method.name, setting, study.tuning_seed) for setting in study.settings(data, method, beyond)]
 
 
 def edges(study: Study, data: str, done: Done) -> Ends:
     """Where the headline of some method lies at an end of its declared space."""
     found = set()
-    for method in study.methods:
+    for method in study.methods_on(data):
         trials = trial_jobs(study, data, method, {})
         if not trials:
             continue
@@ -34,11 +34,11 @@ def edges(study: Study, data: str, done: Done) -> Ends:
 
 def trials(study: Study, data: str, done: Done) -> dict[str, list[Job]]:
     """By method its trials: the declared ones, and where those of all methods have ended those beyond the edges."""
-    declared = {method.name: trial_jobs(study, data, method, {}) for method in study.methods}
+    declared = {method.name: trial_jobs(study, data, method, {}) for method in study.methods_on(data)}
     if not all(job in done for jobs in declared.values() for job in jobs):
         return declared
     beyond = edges(study, data, done)
-    return {method.name: trial_jobs(study, data, method, beyond) for method in study.methods}
+    return {method.name: trial_jobs(study, data, method, beyond) for method in study.methods_on(data)}
 
 
 def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
@@ -49,7 +49,7 @@ def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
     jobs = trials(study, data, done)
     ended = all(job in done for own in jobs.values() for job in own)
     lines = {}
-    for method in study.methods:
+    for method in study.methods_on(data):
         if not method.space(data):
             lines[method.name] = {"": Job(data, method.name, (), study.tuning_seed)}
         elif ended:
@@ -65,13 +65,22 @@ def plan(study: Study, done: Done) -> list[Job]:
     Of the chosen the headlines come first, each seed for all methods before the next, then the longer runs, then the
     other lines. Where all of these are done there is nothing more.
     """
-    declared = [job for data in study.data for m in study.methods for job in trial_jobs(study, data, m, {})]
+    declared = [job for data, method in study.pairs() for job in trial_jobs(study, data, method, {})]
     wider = [job for data in study.data for own in trials(study, data, done).values() for job in own]
     lines = [list(own.values()) for data in study.data for own in chosen(study, data, done).values()]
     headlines = [own[0] for own in lines if own]
     others = [job for own in lines for job in own[1:]]
-    jobs = [job._replace(seed=seed) for seed in study.seeds for job in headlines]
+    jobs = _on_seeds(study, headlines)
     if study.longer:
-        jobs += [job._replace(seed=seed, length=study.longer) for seed in study.longer_seeds for job in headlines]
-    jobs += [job._replace(seed=seed) for seed in study.seeds for job in others]
+        jobs += _on_seeds(study, headlines, study.longer)
+    jobs += _on_seeds(study, others)
     return list(dict.fromkeys([*declared, *wider, *jobs]))
+
+
+def _on_seeds(study: Study, jobs: Sequence[Job], length: int = 1) -> list[Job]:
+    """Each of `jobs` on its method's seeds, the first seed of all before the second of any."""
+    seeds = {job: study.seeds_of(study.method(job.method), length) for job in jobs}
+    rounds = max(map(len, seeds.values()), default=0)
+    return [
+        job._replace(seed=own[i], length=length) for i in range(rounds) for job, own in seeds.items() if i < len(own)
+    ]

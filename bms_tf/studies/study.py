@@ -1,19 +1,19 @@
-"""What a study is: its methods with their declared spaces, data, seeds, the rule that picks, and published values."""
+"""What a study is: its methods on its data, how they are tuned, the seeds, the rule that picks, and the table."""
 
 import dataclasses
-import itertools
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import gin
 
 from bms_tf.core import config, recipe  # noqa: F401, the second registers `train`
+from bms_tf.studies.method import Method, Setting, as_gin, one_of
 from bms_tf.studies.rules import Row
-from bms_tf.tuning.space import Choice, Code, Interval
+from bms_tf.tuning.space import Interval
 
-Setting = tuple[tuple[str, Code], ...]  # the values of a method's space: (gin parameter, value)
 Rule = Callable[[Sequence[Row]], Mapping[str, Row | None]]
+Columns = dict[str, Literal["min", "max"] | None]  # scores, each with the direction that is better; None for no mark
 
 
 class Job(NamedTuple):
@@ -34,82 +34,6 @@ def job_of(row: Row) -> Job:
     return Job(row["data"], row["method"], tuple(row["setting"].items()), row["seed"], row["length"])
 
 
-@gin.configurable("method", module="bms_tf")
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Method:
-    """One method of a table.
-
-    `files`: gin files, put behind those of the data and of the study; `params`: settings on top of them by gin
-    parameter, where a `choice` or `interval` is swept; `on`: by data set, those that differ there. `paper`: of what is
-    swept the paper's own values, or those of the authors' code; {} where neither has one for this data. `published`: by
-    data set and score, a mean or (mean, deviation).
-
-    Raises ValueError where the paper's setting is not in the space.
-    """
-
-    name: str
-    files: Sequence[str] = ()
-    params: dict[str, Any] = dataclasses.field(default_factory=dict)
-    on: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    paper: dict[str, Any] = dataclasses.field(default_factory=dict)
-    published: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-
-    def params_on(self, data: str) -> dict[str, Any]:
-        """What is set on a data set, and swept."""
-        return self.params | self.on.get(data, {})
-
-    def space(self, data: str) -> dict[str, Choice | Interval]:
-        """What is swept there; {} where nothing is tuned."""
-        return {name: value for name, value in self.params_on(data).items() if isinstance(value, (Choice, Interval))}
-
-    def fixed(self, data: str) -> dict[str, Any]:
-        """What is set there for every run."""
-        return {name: value for name, value in self.params_on(data).items() if name not in self.space(data)}
-
-    def settings(self, data: str, beyond: Mapping[int, Sequence[int]] = {}) -> list[Setting]:  # noqa: B006, read only
-        """Every combination of the space, the last parameter moving fastest.
-
-        `beyond`: by axis, at which of its ends, 0 or -1, the space goes one step further; those combinations come last.
-        """
-        space = self.space(data)
-        axes = [[(name, _rounded(code)) for code in parameter.codes] for name, parameter in space.items()]
-        declared = list(itertools.product(*axes))
-        for axis, ends in beyond.items():
-            name, parameter = list(space.items())[axis]
-            axes[axis] = [*axes[axis], *((name, step_beyond(parameter, end)) for end in ends)]
-        return declared + [setting for setting in itertools.product(*axes) if setting not in declared]
-
-    def check_paper(self, data: str):
-        """Raises ValueError where the space on a data set lacks what the paper has."""
-        for name, value in self.paper.items():
-            parameter = self.space(data).get(name)
-            if parameter is None:
-                raise ValueError(f"method {self.name!r}: {name}, of its paper, is not swept on {data}")
-            if not any(_same(parameter.code(value), code) for code in parameter.codes):
-                codes = ", ".join(map(str, parameter.codes))
-                raise ValueError(f"method {self.name!r}: its {name} on {data}, {codes}, lacks its paper's own {value}")
-
-
-def _rounded(code: Code) -> Code:
-    """Without the last digits of a product of floats, so that a value is the same however it was reached."""
-    return float(f"{code:.12g}") if isinstance(code, float) else code
-
-
-def _same(a: Code, b: Code) -> bool:
-    numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
-    return math.isclose(a, b, rel_tol=1e-9) if numbers else a == b
-
-
-def step_beyond(interval: Interval, end: int) -> Code:
-    """One step outside the interval, at its lower end (0) or its upper one (-1)."""
-    value, down = interval.codes[end], end == 0
-    if interval.log:
-        further = value / interval.step if down else value * interval.step
-    else:
-        further = value - interval.step if down else value + interval.step
-    return _rounded(further)
-
-
 @gin.configurable("study", module="bms_tf")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Study:
@@ -117,12 +41,15 @@ class Study:
 
     `data`: gin files by the data set's name; `files`, `params`: of every run; a run reads `data`, `files`, the
     method's files, `params` and the method's. `trials`: how many each method has on each data set, all at full length,
-    on `tuning_seed`; it is the size of each method's space, or 0 where nothing is tuned. `rule`: see rules.py; its
-    first line is the headline. The chosen are run on `seeds`, and the headline `longer` times as long on
-    `longer_seeds`. `columns`: the scores of the table in their order, each with the direction that is better, or None
-    for no mark. `evaluations`: what `bms_tf.evaluate` adds to a run's scores. `protocol`: how ours are scored;
-    `published_protocol`: how the published were. `gpu`: whether it is meant for one; `hours`: of a run on `hardware`,
-    as estimated, by data set.
+    on `tuning_seed`: all of its space, or of a larger one without intervals a sample with the paper's own setting; 0
+    where nothing is tuned. `rule`: see rules.py; its first line is the headline. The chosen are run on `seeds`, and
+    the headline `longer` times as long on `longer_seeds`.
+
+    `columns`: the table's, in their order; `columns_on`: by data set, where they differ. `evaluations`: the flags of
+    each call of `bms_tf.evaluate` that adds to a run's scores. `figures`: `curves` beside the figures that all studies
+    have. `protocol`: how ours are scored; `published_protocol`:
+    how the published were. `gpu`: whether it is meant for one; `hours`: of a run on `hardware`, as estimated, by data
+    set.
 
     Raises ValueError for what does not fit together.
     """
@@ -130,7 +57,8 @@ class Study:
     title: str
     data: dict[str, Sequence[str]]
     methods: Sequence[Method]
-    columns: dict[str, Literal["min", "max"] | None]
+    columns: Columns
+    columns_on: dict[str, Columns] = dataclasses.field(default_factory=dict)
     protocol: str
     published_protocol: str = ""
     files: Sequence[str] = ()
@@ -142,6 +70,7 @@ class Study:
     longer: int | None = None
     longer_seeds: Sequence[int] = (0,)
     evaluations: Sequence[str] = ()
+    figures: Sequence[Any] = ()
     gpu: bool = False
     hardware: str = ""
     hours: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -152,14 +81,14 @@ class Study:
         names = [method.name for method in self.methods]
         if len(set(names)) < len(names):
             raise ValueError(f"study.methods has two of one name: {', '.join(names)}")
-        seeds = (*self.seeds, *self.longer_seeds)
-        if len(set(self.seeds)) < len(self.seeds) or min(self.tuning_seed, *seeds) < 0:
-            raise ValueError(f"study.seeds is {self.seeds}; each once, and none negative")
-        if self.tuning_seed in seeds:
-            raise ValueError(
-                f"study.seeds holds {self.tuning_seed}, the seed of tuning; what is tuned on a seed cannot be reported "
-                "on it"
-            )
+        for seeds in (self.seeds, self.longer_seeds, *(method.seeds or () for method in self.methods)):
+            if len(set(seeds)) < len(seeds) or min(self.tuning_seed, *seeds, self.tuning_seed) < 0:
+                raise ValueError(f"the seeds are {seeds}, of tuning {self.tuning_seed}; each once, and none negative")
+            if self.tuning_seed in seeds:
+                raise ValueError(
+                    f"the seeds {seeds} hold {self.tuning_seed}, the seed of tuning; what is tuned on a seed cannot be "
+                    "reported on it"
+                )
         if self.longer is not None and self.longer < 2:
             raise ValueError(f"study.longer is {self.longer}; it must be at least 2, or None")
         if bool(self.trials) != (self.rule is not None):
@@ -169,36 +98,61 @@ class Study:
         for data in self.data:
             self._check_spaces(data)
 
+    def _check_names(self, method: Method):
+        for data in (*method.published, *method.on, *method.data, *self.columns_on):
+            if data not in self.data:
+                raise ValueError(f"method {method.name!r} has something on {data!r}{one_of(data, self.data)}")
+        for data, scores in method.published.items():
+            for score in scores:
+                columns = self.columns_of(data)
+                if score not in columns:
+                    raise ValueError(f"method {method.name!r} has a published {score!r}{one_of(score, columns)}")
+
     def _check_spaces(self, data: str):
-        first = None
-        for method in self.methods:
+        tuned = [method for method in self.methods_on(data) if method.space(data)]
+        widened = any(isinstance(p, Interval) for method in tuned for p in method.space(data).values())
+        for method in tuned:
             method.check_paper(data)
-            if not method.space(data):
-                continue
             count = len(method.settings(data))
-            if count != self.trials:
+            if count < self.trials or (widened and count > self.trials):
                 raise ValueError(
                     f"study.trials is {self.trials}, but the space of {method.name!r} on {data} has {count} settings; "
                     "every method gets the same number"
                 )
-            shape = [(type(p).__name__, len(p.codes)) for p in method.space(data).values()]
-            first = first or (method.name, shape)
-            if shape != first[1]:
+            if widened and _shape(method, data) != _shape(tuned[0], data):
                 raise ValueError(
-                    f"the space of {method.name!r} on {data} is {_spelled(shape)}, that of {first[0]!r} "
-                    f"{_spelled(first[1])}; a space is widened for all methods alike, so that they must agree"
+                    f"the space of {method.name!r} on {data} is {_shape(method, data)}, that of {tuned[0].name!r} "
+                    f"{_shape(tuned[0], data)}; a space is widened for all methods alike, so that they must agree"
                 )
 
-    def _check_names(self, method: Method):
-        for data in (*method.published, *method.on):
-            if data not in self.data:
-                raise ValueError(f"method {method.name!r} has something on {data!r}{one_of(data, self.data)}")
-        for score in itertools.chain(*method.published.values()):
-            if score not in self.columns:
-                raise ValueError(f"method {method.name!r} has a published {score!r}{one_of(score, self.columns)}")
+    def methods_on(self, data: str) -> list[Method]:
+        return [method for method in self.methods if not method.data or data in method.data]
+
+    def pairs(self) -> list[tuple[str, Method]]:
+        """Every data set with each of its methods."""
+        return [(data, method) for data in self.data for method in self.methods_on(data)]
+
+    def columns_of(self, data: str) -> Columns:
+        return self.columns_on.get(data, self.columns)
+
+    def seeds_of(self, method: Method, length: int = 1) -> Sequence[int]:
+        """On which seeds a chosen setting is run."""
+        return self.longer_seeds if length > 1 else self.seeds if method.seeds is None else method.seeds
+
+    def settings(self, data: str, method: Method, beyond: Mapping[int, Sequence[int]]) -> list[Setting]:
+        """The trials of a method; none where nothing is tuned. `beyond`: see `Method.settings`."""
+        if not method.space(data):
+            return []
+        settings = method.settings(data, beyond)
+        if beyond or len(settings) == self.trials:
+            return settings
+        own = [setting for setting in settings if method.is_papers(data, setting)][:1]
+        rest = [setting for setting in settings if setting not in own]
+        sample = own + random.Random(self.tuning_seed).sample(rest, self.trials - len(own))
+        return [setting for setting in settings if setting in sample]
 
     def method(self, name: str) -> Method:
-        """Raises ValueError where there is none."""
+        """The method of that name. Raises ValueError where there is none."""
         for method in self.methods:
             if method.name == name:
                 return method
@@ -206,25 +160,16 @@ class Study:
 
     def recipe(self, data: str, method: Method) -> str:
         """The gin text of what all runs of a method on a data set share, with the first of its settings."""
-        params = self.params | method.fixed(data) | dict(method.settings(data)[0])
-        config.load([*self.data[data], *self.files, *method.files], [f"{k} = {as_gin(v)}" for k, v in params.items()])
+        params = {name: as_gin(value) for name, value in (self.params | method.fixed(data)).items()}
+        params |= dict(method.settings(data)[0])
+        files = [*self.data[data], *self.files, *method.files]
+        config.load(files, [f"{name} = {value}" for name, value in params.items()])
         return config.as_text()
 
 
-def _spelled(shape: Sequence[tuple[str, int]]) -> str:
-    return " x ".join(f"{kind} of {count}" for kind, count in shape)
-
-
-def one_of(name: str, names: Collection[str]) -> str:
-    """The end of an error's line about a name that is none of `names`."""
-    return config.nearest(name, names) or f"; there are {', '.join(names)}"
-
-
-def as_gin(value: Any) -> str:
-    """A value as gin text. A string that begins with @ or % is gin's reference of that name."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(as_gin, value))}]"
-    return value if isinstance(value, str) and value[:1] in ("@", "%") else repr(value)
+def _shape(method: Method, data: str) -> str:
+    parameters = method.space(data).values()
+    return " x ".join(f"{type(parameter).__name__} of {len(parameter.codes)}" for parameter in parameters)
 
 
 def load(path: str) -> Study:

@@ -9,12 +9,14 @@ import numpy as np
 
 from bms_tf.core import config
 from bms_tf.studies import plan, rules
+from bms_tf.studies.method import Method, one_of
 from bms_tf.studies.rules import Row
-from bms_tf.studies.study import Job, Method, Study, job_of, one_of
+from bms_tf.studies.study import Columns, Job, Study, job_of
 from bms_tf.tuning.space import shown
 
 BETTER, EQUAL, WORSE = "better", "equal", "worse"
 REAL_DATA = "real data"
+OF_A_RUN = ("seed", "ema", "signature")  # in the protocol of an evaluation, what may differ between two runs
 
 
 class Cell(NamedTuple):
@@ -78,17 +80,17 @@ def rows(study: Study, records: Iterable[Row]) -> list[Line]:
     for data in study.data:
         scored = [row for job, row in done.items() if job.data == data and "samples" in row]
         if scored:
-            check_protocols(data, {named(job_of(row)): "\n".join(row["config"]) for row in scored})
+            check_protocols(data, {named(job_of(row)): protocol_of(row) for row in scored})
         for row in scored:
-            check_scores(study, row["samples"], named(job_of(row)))
+            check_scores(study.columns_of(data), row["samples"], named(job_of(row)))
         trials, chosen = plan.trials(study, data, done), plan.chosen(study, data, done)
-        for method in study.methods:
+        for method in study.methods_on(data):
             own = [done[job] for job in trials[method.name] if job in done]
             if method.name in chosen:
                 lines += _of_method(study, data, method, own, chosen[method.name], done)
-        reported = {row["seed"]: row for row in scored if row["seed"] in study.seeds}
+        reported = {row["seed"]: row for row in scored if row["seed"] != study.tuning_seed}
         if reported:
-            cells = {score: Cell(_values(reported.values(), "real", score)) for score in study.columns}
+            cells = {score: Cell(_values(reported.values(), "real", score)) for score in study.columns_of(data)}
             lines.append(Line(data, REAL_DATA, seeds=tuple(reported), cells=cells, protocol=study.protocol))
     return lines
 
@@ -106,14 +108,14 @@ def _of_method(
     for setting in dict.fromkeys(job.setting for job in chosen.values()):
         best_in = ", ".join(line for line, job in chosen.items() if job.setting == setting)
         for length in dict.fromkeys((1, study.longer or 1)):
-            seeds = study.seeds if length == 1 else study.longer_seeds
-            found = {seed: done.get(Job(data, method.name, setting, seed, length)) for seed in seeds}
+            jobs = {seed: Job(data, method.name, setting, seed, length) for seed in study.seeds_of(method, length)}
+            found = {seed: done.get(job) for seed, job in jobs.items()}
             scored = {seed: row for seed, row in found.items() if row and "samples" in row}
             failed = sum(row is not None for row in found.values()) - len(scored)
             if not scored and not failed:
                 continue
             cells = {}
-            for score, direction in study.columns.items() if scored else ():
+            for score, direction in study.columns_of(data).items() if scored else ():
                 values = _values(scored.values(), "samples", score)
                 theirs = published.get(score, ())
                 cells[score] = Cell(values, theirs, mark(values, theirs, direction))
@@ -143,11 +145,20 @@ def _values(records: Iterable[Row], column: str, score: str) -> tuple[float, ...
     return tuple(rules.number(row[column].get(score)) for row in records)
 
 
-def check_scores(study: Study, scores: Collection[str], whose: str):
+def check_scores(columns: Columns, scores: Collection[str], whose: str):
     """Raises ValueError where a score of the table is missing."""
-    for score in study.columns:
+    for score in columns:
         if score not in scores:
             raise ValueError(f"study.columns: no metric of {whose} gives {score!r}{one_of(score, scores)}")
+
+
+def protocol_of(row: Row) -> dict[str, str]:
+    """What decides how a run was scored, in training and by `bms_tf.evaluate`."""
+    own = protocol("\n".join(row["config"]))
+    for line in row.get("evaluations", ()):
+        said = {key: value for key, value in line["protocol"].items() if key not in OF_A_RUN}
+        own |= {f"{key} of {line['name']}": repr(value) for key, value in said.items()}
+    return own
 
 
 def protocol(text: str) -> dict[str, str]:
@@ -159,12 +170,11 @@ def protocol(text: str) -> dict[str, str]:
     return {name: repr(values[name]) for name in names if name in values}
 
 
-def check_protocols(data: str, texts: Mapping[str, str]):
-    """Raises ValueError where two runs on a data set, given as gin texts by name, are scored in different ways."""
-    first = next(iter(texts))
-    known = {text: protocol(text) for text in set(texts.values())}
-    for name, text in texts.items():
-        one, other = known[texts[first]], known[text]
+def check_protocols(data: str, protocols: Mapping[str, Mapping[str, str]]):
+    """Raises ValueError where two runs on a data set, given by name, are scored in different ways."""
+    first = next(iter(protocols))
+    for name, other in protocols.items():
+        one = protocols[first]
         for key in sorted(one.keys() | other.keys()):
             if one.get(key) != other.get(key):
                 raise ValueError(

@@ -43,30 +43,36 @@ def run(folder, job) -> bool:
 
     with folder.claimed(job) as ours:
         if ours:
-            run_dir = folder.run_dir(job)
-            if not os.path.exists(os.path.join(run_dir, "scores.json")):  # else it was finished, but not recorded
-                print(f"{named(job)}: running", flush=True)
-                train(folder, job)
-            row = row_of(job, run_dir)
+            print(f"{named(job)}: running", flush=True)
+            finish(folder, job)
+            row = row_of(job, folder.run_dir(job))
             folder.record(row | {"ended": datetime.date.today().isoformat(), "machine": machine()})
-            print(f"{named(job)}: {row.get('error') or scored(row, folder.study.columns)}", flush=True)
+            what = row.get("error") or scored(row, folder.study.columns_of(job.data))
+            print(f"{named(job)}: {what}", flush=True)
     return ours
 
 
-def train(folder, job):
-    """Trains `job` in its folder, where a log and an error are kept."""
+def finish(folder, job):
+    """Does of `job` what is not done: it is trained in its folder, then evaluated. An error is kept there."""
+    from bms_tf.studies import evaluating
     from bms_tf.tuning import search
 
+    run_dir, evaluations = folder.run_dir(job), folder.study.evaluations
     try:
         with folder.counting_deaths(job):
-            search.train(dict, partial(folder.configure, job), folder.run_dir(job))
+            if not os.path.exists(os.path.join(run_dir, "scores.json")):
+                search.train(dict, partial(folder.configure, job), run_dir)
+            if evaluations and not evaluating.scores(run_dir):
+                evaluating.evaluate(evaluations, run_dir, job.seed)
     except Exception as error:
-        search.record_error(folder.run_dir(job), command.one_line(error))
+        search.record_error(run_dir, command.one_line(error))
 
 
 def limits(threads: int) -> dict[str, str]:
     """The environment of a process that keeps to so many threads."""
-    return {THREADS: str(threads), "TF_NUM_INTEROP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    names = (THREADS, "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+    # An evaluation may share a GPU with the process that starts it.
+    return {name: str(threads) for name in names} | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
 def threads() -> int:

@@ -176,6 +176,7 @@ def test_the_line_of_a_run_has_everything(here):
         **JOB.as_row(),
         "samples": {"hq": 2.0},
         "real": {"hq": 9.0},
+        "evaluations": [],
         "path": [{"step": 2, "hq": 1.0}],
         "last": logs[1],
         "seconds": 2.5,

@@ -3,8 +3,9 @@
 import pytest
 
 from bms_tf.studies import compute, plan
+from bms_tf.studies.method import Method
 from bms_tf.studies.rules import BestScore
-from bms_tf.studies.study import Job, Method, Study
+from bms_tf.studies.study import Job, Study
 from bms_tf.tuning.space import Choice, Interval
 
 RATES = Interval(low=1.0, high=4.0, step=2.0, log=True)  # 1, 2, 4

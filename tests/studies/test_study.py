@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from bms_tf.core import config
+from bms_tf.studies.method import Method, as_gin, step_beyond
 from bms_tf.studies.rules import BestScore
-from bms_tf.studies.study import Method, Study, as_gin, load, step_beyond
+from bms_tf.studies.study import Study, load
 from bms_tf.tuning.space import Choice, Interval
 
 TINY = (Path(__file__).parent / "tiny.gin").read_text()
@@ -77,10 +78,11 @@ def method(name="b", **more):
         ({"data": {}}, "must not be empty"),
         ({"seeds": ()}, "must not be empty"),
         ({"methods": [method(), method()]}, "two of one name"),
-        ({"seeds": (0, 100)}, "study.seeds holds 100, the seed of tuning"),
-        ({"longer": 3, "longer_seeds": (100,)}, "holds 100, the seed of tuning"),
+        ({"seeds": (0, 100)}, "the seeds (0, 100) hold 100, the seed of tuning"),
+        ({"longer": 3, "longer_seeds": (100,)}, "the seeds (100,) hold 100, the seed of tuning"),
         ({"seeds": (1, 1)}, "each once"),
         ({"seeds": (-1,)}, "none negative"),
+        ({"methods": [method(seeds=(100,))]}, "the seeds (100,) hold 100, the seed of tuning"),
         ({"longer": 1}, "study.longer is 1"),
         ({"trials": 0}, "go together"),
         ({"rule": None}, "go together"),
@@ -91,6 +93,7 @@ def method(name="b", **more):
         ),
         ({"methods": [method(published={"rign": {}})]}, "'b' has something on 'rign'; did you mean 'ring'?"),
         ({"methods": [method(on={"gird": {}})]}, "something on 'gird'; there are ring"),
+        ({"methods": [method(data=("gird",))]}, "something on 'gird'; there are ring"),
         ({"methods": [method(published={"ring": {"mode": 8}})]}, "a published 'mode'; did you mean 'modes'?"),
         ({"methods": [method(paper={"rate": 0.5})]}, "0.001, 0.01, lacks its paper's own 0.5"),
         ({"methods": [method(paper={"lambda_": 1})]}, "lambda_, of its paper, is not swept on ring"),
@@ -101,6 +104,28 @@ def test_a_wrong_study_says_so_in_one_line(changes, line):
     with pytest.raises(ValueError) as caught, config.one_line_errors():
         study(**changes)
     assert line in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_of_a_larger_space_every_method_gets_a_sample_with_its_papers_setting():
+    lam, rate = Choice(values=(1, 5, 10, 50)), Choice(values=(1, 2, 3))
+    methods = [
+        Method(name="a", params={"lam": lam, "rate": rate}, paper={"lam": 50, "rate": 3}),
+        Method(name="b", params={"lam": lam}),
+    ]
+    this = study(methods=methods, trials=4)
+    sample = this.settings("ring", methods[0], {})
+    assert len(set(sample)) == 4 and (("lam", 50), ("rate", 3)) in sample
+    assert sample == this.settings("ring", methods[0], {}), "always the same one"
+    assert set(sample) < set(methods[0].settings("ring"))
+    assert this.settings("ring", methods[1], {}) == methods[1].settings("ring")
+
+
+def test_a_choice_may_be_of_anything_that_gin_reads(tmp_path):
+    (tmp_path / "tiny.gin").write_text(TINY)
+    this = load(str(tmp_path / "tiny.gin"))
+    hidden = Choice(values=((8,), (4, 4)))
+    values = config.values(this.recipe("ring", Method(name="c", params={"BMSVAEGAN.T": 1, "mlp.hidden": hidden})))
+    assert values["mlp.hidden"] == (8,)
 
 
 def test_there_is_no_such_method():

@@ -7,8 +7,9 @@ import math
 import pytest
 
 from bms_tf.studies import formats, plan, table
+from bms_tf.studies.method import Method
 from bms_tf.studies.rules import BestScore
-from bms_tf.studies.study import Job, Method, Study
+from bms_tf.studies.study import Job, Study
 from bms_tf.tuning.space import Choice
 
 

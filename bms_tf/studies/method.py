@@ -1,0 +1,108 @@
+"""One method of a study: its gin files, what is swept, and what was published of it."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import gin
+
+from bms_tf.core import config
+from bms_tf.tuning.space import Choice, Code, Interval
+
+Setting = tuple[tuple[str, Code], ...]  # the values of what is swept: (gin parameter, value as gin text or a number)
+
+
+@gin.configurable("method", module="bms_tf")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Method:
+    """One method of a table.
+
+    `files`: gin files, put behind those of the data and of the study; `params`: settings on top of them by gin
+    parameter, where a `choice` or `interval` is swept; `on`: by data set, those that differ there. `paper`: of what is
+    swept the paper's own values, or those of the authors' code; {} where neither has one for this data. `published`: by
+    data set and score, a mean or (mean, deviation). `data`: the data sets that it stands on; () for all. `seeds`: of
+    its own; None for the study's.
+    """
+
+    name: str
+    files: Sequence[str] = ()
+    params: dict[str, Any] = dataclasses.field(default_factory=dict)
+    on: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    paper: dict[str, Any] = dataclasses.field(default_factory=dict)
+    published: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    data: Sequence[str] = ()
+    seeds: Sequence[int] | None = None
+
+    def params_on(self, data: str) -> dict[str, Any]:
+        """What is set on a data set, and swept."""
+        return self.params | self.on.get(data, {})
+
+    def space(self, data: str) -> dict[str, Choice | Interval]:
+        """What is swept there; {} where nothing is tuned."""
+        return {name: value for name, value in self.params_on(data).items() if isinstance(value, (Choice, Interval))}
+
+    def fixed(self, data: str) -> dict[str, Any]:
+        """What is set there for every run."""
+        return {name: value for name, value in self.params_on(data).items() if name not in self.space(data)}
+
+    def settings(self, data: str, beyond: Mapping[int, Sequence[int]] = {}) -> list[Setting]:  # noqa: B006, read only
+        """Every combination of the space, the last parameter moving fastest.
+
+        `beyond`: by axis, at which of its ends, 0 or -1, the space goes one step further; those combinations come last.
+        """
+        space = self.space(data)
+        axes = [[(name, _rounded(code)) for code in parameter.codes] for name, parameter in space.items()]
+        declared = list(itertools.product(*axes))
+        for axis, ends in beyond.items():
+            name, parameter = list(space.items())[axis]
+            axes[axis] = [*axes[axis], *((name, step_beyond(parameter, end)) for end in ends)]
+        return declared + [setting for setting in itertools.product(*axes) if setting not in declared]
+
+    def is_papers(self, data: str, setting: Setting) -> bool:
+        """Whether a setting has the paper's own values."""
+        space, values = self.space(data), dict(setting)
+        return all(_same(space[name].code(value), values[name]) for name, value in self.paper.items())
+
+    def check_paper(self, data: str):
+        """Raises ValueError where the space on a data set lacks what the paper has."""
+        for name, value in self.paper.items():
+            parameter = self.space(data).get(name)
+            if parameter is None:
+                raise ValueError(f"method {self.name!r}: {name}, of its paper, is not swept on {data}")
+            if not any(_same(parameter.code(value), code) for code in parameter.codes):
+                codes = ", ".join(map(str, parameter.codes))
+                raise ValueError(f"method {self.name!r}: its {name} on {data}, {codes}, lacks its paper's own {value}")
+
+
+def _rounded(code: Code) -> Code:
+    """Without the last digits of a product of floats, so that a value is the same however it was reached."""
+    return float(f"{code:.12g}") if isinstance(code, float) else code
+
+
+def _same(a: Code, b: Code) -> bool:
+    numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
+    return math.isclose(a, b, rel_tol=1e-9) if numbers else a == b
+
+
+def step_beyond(interval: Interval, end: int) -> Code:
+    """One step outside the interval, at its lower end (0) or its upper one (-1)."""
+    value, down = interval.codes[end], end == 0
+    if interval.log:
+        further = value / interval.step if down else value * interval.step
+    else:
+        further = value - interval.step if down else value + interval.step
+    return _rounded(further)
+
+
+def as_gin(value: Any) -> str:
+    """A value as gin text. A string that begins with @ or % is gin's reference of that name."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_gin, value))}]"
+    return value if isinstance(value, str) and value[:1] in ("@", "%") else repr(value)
+
+
+def one_of(name: str, names: Collection[str]) -> str:
+    """The end of an error's line about a name that is none of `names`."""
+    return config.nearest(name, names) or f"; there are {', '.join(names)}"
