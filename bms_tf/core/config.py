@@ -109,6 +109,21 @@ def clear() -> None:
     gin.clear_config()
 
 
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Inside, gin is empty at first; afterwards it is as it was, for a program that has settings of its own."""
+    kept = [(ours, ours.copy()) for ours in (gin_config._CONFIG, gin_config._IMPORTS, gin_config._OPERATIVE_CONFIG)]
+    locked = gin.config_is_locked()
+    clear()
+    try:
+        yield
+    finally:
+        clear()
+        for ours, before in kept:
+            ours.update(before)
+        gin_config._set_config_is_locked(locked)
+
+
 def forget(package: str) -> None:
     """Drops the bindings of everything that is defined in `package`, and the imports of its modules."""
     for scope, selector in list(gin_config._CONFIG):

@@ -1,1 +1,36 @@
-"""Losses as pure functions: tensors in, per-example tensors out."""
+"""Losses as pure functions: tensors in, per-example tensors out. Public are those that a gin file may choose among."""
+
+from typing import TYPE_CHECKING
+
+from bms_tf.core import lazy
+
+if TYPE_CHECKING:
+    from bms_tf.objectives.adversarial import CrossEntropy, Hinge
+    from bms_tf.objectives.best_of_many import BestOfMany, LeastRealistic, LogMeanExp, Mean, naive, winners_only
+    from bms_tf.objectives.divergences import analytic_kl, empirical_kl, mmd, monte_carlo_kl
+    from bms_tf.objectives.likelihoods import log_gaussian, log_laplace
+    from bms_tf.objectives.visible import Bernoulli, Categorical, Gaussian, Laplace, QuantizedNormal
+
+__all__ = [
+    "Bernoulli",
+    "BestOfMany",
+    "Categorical",
+    "CrossEntropy",
+    "Gaussian",
+    "Hinge",
+    "Laplace",
+    "LeastRealistic",
+    "LogMeanExp",
+    "Mean",
+    "QuantizedNormal",
+    "analytic_kl",
+    "empirical_kl",
+    "log_gaussian",
+    "log_laplace",
+    "mmd",
+    "monte_carlo_kl",
+    "naive",
+    "winners_only",
+]
+
+lazy.attach(__name__)

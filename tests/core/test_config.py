@@ -329,3 +329,13 @@ def test_what_a_package_defines_can_be_forgotten():
     config.forget("bms_tf.pictures")
     assert "import pipelines.ring" in config.as_text() and "a/ring.std = 0.5" in config.as_text()
     assert "pictures" not in config.as_text() and "density" not in config.as_text()
+
+
+def test_a_programs_own_configuration_comes_back():
+    config.load(["gin/ring.gin"])
+    before, operative = config.as_text(), config.operative_text()
+    with pytest.raises(RuntimeError, match="inside"), config.apart():
+        assert config.as_text().strip() == ""
+        config.load(["gin/grid.gin"])
+        raise RuntimeError("inside")
+    assert (config.as_text(), config.operative_text()) == (before, operative)
