@@ -331,11 +331,15 @@ def test_what_a_package_defines_can_be_forgotten():
     assert "pictures" not in config.as_text() and "density" not in config.as_text()
 
 
-def test_a_programs_own_configuration_comes_back():
-    config.load(["gin/ring.gin"])
+def test_a_programs_own_configuration_comes_back(folder):
+    toys = folder.load("needs.size = 7\n")
+    assert toys.needs() == 7
     before, operative = config.as_text(), config.operative_text()
+    assert "needs.size = 7" in before and "needs.size = 7" in operative
     with pytest.raises(RuntimeError, match="inside"), config.apart():
         assert config.as_text().strip() == ""
-        config.load(["gin/grid.gin"])
+        folder.load("needs.size = 8\n", name="b.gin")
+        assert toys.needs() == 8
         raise RuntimeError("inside")
     assert (config.as_text(), config.operative_text()) == (before, operative)
+    assert toys.needs() == 7
