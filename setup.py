@@ -55,7 +55,7 @@ SERVING = [
     "requests",
     *per_stack(["tensorflow-serving-api==2.15.1"], ["tensorflow-serving-api>=2.18"]),
 ]
-MLFLOW = ["mlflow-skinny>=3"]  # its client; the server is the full package, wherever it runs
+MLFLOW = ["mlflow-skinny>=3", "alembic", "SQLAlchemy"]  # its client, with what it keeps runs on this machine with
 WANDB = ["wandb>=0.20"]
 DOCS = ["mkdocs<2", "mkdocs-material", "mkdocstrings[python]"]
 TEST = ["basedpyright", "packaging", "psutil", "pytest", "pytest-xdist", "PyYAML", "ruff"]

@@ -158,6 +158,11 @@ def difference(old_text: str, new_text: str, ignore: Collection[str] = ()) -> li
     ]
 
 
+def settings() -> dict[str, str]:
+    """Every parameter that is bound, named as `train.batch_size`, and its value in gin's words, macros expanded."""
+    return {name: repr(value) for name, value in sorted(_values(as_text()).items())}
+
+
 def unused() -> list[str]:
     """What is bound but was not read so far, as `scope/name` or `%macro`: an unused scope, or a part not built."""
     read = gin_config._OPERATIVE_CONFIG
