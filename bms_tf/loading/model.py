@@ -50,7 +50,7 @@ class Model:
         self._signatures, self._batch_size, self._keep = dict(signatures), batch_size, keep
         self.offers = tuple(sorted(self._signatures.keys() - {"serving_default"}))
         self.code_size: int = self._inputs("generate")["z"].shape[-1]
-        self.data_shape = tuple(self._signatures["generate"].structured_outputs["x"].shape[1:])
+        self.data_shape: tuple[int, ...] = tuple(self._signatures["generate"].structured_outputs["x"].shape[1:])
 
     def __repr__(self) -> str:
         return f"<Model {self.path}: codes [{self.code_size}], data {list(self.data_shape)}; {', '.join(self.offers)}>"
