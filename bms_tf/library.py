@@ -17,6 +17,7 @@ def train(
     params: Sequence[str] = (),
     seed: int | None = None,
     warm_start: str | None = None,
+    other_data: bool = False,
     allow_import: Sequence[str] = (),
 ) -> Model:
     """Trains a recipe as `python -m bms_tf.train` does, and returns the trained model.
@@ -31,6 +32,7 @@ def train(
         params: more settings, such as "BMSVAEGAN.T = 30".
         seed: sets `train.seed`.
         warm_start: a run folder or SavedModel whose weights a new run begins with.
+        other_data: resume although the data are no longer those of the run's start.
         allow_import: modules of your own that gin files may import.
 
     Returns:
@@ -47,8 +49,8 @@ def train(
         config.load(files, [*params, *seeds], allow_import)
         run = training.new_run()
         with config.one_line_errors():
-            run.train(os.fspath(run_dir), warm_start)
-            return of_run(run, os.fspath(run_dir))
+            run.train(os.fspath(run_dir), warm_start, other_data=other_data)
+            return of_run(run.system, os.fspath(run_dir))
 
 
 def export(

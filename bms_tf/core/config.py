@@ -160,7 +160,7 @@ def difference(old_text: str, new_text: str, ignore: Collection[str] = ()) -> li
 
 def settings() -> dict[str, str]:
     """Every parameter that is bound, named as `train.batch_size`, and its value in gin's words, macros expanded."""
-    return {name: repr(value) for name, value in sorted(_values(as_text()).items())}
+    return {name: repr(value) for name, value in sorted(values(as_text()).items())}
 
 
 def unused() -> list[str]:

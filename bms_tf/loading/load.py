@@ -1,7 +1,6 @@
 """From a path to a model."""
 
 import contextlib
-import json
 import os
 import random
 from collections.abc import Iterator, Sequence
@@ -9,8 +8,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from bms_tf.core import config
+from bms_tf.core import config, files
+from bms_tf.core.run_folder import RunFolder
 from bms_tf.core.signatures import signatures
+from bms_tf.core.system import System
 from bms_tf.loading.model import Model, Scores
 
 
@@ -39,18 +40,15 @@ def load(path: str | os.PathLike[str], *, batch_size: int = 256, allow_import: S
     from bms_tf.core import exporting  # late: a SavedModel needs none of what a run is rebuilt with
 
     with config.apart(), _random_states_kept():
-        return of_run(exporting.restored_run(path, allow_import), path, batch_size=batch_size)
+        return of_run(exporting.restored_run(path, allow_import).system, path, batch_size=batch_size)
 
 
-def of_run(run, path: str, *, batch_size: int = 256) -> Model:
-    """The model of a `Run` in its present state, with what lies in its folder."""
-    return Model(
-        path,
-        signatures(run.system),
-        scores=_scores(os.path.join(path, "scores.json")),
-        batch_size=batch_size,
-        keep=run.system,
-    )
+def of_run(system: System, path: str, *, batch_size: int = 256) -> Model:
+    """The model of a system in its present state, with the scores of that state from its run folder."""
+    folder = RunFolder(path)
+    known = folder.has_scores_of(int(system.step.numpy()))
+    scores = _scores(folder.file("scores.json")) if known else None
+    return Model(path, signatures(system), scores=scores, batch_size=batch_size, keep=system)
 
 
 @contextlib.contextmanager
@@ -78,5 +76,5 @@ def _of_saved_model(path: str, batch_size: int) -> Model:
 def _scores(path: str) -> Scores | None:
     if not os.path.isfile(path):
         return None
-    with open(path) as file:
-        return json.load(file)
+    scores = files.read_json(path)
+    return {column: scores[column] for column in ("samples", "data")}

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from bms_tf.core import lazy
 
 if TYPE_CHECKING:
-    from bms_tf.objectives.adversarial import CrossEntropy, Hinge
-    from bms_tf.objectives.best_of_many import BestOfMany, LeastRealistic, LogMeanExp, Mean, naive, winners_only
+    from bms_tf.objectives.adversarial import CrossEntropy, Hinge, NonSaturating, RelativisticPairing
+    from bms_tf.objectives.best_of_many import BestOfMany, LeastRealistic, LogMeanExp, Mean, Naive, WinnersOnly
     from bms_tf.objectives.divergences import analytic_kl, empirical_kl, mmd, monte_carlo_kl
     from bms_tf.objectives.likelihoods import log_gaussian, log_laplace
     from bms_tf.objectives.visible import Bernoulli, Categorical, Gaussian, Laplace, QuantizedNormal
@@ -22,15 +22,17 @@ __all__ = [
     "LeastRealistic",
     "LogMeanExp",
     "Mean",
+    "Naive",
+    "NonSaturating",
     "QuantizedNormal",
+    "RelativisticPairing",
+    "WinnersOnly",
     "analytic_kl",
     "empirical_kl",
     "log_gaussian",
     "log_laplace",
     "mmd",
     "monte_carlo_kl",
-    "naive",
-    "winners_only",
 ]
 
 lazy.attach(__name__)

@@ -40,7 +40,6 @@ __all__ = [
     "GAN",
     "GDPPGAN",
     "MDGAN",
-    "SNGAN",
     "UnrolledGAN",
     "VAE",
     "VAEGAN",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from tqdm import tqdm
 
+from bms_tf.core import files
 from bms_tf.core.callbacks import step_of
 from bms_tf.core.keras import keras
 
@@ -49,8 +50,7 @@ class Tracker(keras.callbacks.Callback, ABC):
         self.state = os.path.join(self.run_dir, f"{self.name}.json")
         kept = {"record": None, "step": -1}
         if os.path.exists(self.state):
-            with open(self.state) as file:
-                kept = json.load(file)
+            kept = files.read_json(self.state)
         self.sent = kept["step"]
         try:
             self.record = self.begin(kept["record"])
@@ -82,9 +82,7 @@ class Tracker(keras.callbacks.Callback, ABC):
             self._keep()
 
     def _keep(self):
-        with open(self.state + ".new", "w") as file:
-            json.dump({"record": self.record, "step": self.sent}, file)
-        os.replace(self.state + ".new", self.state)
+        files.write_whole(self.state, json.dumps({"record": self.record, "step": self.sent}) + "\n")
 
     @contextlib.contextmanager
     def _warning(self):

@@ -177,7 +177,9 @@ def test_mlflow_has_one_record_with_everything(tracked):
     assert run.data.params["mlp.hidden"] == "(8,)" and run.data.params["BMSVAEGAN.T"] == "2"
     assert run.data.params["train.generator_updates"] == "20"
     assert run.data.tags["train.generator_updates"] == "40", "what has changed since"
-    for name in ("discriminator/real", "autoencoder/reconstruction"):
+    terms = [name for name in rows(tracked)[10] if "/" in name]
+    assert "autoencoder/reconstruction" in terms
+    for name in terms:
         history = client.get_metric_history(run.info.run_id, name)
         assert {m.step: m.value for m in history} == {step: row[name] for step, row in rows(tracked).items()}
         assert sorted(m.step for m in history) == [10, 20, 30, 40], "each line once"
@@ -220,7 +222,7 @@ def test_weights_and_biases_has_one_record_with_everything(tracked):
         if record.HasField("history"):
             items = {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
             lines.append(items)
-    for key in ("discriminator/real", "hq_percent"):
+    for key in ("autoencoder/reconstruction", "hq_percent"):
         sent = {line["_step"]: line[key] for line in lines if key in line}
         assert sent == {step: row[key] for step, row in rows(tracked).items() if key in row}
     assert [line["_step"] for line in lines] == [10, 20, 30, 40], "each line once"
