@@ -28,7 +28,7 @@ lint: $(INSTALLED)
 	$(RUN) -m basedpyright --pythonpath $(RUN)
 
 docs: $(INSTALLED)
-	$(RUN) -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
 	@echo "open site/index.html"
 
 $(INSTALLED): setup.py constraints.txt

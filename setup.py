@@ -57,7 +57,7 @@ SERVING = [
 ]
 MLFLOW = ["mlflow-skinny>=3", "alembic", "SQLAlchemy"]  # its client, with what it keeps runs on this machine with
 WANDB = ["wandb>=0.20"]
-DOCS = ["mkdocs<2", "mkdocs-material", "mkdocstrings[python]"]
+DOCS = ["latex2mathml", "mkdocs<2", "mkdocs-material", "mkdocstrings[python]"]
 TEST = ["basedpyright", "packaging", "psutil", "pytest", "pytest-xdist", "PyYAML", "ruff"]
 COMMANDS = ("train", "tune", "export", "evaluate", "reproduce", "report", "serve", "client")
 
