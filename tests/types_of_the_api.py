@@ -2,7 +2,7 @@
 this file, nothing runs it.
 """
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
 
@@ -16,6 +16,7 @@ assert_type(bms_tf.export("runs/ring", "ring"), str)
 x = model.sample(1000, seed=1)
 assert_type(x, np.ndarray)
 assert_type(model.posterior(x), Posterior)
+assert_type(bms_tf.evaluate(model="savedmodels/ring", data="gin/data/ring.gin"), list[dict[str, Any]])
 assert_type(model.data_shape, tuple[int, ...])
 system: bms_tf.System = bms_tf.systems.GAN(
     generator=bms_tf.networks.mlp(input_shape=(32,), output_shape=(2,)),

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
         SpectralNormalization,
         addons_spectral_normalization,
         batch_normalization,
+        bounded,
+        normal_weights,
+        orthogonal_weights,
         spectral_normalization,
         synchronized_batch_normalization,
         wrap,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     )
     from bms_tf.networks.resnet import resnet_discriminator, resnet_generator
     from bms_tf.networks.standard_cnn import standard_cnn_discriminator, standard_cnn_generator
+    from bms_tf.networks.vgg import vgg
 
 __all__ = [
     "DeterministicEncoder",
@@ -43,6 +47,7 @@ __all__ = [
     "UnitGaussianEncoder",
     "addons_spectral_normalization",
     "batch_normalization",
+    "bounded",
     "color_mnist_discriminator",
     "color_mnist_encoder",
     "color_mnist_generator",
@@ -51,6 +56,8 @@ __all__ = [
     "dcgan_generator",
     "dcgan_trunk",
     "mlp",
+    "normal_weights",
+    "orthogonal_weights",
     "packed",
     "real_nvp",
     "resnet_discriminator",
@@ -59,6 +66,7 @@ __all__ = [
     "standard_cnn_discriminator",
     "standard_cnn_generator",
     "synchronized_batch_normalization",
+    "vgg",
     "wrap",
 ]
 

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 from bms_tf.core import lazy
 
 if TYPE_CHECKING:
-    from bms_tf.objectives.adversarial import CrossEntropy, Hinge, NonSaturating, RelativisticPairing
+    from bms_tf.objectives.adversarial import (
+        CrossEntropy,
+        Hinge,
+        NonSaturating,
+        RelativisticPairing,
+        cross_entropy_fake,
+    )
     from bms_tf.objectives.best_of_many import BestOfMany, LeastRealistic, LogMeanExp, Mean, Naive, WinnersOnly
     from bms_tf.objectives.divergences import analytic_kl, empirical_kl, mmd, monte_carlo_kl
     from bms_tf.objectives.likelihoods import log_gaussian, log_laplace
@@ -28,6 +34,7 @@ __all__ = [
     "RelativisticPairing",
     "WinnersOnly",
     "analytic_kl",
+    "cross_entropy_fake",
     "empirical_kl",
     "log_gaussian",
     "log_laplace",
