@@ -1,5 +1,5 @@
 # A thin front: everything here can be typed by hand. The first call makes a virtual environment and installs into it.
-#   make train | test | check | lint | serve     PYTHON=python3.12 picks a Python, which gets a folder of its own
+#   make train | test | check | lint | docs | serve     PYTHON=python3.12 picks a Python, which gets a folder of its own
 PYTHON ?=
 EXTRAS ?= test
 TESTS ?= tests
@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python
 # Kept until what is to be installed changes, so that a second call starts at once.
 INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
-.PHONY: train test check lint serve
+.PHONY: train test check lint docs serve
 train: $(INSTALLED)
 	$(RUN) -m bms_tf.train --gin_file=gin/ring.gin --run_dir=runs/ring
 
@@ -25,8 +25,15 @@ serve: $(INSTALLED)
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m basedpyright --pythonpath $(RUN)
+
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+	@echo "open site/index.html"
 
 $(INSTALLED): setup.py constraints.txt
 	@python=$$(sh tools/find_python.sh "$(PYTHON)") && { test -x $(RUN) || "$$python" -m venv $(VENV); }
-	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	@echo "installing into $(VENV), which takes minutes the first time"
+	@$(RUN) -m pip install --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]" \
+		>$(VENV)/pip.log 2>&1 || { tail -n 20 $(VENV)/pip.log >&2; echo "all of it: $(VENV)/pip.log" >&2; exit 1; }
 	@touch $@

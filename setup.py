@@ -55,6 +55,11 @@ SERVING = [
     "requests",
     *per_stack(["tensorflow-serving-api==2.15.1"], ["tensorflow-serving-api>=2.18"]),
 ]
+MLFLOW = ["mlflow-skinny>=3", "alembic", "SQLAlchemy"]  # its client, with what it keeps runs on this machine with
+WANDB = ["wandb>=0.20"]
+DOCS = ["latex2mathml", "mkdocs<2", "mkdocs-material", "mkdocstrings[python]"]
+TEST = ["basedpyright", "packaging", "psutil", "pytest", "pytest-xdist", "PyYAML", "ruff"]
+COMMANDS = ("train", "tune", "export", "evaluate", "reproduce", "report", "serve", "client")
 
 setup(
     name="bms-tf",
@@ -64,15 +69,49 @@ setup(
     long_description_content_type="text/markdown",
     author="The bms_tf authors",
     license="Apache-2.0",
-    python_requires=">=3.10,<3.14",
+    license_files=["LICENSE"],
+    keywords="GAN VAE VAE-GAN best-of-many mode-collapse generative-models TensorFlow Keras gin",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: GPU :: NVIDIA CUDA",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.11,<3.14",
     # The recipes lie in gin/ and ship as bms_tf.recipes. No Python file may lie in gin/: it would shadow gin-config.
     packages=[*find_packages(include=["bms_tf", "bms_tf.*", "pipelines"]), "bms_tf.recipes"],
     package_dir={"bms_tf.recipes": "gin"},
-    package_data={"bms_tf.recipes": ["*.gin", "*/*.gin"]},
+    package_data={"bms_tf": ["py.typed"], "pipelines": ["py.typed"], "bms_tf.recipes": ["*.gin", "*/*.gin"]},
+    # The tested versions, for `pip install -c` where there is no clone.
+    data_files=[("share/bms_tf", ["constraints.txt"])],
     install_requires=BOTH + per_stack(FIRST_STACK, SECOND_STACK),
     extras_require={
         "cuda": per_stack(["tensorflow[and-cuda]==2.15.1"], ["tensorflow[and-cuda]==2.21.*"]),
+        "docs": DOCS,
+        "mlflow": MLFLOW,
         "serving": SERVING,
-        "test": ["prdc", "psutil", "pytest", "pytest-xdist", "ruff", *SERVING],
+        "test": [
+            "basedpyright",
+            "prdc",
+            "psutil",
+            "pytest",
+            "pytest-xdist",
+            "PyYAML",
+            "ruff",
+            *DOCS,
+            *MLFLOW,
+            *SERVING,
+            *WANDB,
+        ],
+        "wandb": WANDB,
     },
+    entry_points={"console_scripts": [f"bms-{command} = bms_tf.commands:main" for command in COMMANDS]},
 )

@@ -1,14 +1,43 @@
-"""Best-of-many-samples GANs, VAEs and hybrids in TensorFlow/Keras, every hyperparameter in gin.
+"""Best-of-many-samples GANs, VAEs and hybrids in TensorFlow/Keras.
 
-Importing this package imports nothing heavy: the commands must answer `--help` at once.
+    import bms_tf
+
+    model = bms_tf.train("gin/ring.gin", run_dir="runs/ring")  # or bms_tf.load("runs/ring")
+    points = model.sample(1000, seed=1)
+
+Importing this package imports nothing heavy: each name is imported when it is first used.
 """
 
-__version__ = "0.1.0"
+from typing import TYPE_CHECKING
 
+from bms_tf.core import lazy
 
-def __getattr__(name: str):
-    if name == "evaluate":  # the function, imported when it is asked for; the command is the module of that name
-        from bms_tf.evaluation.run import evaluate
+if TYPE_CHECKING:
+    from bms_tf import metrics, modifiers, networks, objectives, pictures, pipelines, systems
+    from bms_tf.core.keras import keras
+    from bms_tf.core.system import Phase, System
+    from bms_tf.evaluation.run import evaluate
+    from bms_tf.library import export, train
+    from bms_tf.loading.load import load
+    from bms_tf.loading.model import Model
 
-        return evaluate
-    raise AttributeError(f"module 'bms_tf' has no attribute {name!r}")
+__version__ = "0.2.0"
+__all__ = [
+    "Model",
+    "Phase",
+    "System",
+    "evaluate",
+    "export",
+    "keras",
+    "load",
+    "metrics",
+    "modifiers",
+    "networks",
+    "objectives",
+    "pictures",
+    "pipelines",
+    "systems",
+    "train",
+]
+
+lazy.attach(__name__)

@@ -48,14 +48,14 @@ def test_a_python_without_venv_is_passed_over(find):
 
 
 def test_the_order_of_preference(find):
-    found = find(a={f"python3.{minor}": real((3, minor)) for minor in (13, 12, 10, 11)})
+    found = find(a={f"python3.{minor}": real((3, minor)) for minor in (13, 12, 11)})
     assert found[:2] == (0, "a/python3.11")
-    assert find(b={f"python3.{minor}": real((3, minor)) for minor in (13, 12, 10)})[1] == "b/python3.10"
+    assert find(b={f"python3.{minor}": real((3, minor)) for minor in (13, 12)})[1] == "b/python3.12"
     assert find(c={"python3": real((3, 12))})[1] == "c/python3"
 
 
 def test_versions_that_do_not_fit_are_passed_over(find):
-    assert find(a={"python3": real((3, 9))}, b={"python3": real((3, 14))})[0] == 1
+    assert find(a={"python3": real((3, 10))}, b={"python3": real((3, 14))})[0] == 1
 
 
 def test_a_named_python_is_found_behind_its_shim_among_the_installed_versions(find):

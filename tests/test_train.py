@@ -16,9 +16,9 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from bms_tf import train
 from bms_tf.core import command, files
 from bms_tf.core.keras import keras
+from bms_tf.train import main
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -54,7 +54,7 @@ def run(*arguments: str):
     """The command in this process; its errors are raised."""
     with flagsaver.flagsaver():
         flags.FLAGS(["train", *arguments])
-        train.main(None)
+        main(None)
 
 
 def refused(*arguments: str) -> str:

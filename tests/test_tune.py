@@ -17,8 +17,9 @@ import tensorflow as tf
 from absl import flags
 from absl.testing import flagsaver
 
-from bms_tf import train, tune
+from bms_tf import tune
 from bms_tf.core import command, config, files
+from bms_tf.train import main as train
 from bms_tf.tuning.workers import VARIABLES
 
 ROOT = Path(__file__).parents[1]
@@ -226,7 +227,7 @@ def test_a_trial_is_what_train_makes_of_its_settings(there):
         lambda_ = best["values"]["BMSVAEGAN.lambda_"]
         settings = ("adam.learning_rate = 1e-3", f"BMSVAEGAN.lambda_ = {lambda_}", "train.seed = 100")
         flags.FLAGS(["train", "--gin_file=tiny.gin", "--run_dir=run", *params(*settings)])
-        train.main(None)
+        train(None)
     assert json.loads(Path("run/scores.json").read_text())["samples"] == pytest.approx(best["scores"], nan_ok=True)
 
 
@@ -238,7 +239,7 @@ def test_the_winner_is_a_file_that_train_takes(there):
     assert "#   python -m bms_tf.train --gin_file=search/best.gin\n" in text
     with flagsaver.flagsaver():
         flags.FLAGS(["train", "--gin_file=search/best.gin", "--dry_run"])
-        train.main(None)
+        train(None)
 
 
 @pytest.mark.slow

@@ -109,6 +109,21 @@ def clear() -> None:
     gin.clear_config()
 
 
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Inside, gin is empty at first; afterwards it is as it was, for a program that has settings of its own."""
+    kept = [(ours, ours.copy()) for ours in (gin_config._CONFIG, gin_config._IMPORTS, gin_config._OPERATIVE_CONFIG)]
+    locked = gin.config_is_locked()
+    clear()
+    try:
+        yield
+    finally:
+        clear()
+        for ours, before in kept:
+            ours.update(before)
+        gin_config._set_config_is_locked(locked)
+
+
 def forget(package: str) -> None:
     """Drops the bindings of everything that is defined in `package`, and the imports of its modules."""
     for scope, selector in list(gin_config._CONFIG):
@@ -141,6 +156,11 @@ def difference(old_text: str, new_text: str, ignore: Collection[str] = ()) -> li
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name) and name not in ignore
     ]
+
+
+def settings() -> dict[str, str]:
+    """Every parameter that is bound, named as `train.batch_size`, and its value in gin's words, macros expanded."""
+    return {name: repr(value) for name, value in sorted(values(as_text()).items())}
 
 
 def unused() -> list[str]:

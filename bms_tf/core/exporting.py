@@ -31,8 +31,7 @@ def export(run_dir: str, name: str, export_dir: str, allow_import: Sequence[str]
 
     Raises ValueError for a bad name and for what `restored_run` refuses, OSError where `export_dir` cannot be written.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ValueError(f"the name is {name!r}; it may hold letters, digits, _ and - alone")
+    check_name(name)
     run = restored_run(run_dir, allow_import)
     with config.one_line_errors():
         traced = signatures(run.system)
@@ -50,6 +49,12 @@ def export(run_dir: str, name: str, export_dir: str, allow_import: Sequence[str]
             shutil.copy(file, extra)
 
     return f"{publish(write, name, export_dir)}\n{describe(traced)}"
+
+
+def check_name(name: str):
+    """Raises ValueError for a name that cannot be a model's."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise ValueError(f"the name is {name!r}; it may hold letters, digits, _ and - alone")
 
 
 def restored_run(run_dir: str, allow_import: Sequence[str] = ()) -> Measured:

@@ -1,7 +1,7 @@
 """What gin says of a run: its system, data, length and measurements."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -39,7 +39,8 @@ class Recipe:
     Losses are logged every `log_every` steps and at the end; what else falls due is done at the next of these lines.
     `evaluation_share`: of the time, the most that scores may take on the way, and again pictures; `samples`: how many
     samples are scored, beside as many real examples of `real_split`; `features()`: the network in whose features they
-    are compared by metrics that ask for features, None for the numbers as they are.
+    are compared by metrics that ask for features, None for the numbers as they are; `trackers`:
+    called with the run's folder and settings, see `bms_tf.trackers`.
 
     Raises ValueError for a value out of range.
     """
@@ -58,6 +59,7 @@ class Recipe:
     metrics: Sequence[Callable] = ()
     features: Callable | None = None
     pictures: Sequence[Callable] = ()
+    trackers: Sequence[Callable[[str, Mapping[str, str]], keras.callbacks.Callback]] = ()
     samples: int = 2500
     real_split: str = "validation"
     seed: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from bms_tf.core import config, files
 
-# What may differ when a run is resumed: its length, and on what it runs.
+# What may differ when a run is resumed: its length, on what it runs, and who is told.
 MAY_CHANGE = (
     "train.generator_updates",
     "train.devices",
@@ -15,6 +15,9 @@ MAY_CHANGE = (
     "train.accumulate",
     "train.keep_checkpoints",
     "train.features",
+    "train.trackers",
+    "mlflow.experiment",
+    "wandb.project",
 )
 Hashes = Mapping[str, str]
 

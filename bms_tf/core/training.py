@@ -96,7 +96,10 @@ class Run(Measured):
                 # Reading the state may need all workers: each does all that the chief does, and all but it forget it.
                 folder = RunFolder(stack.enter_context(tempfile.TemporaryDirectory()))
                 checkpoints.move_to(folder.checkpoints)
-            of_samples = self._train(start, folder, checkpoints) if start < self.steps else self.sample_scores()
+            made = [tracker(folder.path, config.settings()) for tracker in self.recipe.trackers if writes]
+            trackers = [stack.enter_context(tracker) for tracker in made]
+            done = start == self.steps
+            of_samples = self.sample_scores() if done else self._train(start, folder, checkpoints, trackers)
             scores = {"samples": of_samples, "data": self.real_scores()}
             written = {column: callbacks.without_nan(values) for column, values in scores.items()}
             folder.write_scores(self.steps, written)
@@ -141,7 +144,9 @@ class Run(Measured):
                     "disk that all of them see"
                 )
 
-    def _train(self, start: int, folder: RunFolder, checkpoints: Checkpoints) -> dict[str, float]:
+    def _train(
+        self, start: int, folder: RunFolder, checkpoints: Checkpoints, trackers: Sequence[keras.callbacks.Callback]
+    ) -> dict[str, float]:
         """Trains from step `start` to the end and writes all of it into `folder`; returns the last scores."""
         recipe, timing = self.recipe, self.timing
         files.write_whole(folder.file("config.gin"), config.as_text())
@@ -166,6 +171,7 @@ class Run(Measured):
                     record,
                     callbacks.Draw(self.figures, folder.pictures, record, **often),
                     operative,
+                    *trackers,
                     callbacks.Save(checkpoints, timing=timing, every=recipe.checkpoint_every),
                     stop,
                 ],

@@ -275,7 +275,7 @@ class Evaluation:
                 "protocol": protocol | asked.words(answer),
                 "seconds": seconds,
                 "versions": _versions(),
-                "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+                "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             }
             for name in values
             if name not in spreads

@@ -98,7 +98,7 @@ def addons_spectral_normalization(layer: keras.layers.Layer, power_iterations: i
         import tensorflow_addons as tfa
     except ImportError:
         raise ValueError(
-            "tensorflow-addons is not installed (it needs Python 3.10 or 3.11); use spectral_normalization"
+            "tensorflow-addons is not installed (it needs Python 3.11); use spectral_normalization"
         ) from None
     return tfa.layers.SpectralNormalization(layer, power_iterations=power_iterations)
 

@@ -1,5 +1,7 @@
 """KerasTuner's oracles, as gin names them, made to survive a kill at any moment and to stop after some hours."""
 
+# pyright: reportCallIssue=false
+
 import functools
 import json
 import math

@@ -25,7 +25,7 @@ def files(*folders):
 
 HEADLINE = files("gin")
 AT_30 = [name for name in HEADLINE if "T = 30" in (ROOT / name).read_text()]  # which the papers, or we, also want
-ON_RING = files("gin/modifiers", "gin/data")  # each is put on top of the ring recipe
+ON_RING = files("gin/modifiers", "gin/data", "gin/trackers")  # each is put on top of the ring recipe
 FEATURES = files("gin/features")  # each names a network in whose features metrics compare
 SYSTEMS = files("gin/systems")  # so is each of these, in test_systems.py
 SWEEPS = files("gin/sweeps")  # each is checked with every recipe that its commands name

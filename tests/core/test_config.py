@@ -329,3 +329,17 @@ def test_what_a_package_defines_can_be_forgotten():
     config.forget("bms_tf.pictures")
     assert "import pipelines.ring" in config.as_text() and "a/ring.std = 0.5" in config.as_text()
     assert "pictures" not in config.as_text() and "density" not in config.as_text()
+
+
+def test_a_programs_own_configuration_comes_back(folder):
+    toys = folder.load("needs.size = 7\n")
+    assert toys.needs() == 7
+    before, operative = config.as_text(), config.operative_text()
+    assert "needs.size = 7" in before and "needs.size = 7" in operative
+    with pytest.raises(RuntimeError, match="inside"), config.apart():
+        assert config.as_text().strip() == ""
+        folder.load("needs.size = 8\n", name="b.gin")
+        assert toys.needs() == 8
+        raise RuntimeError("inside")
+    assert (config.as_text(), config.operative_text()) == (before, operative)
+    assert toys.needs() == 7

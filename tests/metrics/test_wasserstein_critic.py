@@ -5,16 +5,15 @@ import pytest
 import tensorflow as tf
 from scipy.stats import norm
 
-from bms_tf.metrics import wasserstein_critic as module
-from bms_tf.metrics.wasserstein_critic import wasserstein_critic
+from bms_tf.metrics.wasserstein_critic import _penalty, wasserstein_critic
 
 
 def test_the_penalty_by_hand():
     # The gradient of 3 x_1 + 4 x_2 has the length 5, at every point: (5 - 1)^2.
-    found = module._penalty(lambda x: 3 * x[:, :1] + 4 * x[:, 1:], tf.zeros([7, 2]))
+    found = _penalty(lambda x: 3 * x[:, :1] + 4 * x[:, 1:], tf.zeros([7, 2]))
     assert float(found) == pytest.approx(16, rel=1e-5)
     # Of images the gradient's length is over all pixels: of their sum, sqrt(8).
-    found = module._penalty(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]), tf.zeros([2, 2, 2, 2]))
+    found = _penalty(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]), tf.zeros([2, 2, 2, 2]))
     assert float(found) == pytest.approx((np.sqrt(8) - 1) ** 2, rel=1e-5)
 
 

@@ -1,0 +1,1 @@
+"""Trained models in Python: from a path to an object that answers in NumPy."""

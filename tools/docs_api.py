@@ -1,0 +1,40 @@
+"""A MkDocs hook: a page for each public package, with everything in its `__all__` where it is defined."""
+
+import ast
+from pathlib import Path
+
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    "systems": "Systems. What each of them is has a page of its own in the [gallery](../systems/index.md).",
+    "networks": "Networks, layers and encoders.",
+    "objectives": "Parts of a loss that a system is given.",
+    "metrics": "Metrics: functions of arrays.",
+    "pipelines": "Input pipelines. How they are used is under [Data](../data.md).",
+    "modifiers": "What changes the phases of any system that it fits.",
+}
+
+
+def homes(package: str, root: Path = ROOT) -> dict[str, str]:
+    """Name -> the module that defines it, from the block that type checkers read."""
+    path = root / "bms_tf" / package
+    source = (path / "__init__.py") if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    return {alias.name: line.module for line in block.body for alias in line.names}
+
+
+def page(package: str, root: Path = ROOT) -> str:
+    """The Markdown of one package's page."""
+    lines = [f"# bms_tf.{package}", "", PAGES[package], ""]
+    for name, home in sorted(homes(package, root).items(), key=lambda pair: (pair[1], pair[0])):
+        lines += [f"::: {home}.{name}", "    options:", "      heading_level: 2", '      filters: ["!^_[^_]"]', ""]
+    return "\n".join(lines)
+
+
+def on_files(files, config):
+    """Adds the pages."""
+    for package in PAGES:
+        files.append(File.generated(config, f"api/{package}.md", content=page(package)))
+    return files
