@@ -21,7 +21,7 @@ class WAE(System):
     | --- | --- | --- |
     | autoencoder/cost | ||x - G(z_hat)||_2^2, summed over all dimensions, z_hat ~ q(z|x) | algorithms 1 and 2 |
     | autoencoder/penalty, WAE-GAN | -lambda log C(z_hat) | algorithm 1 |
-    | code_discriminator/prior, /posterior | -lambda log C(z), -lambda log(1 - C(z_hat)) | algorithm 1 |
+    | code_discriminator/prior, /posterior | -w log C(z), -w log(1 - C(z_hat)) | algorithm 1, where w = lambda |
     | autoencoder/penalty, WAE-MMD | lambda MMD(z, z_hat) | algorithm 2 |
 
     C is the probability that a code came from the prior. The papers' encoder is deterministic, but any will do
