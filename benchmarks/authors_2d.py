@@ -45,14 +45,14 @@ WAE_TRIALS = [wae(100, rate, 1.0, 10_000, scale) for rate, scale in ((3e-3, 1.0)
 WAE_RUNS = [wae(seed, 1e-2, weight, 30_000) for seed in (0, 1, 2) for weight in (1.0, 0.03)]
 # The data, the file, the class that it makes, and what is set beside it.
 ONCE = [
-    (MIXTURES, "unrolled_gan", "UnrolledGAN", {"adam.learning_rate": 3e-3, "updates": 20_000}),
-    (MIXTURES, "age", "AGE", {"adam.learning_rate": 3e-3, "updates": 10_000}),
-    (MIXTURES, "dist_gan", "DistGAN", {"adam.learning_rate": 3e-3, "updates": 10_000, "DistGAN.horizon": 10_000}),
-    (MIXTURES, "dist_gan_2d", "DistGAN", {"updates": 10_000}),
-    (MIXTURES, "md_gan_2d", "MDGAN", {"updates": 10_000}),
-    (MIXTURES, "began_2d", "BEGAN", {"adam.learning_rate": 3e-3, "updates": 10_000}),
-    (("ring",), "wae_gan_2d", "WAE", {"adam.learning_rate": 1e-2, "updates": 10_000}),
-    (MIXTURES, "gdpp_gan_2d", "GDPPGAN", {"updates": 1_000}),
+    (MIXTURES, "unrolled_gan", "UnrolledGAN", {"adam.learning_rate": 3e-3, "updates": 10_000}),
+    (MIXTURES, "age", "AGE", {"adam.learning_rate": 3e-3, "updates": 5_000}),
+    (MIXTURES, "dist_gan", "DistGAN", {"adam.learning_rate": 3e-3, "updates": 5_000, "DistGAN.horizon": 5_000}),
+    (MIXTURES, "dist_gan_2d", "DistGAN", {"updates": 5_000}),
+    (MIXTURES, "md_gan_2d", "MDGAN", {"updates": 5_000}),
+    (MIXTURES, "began_2d", "BEGAN", {"adam.learning_rate": 3e-3, "updates": 5_000}),
+    (("ring",), "wae_gan_2d", "WAE", {"adam.learning_rate": 1e-2, "updates": 5_000}),
+    (MIXTURES, "gdpp_gan_2d", "GDPPGAN", {"updates": 500}),
 ]
 
 
