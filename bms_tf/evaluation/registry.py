@@ -38,6 +38,8 @@ def listed() -> dict[str, Listed]:
 
 def find(name: str) -> Callable:
     """The metric, with its module imported. Raises ValueError if there is none of that name."""
+    if name.lower() == "fid":
+        raise ValueError("FID is the metric frechet with the features inception")
     if name not in listed():
         hint = nearest(name, listed()) or f"; there are {', '.join(sorted(listed()))}"
         raise ValueError(f"no metric {name!r}{hint}")

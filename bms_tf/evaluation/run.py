@@ -27,6 +27,7 @@ from bms_tf.evaluation.sources import Source
 from bms_tf.evaluation.store import Store
 
 SPREAD = "_std"  # the end of the name under which a metric gives the spread of another of its values
+TAIL = 1 << 16  # bytes; a line has some thousand
 STORED = {"values": "values", "rows": "values", "features": "features", "logits": "logits"}
 
 
@@ -299,14 +300,21 @@ def settings_of(metric: Callable) -> dict[str, Any]:
 
 
 def append(path: str, rows: Sequence[Mapping]) -> None:
-    """Adds JSON lines to a file, behind its last whole line: a kill or a full disk may have cut one off."""
+    """Adds JSON lines to a file, behind its last whole line: a kill or a full disk may have cut one off.
+
+    Raises OSError, with the path, where they cannot be written.
+    """
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     text = "".join(json.dumps(row) + "\n" for row in rows)
-    with open(path, "a+b") as file:
-        file.seek(0)
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)
-        file.write(text.encode())
+    try:
+        with open(path, "a+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            start = file.seek(max(0, end - TAIL))
+            tail = file.read(TAIL)
+            file.truncate(start + len(tail[: tail.rfind(b"\n") + 1]))
+            file.write(text.encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def _finite(value: float | None) -> float | None:

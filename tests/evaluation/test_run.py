@@ -1,7 +1,9 @@
 """The frame: what each metric is given, the floor, the protocol, one pass, what is kept, and what is refused."""
 
+import errno
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -239,6 +241,21 @@ def test_lines_are_appended_behind_the_last_whole_one(tmp_path):
         file.write('{"cut of')
     append(str(path), [{"a": 2}, {"a": 3}])
     assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2, 3]
+
+
+def test_a_full_disk(tmp_path):
+    path = tmp_path / "out.jsonl"
+    append(str(path), [{"a": 1}])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
+    try:
+        with pytest.raises(OSError, match="out.jsonl") as caught:
+            append(str(path), [{"a": "x" * 100}])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
+    append(str(path), [{"a": 2}])
+    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2]
 
 
 def test_where_the_lines_go(tmp_path):
