@@ -91,7 +91,7 @@ def run_missing(name, folder):
     if folder.study.gpu and not tf.config.list_physical_devices("GPU") and not ON_CPU.value:
         raise ValueError(f"{name} is meant for a GPU, and there is none: {cost}; --on_cpu starts it nevertheless")
     try:
-        evaluating.check(folder.study.evaluations)
+        evaluating.check([flags for calls in folder.study.evaluations.values() for flags in calls])
         compute.measure_all(folder, environment)
     except ValueError as error:
         raise ValueError(f"{name} cannot start: {error}" + (f"; in all it is {cost}" if cost else "")) from error

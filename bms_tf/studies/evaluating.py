@@ -18,7 +18,7 @@ EVALUATE = "bms_tf.evaluate"
 
 def check(evaluations: Sequence[str]):
     """Raises ValueError where this version does not have what a study calls, or where its files are is not said."""
-    for flags in evaluations:
+    for flags in dict.fromkeys(evaluations):
         call = f"the study scores its runs by: python -m {EVALUATE} {flags}"
         if find_spec(EVALUATE) is None:
             raise ValueError(f"{call}; this version has no {EVALUATE}")

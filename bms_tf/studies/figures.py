@@ -1,6 +1,7 @@
 """Figures of a study: how sensitive its methods are, how far its scores agree, scores along a parameter.
 
-Of trials, as Rosca et al. have them of their sweeps (2017, figures 2, 5, 14 and 15; 2018, figures 7 and 8). No pyplot, which keeps state and may want a display.
+Of trials, as Rosca et al. have them of their sweeps (2017, figures 2, 5, 14 and 15; 2018, figures 7 and 8). No pyplot,
+which keeps state and may want a display.
 """
 
 import dataclasses

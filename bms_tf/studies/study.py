@@ -45,11 +45,10 @@ class Study:
     where nothing is tuned. `rule`: see rules.py; its first line is the headline. The chosen are run on `seeds`, and
     the headline `longer` times as long on `longer_seeds`.
 
-    `columns`: the table's, in their order; `columns_on`: by data set, where they differ. `evaluations`: the flags of
-    each call of `bms_tf.evaluate` that adds to a run's scores. `figures`: `curves` beside the figures that all studies
-    have. `protocol`: how ours are scored; `published_protocol`:
-    how the published were. `gpu`: whether it is meant for one; `hours`: of a run on `hardware`, as estimated, by data
-    set.
+    `columns`: the table's, in their order; `columns_on`: by data set, where they differ. `evaluations`: by data set the
+    flags of each call of `bms_tf.evaluate` that adds to a run's scores. `figures`: `curves` beside the figures that all
+    studies have. `protocol`: how ours are scored; `published_protocol`: how the published were. `gpu`: whether it is
+    meant for one; `hours`: of a run on `hardware`, as estimated, by data set.
 
     Raises ValueError for what does not fit together.
     """
@@ -69,7 +68,7 @@ class Study:
     rule: Rule | None = None
     longer: int | None = None
     longer_seeds: Sequence[int] = (0,)
-    evaluations: Sequence[str] = ()
+    evaluations: dict[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     figures: Sequence[Any] = ()
     gpu: bool = False
     hardware: str = ""
@@ -93,13 +92,16 @@ class Study:
             raise ValueError(f"study.longer is {self.longer}; it must be at least 2, or None")
         if bool(self.trials) != (self.rule is not None):
             raise ValueError("study.trials and study.rule go together: the rule picks among the trials")
+        for data in (*self.columns_on, *self.evaluations, *self.hours):
+            if data not in self.data:
+                raise ValueError(f"the study has something on {data!r}{one_of(data, self.data)}")
         for method in self.methods:
             self._check_names(method)
         for data in self.data:
             self._check_spaces(data)
 
     def _check_names(self, method: Method):
-        for data in (*method.published, *method.on, *method.data, *self.columns_on):
+        for data in (*method.published, *method.on, *method.data):
             if data not in self.data:
                 raise ValueError(f"method {method.name!r} has something on {data!r}{one_of(data, self.data)}")
         for data, scores in method.published.items():

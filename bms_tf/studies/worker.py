@@ -57,7 +57,7 @@ def finish(folder, job):
     from bms_tf.studies import evaluating
     from bms_tf.tuning import search
 
-    run_dir, evaluations = folder.run_dir(job), folder.study.evaluations
+    run_dir, evaluations = folder.run_dir(job), folder.study.evaluations.get(job.data)
     try:
         with folder.counting_deaths(job):
             if not os.path.exists(os.path.join(run_dir, "scores.json")):

@@ -93,6 +93,7 @@ def method(name="b", **more):
         ),
         ({"methods": [method(published={"rign": {}})]}, "'b' has something on 'rign'; did you mean 'ring'?"),
         ({"methods": [method(on={"gird": {}})]}, "something on 'gird'; there are ring"),
+        ({"evaluations": {"gird": ()}}, "the study has something on 'gird'; there are ring"),
         ({"methods": [method(data=("gird",))]}, "something on 'gird'; there are ring"),
         ({"methods": [method(published={"ring": {"mode": 8}})]}, "a published 'mode'; did you mean 'modes'?"),
         ({"methods": [method(paper={"rate": 0.5})]}, "0.001, 0.01, lacks its paper's own 0.5"),
