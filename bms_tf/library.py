@@ -1,5 +1,6 @@
 """What the commands `bms_tf.train` and `bms_tf.export` do, for a program of one's own."""
 
+# pyright: basic
 import os
 from collections.abc import Sequence
 

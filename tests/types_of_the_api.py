@@ -2,6 +2,7 @@
 this file, nothing runs it.
 """
 
+# pyright: basic
 from typing import Any, assert_type
 
 import numpy as np

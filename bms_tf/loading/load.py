@@ -1,5 +1,6 @@
 """From a path to a model."""
 
+# pyright: basic
 import contextlib
 import os
 import random

@@ -1,5 +1,6 @@
 """A trained model as a program uses it: NumPy arrays in, NumPy arrays out."""
 
+# pyright: basic
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 

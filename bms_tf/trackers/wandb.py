@@ -1,5 +1,6 @@
 """Weights & Biases: `--gin_file=gin/trackers/wandb.gin`. Its own variables say the rest, such as WANDB_MODE=offline."""
 
+import uuid
 from collections.abc import Mapping
 
 import gin
@@ -22,7 +23,7 @@ def wandb(run_dir: str, settings: Mapping[str, str], *, project: str = "bms_tf")
         name, errors = "wandb", wandb.Error
 
         def begin(self, record: str | None) -> str:
-            record = record or wandb.util.generate_id()
+            record = record or uuid.uuid4().hex[:8]
             quiet = wandb.Settings(console="off")  # what is printed is no part of the record
             self.run = wandb.init(project=project, name=self.run_dir, id=record, resume="allow", settings=quiet)
             self.run.config.update(dict(self.settings), allow_val_change=True)

@@ -1,7 +1,5 @@
 """KerasTuner's oracles, as gin names them, made to survive a kill at any moment and to stop after some hours."""
 
-# pyright: reportCallIssue=false
-
 import functools
 import json
 import math
