@@ -18,6 +18,7 @@ OURS = {
     "bms_tf/evaluation": ("bms_tf.core", "bms_tf.metrics"),
     "bms_tf/tuning": ("bms_tf.core",),
     "bms_tf/studies": ("bms_tf.core", "bms_tf.tuning"),
+    "bms_tf/reporting": ("bms_tf.core", "bms_tf.evaluation.tables", "bms_tf.studies"),
     "bms_tf/serving": ("bms_tf.core", "bms_tf.pictures"),
     "pipelines": (),
 }
@@ -52,7 +53,12 @@ def violations(path, source):
     allowed = packages[:1] if folder is None else (folder.replace("/", "."), *OURS[folder])
     for name in found:
         ours = any(within(name, package) for package in packages)
-        version = name == "bms_tf" and folder in ("bms_tf/core", "bms_tf/evaluation", "bms_tf/studies")
+        version = name == "bms_tf" and folder in (
+            "bms_tf/core",
+            "bms_tf/evaluation",
+            "bms_tf/reporting",
+            "bms_tf/studies",
+        )
         if ours and not version and not any(within(name, package) for package in allowed):
             yield f"{path} imports {name}"
         if folder == "bms_tf/systems" and within(name, "bms_tf.systems"):

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import gin
 
-from bms_tf.core import config, recipe  # noqa: F401, the second registers `train`
+from bms_tf.core import config
 from bms_tf.studies.rules import Row
 from bms_tf.tuning.space import Choice, Code, Interval
 
@@ -206,6 +206,8 @@ class Study:
 
     def recipe(self, data: str, method: Method) -> str:
         """The gin text of what all runs of a method on a data set share, with the first of its settings."""
+        from bms_tf.core import recipe  # noqa: F401, registers `train`; late, as a table needs no TensorFlow
+
         params = self.params | method.fixed(data) | dict(method.settings(data)[0])
         config.load([*self.data[data], *self.files, *method.files], [f"{k} = {as_gin(v)}" for k, v in params.items()])
         return config.as_text()
