@@ -76,7 +76,7 @@ class Chart:
 
 
 def charts(runs: Sequence[Run]) -> dict[str, list[Chart]]:
-    """By player the charts of its terms; under "" those of the scores."""
+    """By player the charts of its terms; under "" those of the scores. What was logged once is no curve."""
     columns = [_columns(run) for run in runs]
     names = list(dict.fromkeys(name for own in columns for name in own))
     count = max(2, min(MOST, POINTS // max(1, sum(map(len, columns)))))
@@ -85,7 +85,8 @@ def charts(runs: Sequence[Run]) -> dict[str, list[Chart]]:
         player, _, term = name.rpartition("/")
         curves = {i: thinned(*own[name], count) for i, own in enumerate(columns) if name in own}
         floors = {run.scores["data"].get(name) for run in runs if run.scores} - {None}
-        groups.setdefault(player, []).append(chart(term, curves, sorted(floors)))
+        if any(len(x) > 1 for x, _ in curves.values()):
+            groups.setdefault(player, []).append(chart(term, curves, sorted(floors)))
     return groups
 
 
@@ -122,8 +123,8 @@ def chart(title: str, curves: Mapping[int, tuple[np.ndarray, np.ndarray]], floor
     ys = np.concatenate([*(y for _, y in curves.values()), np.array(floors, float)])
     ys = ys[np.isfinite(ys)]
     x_axis = Axis(*_apart(xs.min(), xs.max()), LEFT, RIGHT)
-    low, high = _apart(ys.min(), ys.max()) if len(ys) else (0.0, 1.0)
-    y_axis = Axis(low, high, BOTTOM, TOP, log=low > 0 and high >= 100 * low)
+    low, high, log = _with_room(ys.min(), ys.max()) if len(ys) else (0.0, 1.0, False)
+    y_axis = Axis(low, high, BOTTOM, TOP, log)
     lines = [
         Line(
             run,
@@ -142,12 +143,25 @@ def _apart(low: float, high: float) -> tuple[float, float]:
     return float(low - room), float(high + room)
 
 
+def _with_room(low: float, high: float) -> tuple[float, float, bool]:
+    """The limits of an axis of values, with some room, and whether it is logarithmic: over a factor of a hundred."""
+    low, high = _apart(low, high)
+    if low > 0 and high >= 100 * low:
+        room = (high / low) ** 0.04
+        return low / room, high * room, True
+    room = 0.04 * (high - low)
+    return low - room, high + room, False
+
+
 def path(x: np.ndarray, y: np.ndarray) -> str:
-    """Pixels as the `d` of an SVG path, with gaps where y is NaN; a point that stands alone is a dot."""
-    words, is_down = [], False
-    for across, down in zip(x, y):
-        if math.isfinite(down):
-            # A line of no length has round ends.
-            words.append(f"L{across:.1f},{down:.1f}" if is_down else f"M{across:.1f},{down:.1f}h0")
-        is_down = math.isfinite(down)
+    """Pixels as the `d` of an SVG path, with gaps where y is NaN; a point that stands alone is a cross."""
+    is_drawn = np.isfinite(y)
+    begins = is_drawn & ~np.append(False, is_drawn[:-1])
+    is_alone = begins & ~np.append(is_drawn[1:], False)
+    words = []
+    for i in np.flatnonzero(is_drawn):
+        if is_alone[i]:
+            words.append(f"M{x[i] - 3:.1f},{y[i]:.1f}h6m-3,-3v6")
+        else:
+            words.append(f"{'M' if begins[i] else 'L'}{x[i]:.1f},{y[i]:.1f}")
     return "".join(words)

@@ -19,7 +19,7 @@ FEW = 6  # frames for which a smaller width is taken
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """One picture of one run over time: (step, data URI), in the order of the steps."""
+    """One picture of one run over time: (generator updates, data URI), in their order."""
 
     run: str
     frames: Sequence[tuple[int, str]]
@@ -30,16 +30,16 @@ class Film:
         return [*self.frames[:-1], (self.frames[-1][0], None)]
 
 
-Files = Sequence[tuple[int, str]]  # (step, path)
+Files = Sequence[tuple[int, str]]  # (generator updates, path)
 
 
 def over_time(run: Run) -> dict[str, Files]:
-    """A run's pictures by name, with their steps."""
+    """A run's pictures by name."""
     folder = os.path.join(run.path, "pictures")
     found: dict[str, list[tuple[int, str]]] = {}
     for file in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
         if match := re.fullmatch(r"(.+)_([0-9]+)\.png", file):
-            found.setdefault(match[1], []).append((int(match[2]), os.path.join(folder, file)))
+            found.setdefault(match[1], []).append((run.updates(int(match[2])), os.path.join(folder, file)))
     return {name: sorted(files) for name, files in found.items()}
 
 
@@ -74,7 +74,7 @@ def within(files: Files, budget: int) -> list[tuple[int, str]]:
         if fitting < min(FEW, len(files)) and width != WIDTHS[-1]:
             continue
         chosen = _spaced(files, min(FRAMES, fitting))
-        frames = [(step, uri) for step, file in chosen if (uri := data_uri(file, width)) is not None]
+        frames = [(when, uri) for when, file in chosen if (uri := data_uri(file, width)) is not None]
         break
     # Earlier pictures may need more bytes than the last one.
     while sum(len(uri) for _, uri in frames) > budget:

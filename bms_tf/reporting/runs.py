@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run by its files. `name`: in the report; `settings`: what was asked for, by gin parameter, as gin text."""
+    """A run by its files. `name`: in the report; `settings`: what was used, by gin parameter, as gin text."""
 
     name: str
     path: str
@@ -33,6 +33,10 @@ class Run:
     @property
     def last(self) -> Row:
         return self.log[-1]
+
+    def updates(self, step: int) -> int:
+        """The generator updates in so many steps."""
+        return step * self.last["generator_updates"] // self.last["step"]
 
     @property
     def is_finished(self) -> bool:
@@ -53,8 +57,8 @@ def folders(path: str) -> list[str]:
 def names(paths: Sequence[str]) -> list[str]:
     """The ends of the paths that tell them apart, as in `ring/seed_0`."""
     parts = [os.path.abspath(path).split(os.sep) for path in paths]
-    if len(parts) == 1:
-        return [parts[0][-1]]
+    if len(parts) < 2:
+        return [own[-1] for own in parts]
     shared = len(os.path.commonpath([os.path.abspath(path) for path in paths]).rstrip(os.sep).split(os.sep))
     return ["/".join(own[shared:]) or own[-1] for own in parts]
 
@@ -65,12 +69,15 @@ def read(path: str, name: str) -> Run:
     Raises ValueError where a file is damaged, or nothing was logged so far.
     """
     folder = RunFolder(path)
-    text = folder.settings()
+    source = next(filter(os.path.isfile, map(folder.file, ("operative.gin", "config.gin"))))
+    text = files.read_text(source)
     try:
         settings = {parameter: repr(value) for parameter, value in config.values(text).items()}
         scored_by = protocol(text)
     except config.ConfigError as error:
-        raise ValueError(f"{folder.file('config.gin')} is damaged ({error})") from error
+        raise ValueError(f"{source} is damaged ({str(error).removeprefix('config:')})") from error
+    if not settings:
+        raise ValueError(f"{source} is damaged (it sets nothing)")
     log = folder.rows()
     if not log:
         raise ValueError(f"{path} is a run without metrics: {folder.metrics} has no line so far")

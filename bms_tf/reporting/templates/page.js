@@ -1,14 +1,14 @@
 const read = (figure) => JSON.parse(figure.querySelector("script").textContent);
 
-// A slider moves all runs' pictures of one name to the last one that each had at that step.
+// A slider moves all runs' pictures of one name to the last one that each had by then.
 for (const figure of document.querySelectorAll(".film:has(input)")) {
-  const { steps, films } = read(figure);
+  const { times, films } = read(figure);
   const images = figure.querySelectorAll("img"), said = figure.querySelector("output");
   films.forEach((frames, run) => { frames[frames.length - 1][1] = images[run].src; });
   figure.querySelector("input").addEventListener("input", (event) => {
-    const step = steps[event.target.value];
-    said.textContent = step.toLocaleString("en");
-    films.forEach((frames, run) => { images[run].src = (frames.findLast(([at]) => at <= step) ?? frames[0])[1]; });
+    const now = times[event.target.value];
+    said.textContent = now.toLocaleString("en");
+    films.forEach((frames, run) => { images[run].src = (frames.findLast(([at]) => at <= now) ?? frames[0])[1]; });
   });
 }
 
