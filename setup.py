@@ -29,6 +29,7 @@ BOTH = [
     "absl-py",
     "gin-config==0.5.*",
     "importlib_resources",  # tensorflow-datasets uses it without declaring it
+    "Jinja2",
     "joblib",
     "keras-tuner==1.4.*",
     "matplotlib",
@@ -89,7 +90,12 @@ setup(
     # The recipes lie in gin/ and ship as bms_tf.recipes. No Python file may lie in gin/: it would shadow gin-config.
     packages=[*find_packages(include=["bms_tf", "bms_tf.*", "pipelines"]), "bms_tf.recipes"],
     package_dir={"bms_tf.recipes": "gin"},
-    package_data={"bms_tf": ["py.typed"], "pipelines": ["py.typed"], "bms_tf.recipes": ["*.gin", "*/*.gin"]},
+    package_data={
+        "bms_tf": ["py.typed"],
+        "bms_tf.recipes": ["*.gin", "*/*.gin"],
+        "bms_tf.reporting": ["templates/*"],
+        "pipelines": ["py.typed"],
+    },
     # The tested versions, for `pip install -c` where there is no clone.
     data_files=[("share/bms_tf", ["constraints.txt"])],
     install_requires=BOTH + per_stack(FIRST_STACK, SECOND_STACK),

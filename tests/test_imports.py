@@ -18,6 +18,7 @@ OURS = {
     "bms_tf/evaluation": ("bms_tf.core", "bms_tf.metrics"),
     "bms_tf/tuning": ("bms_tf.core",),
     "bms_tf/studies": ("bms_tf.core", "bms_tf.tuning"),
+    "bms_tf/reporting": ("bms_tf.core", "bms_tf.evaluation.tables", "bms_tf.studies"),
     "bms_tf/serving": ("bms_tf.core", "bms_tf.pictures"),
     "bms_tf/loading": ("bms_tf.core",),
     "bms_tf/trackers": ("bms_tf.core",),
@@ -56,7 +57,8 @@ def violations(path, source):
     allowed = packages[: 2 if path == FACADE else 1] if folder is None else (folder.replace("/", "."), *OURS[folder])
     for name in found:
         ours = any(within(name, package) for package in packages)
-        version = name == "bms_tf" and folder in ("bms_tf/core", "bms_tf/evaluation", "bms_tf/studies")
+        folders = ("bms_tf/core", "bms_tf/evaluation", "bms_tf/reporting", "bms_tf/studies")
+        version = name == "bms_tf" and folder in folders
         free = version or (name == LAZY and is_package)
         if ours and not free and not any(within(name, package) for package in allowed):
             yield f"{path} imports {name}"

@@ -4,17 +4,18 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import app, logging
+from absl import app, flags, logging
 
 
-def run(main: Callable[[Sequence[str]], None], usage_example: str) -> None:
-    """Runs `main` on absl's `app.run` and ends the process.
+def run(main: Callable[[Sequence[str]], None], usage_example: str, *, takes_arguments: bool = False) -> None:
+    """Runs `main` on absl's `app.run` and ends the process. `takes_arguments`: beside flags, in any order.
 
     A `ValueError` or `OSError` is the user's (a setting, a file): one line on stderr, exit code 1; `--verbosity=1`
     shows where it came from. Any other exception is a fault of the program and keeps its traceback. Ctrl-C gives 130.
 
     For `--help` to answer at once, a module that calls this imports TensorFlow inside `main` only.
     """
+    flags.FLAGS.set_gnu_getopt(takes_arguments)  # absl's default takes no flag behind an argument
     module = sys.modules["__main__"]
     module.__doc__ = f"{(module.__doc__ or '').rstrip()}\n\nExample:\n  {usage_example}\n"
     if {"--help", "-h"} & set(sys.argv[1:]):  # absl's own answer ends with exit code 1
@@ -22,7 +23,7 @@ def run(main: Callable[[Sequence[str]], None], usage_example: str) -> None:
 
     def guarded(argv: Sequence[str]) -> None:
         try:
-            if len(argv) > 1:
+            if len(argv) > 1 and not takes_arguments:
                 raise ValueError(f"unknown argument {argv[1]!r}; every setting is a flag, as in: {usage_example}")
             if logging.get_verbosity() == logging.INFO:  # absl's default, at which TensorFlow tells of every file
                 logging.set_verbosity(logging.WARNING)

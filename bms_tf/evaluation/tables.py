@@ -15,7 +15,15 @@ COMMON = ("settings", "floor")  # these differ from metric to metric by nature, 
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A line for each quantity and a column for each model or set of samples, with the floor beside each.
+    """The table and its footnotes; see `grid`."""
+    lines, notes = grid(rows)
+    lines = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n\n".join([text, "\n\n".join(note.replace("*", "\\*", 1) if note[0] == "*" else note for note in notes)])
+
+
+def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
+    """A line for each quantity and a column for each model or set of samples, with the floor beside each; and notes.
 
     Footnotes give the protocols. Values in a column that were measured otherwise than the first one bear the letter of
     their protocol, and a floor at other numbers of examples than its value's says so.
@@ -27,7 +35,6 @@ def markdown(rows: Sequence[Row]) -> str:
     for row in cells.values():
         letters.setdefault(_protocol(row), _letter(len(letters)))
     lines = [["quantity", *(title for model in models for title in (os.path.normpath(model), "floor"))]]
-    lines.append(["---"] * len(lines[0]))
     notes = []
     for metric, name in quantities:
         line = [name]
@@ -40,12 +47,11 @@ def markdown(rows: Sequence[Row]) -> str:
             line += ["", ""] if row is None else [_number(row) + mark, _floor(row)]
         if len(settings) > 1:
             line[0] += " *"
-            notes.append(f"\\* {name}: measured with different settings, {' and '.join(sorted(settings))}.")
+            notes.append(f"* {name}: measured with different settings, {' and '.join(sorted(settings))}.")
         lines.append(line)
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     of_letters = [f"{letter}: " if len(letters) > 1 else "" for letter in letters.values()]
-    notes = [f"{letter}{protocol}." for letter, protocol in zip(of_letters, letters)] + list(dict.fromkeys(notes))
-    return "\n\n".join([text, "\n\n".join(notes)])
+    protocols = [f"{letter}{protocol}." for letter, protocol in zip(of_letters, letters)]
+    return lines, [*protocols, *dict.fromkeys(notes)]
 
 
 def write_card(path: str, rows: Sequence[Row], command: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import gin
 
-from bms_tf.core import config, recipe  # noqa: F401, the second registers `train`
+from bms_tf.core import config
 from bms_tf.studies.method import Method, Setting, as_gin, one_of
 from bms_tf.studies.rules import Row
 from bms_tf.tuning.space import Interval
@@ -162,6 +162,8 @@ class Study:
 
     def recipe(self, data: str, method: Method) -> str:
         """The gin text of what all runs of a method on a data set share, with the first of its settings."""
+        from bms_tf.core import recipe  # noqa: F401, registers `train`; late, as a table needs no TensorFlow
+
         params = {name: as_gin(value) for name, value in (self.params | method.fixed(data)).items()}
         params |= dict(method.settings(data)[0])
         files = [*self.data[data], *self.files, *method.files]

@@ -8,10 +8,12 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gin
-import keras_tuner
+
+if TYPE_CHECKING:  # it imports TensorFlow, which a report on a study does without
+    import keras_tuner
 
 Code = int | float | str  # a value as KerasTuner holds it; its str() is gin text
 
@@ -43,7 +45,7 @@ class Choice:
             return value if kinds == {int} else float(value)
         return value if isinstance(value, str) and value[:1] in ("@", "%") else repr(value)
 
-    def declare(self, space: keras_tuner.HyperParameters, name: str):
+    def declare(self, space: "keras_tuner.HyperParameters", name: str):
         space.Choice(name, self.codes)
 
 
@@ -84,7 +86,7 @@ class Interval:
         whole = isinstance(self.low, int) and isinstance(self.high, int)
         return value if whole else float(value)
 
-    def declare(self, space: keras_tuner.HyperParameters, name: str):
+    def declare(self, space: "keras_tuner.HyperParameters", name: str):
         if self.step is not None:  # of whole numbers KerasTuner's own logarithmic steps are floats
             space.Choice(name, self.codes)
         else:
@@ -92,8 +94,10 @@ class Interval:
             kind(name, *self.codes, sampling="log" if self.log else "linear")
 
 
-def declare(parameters: Mapping[str, Choice | Interval]) -> keras_tuner.HyperParameters:
+def declare(parameters: Mapping[str, Choice | Interval]) -> "keras_tuner.HyperParameters":
     """The space of gin parameters by name. Raises ValueError for a condition that cannot hold."""
+    import keras_tuner
+
     space = keras_tuner.HyperParameters()
     for name, parameter in parameters.items():
         with contextlib.ExitStack() as conditions:

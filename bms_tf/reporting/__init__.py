@@ -1,0 +1,1 @@
+"""A page of runs and studies: what is read of them, the tables, curves and pictures, and the page itself."""

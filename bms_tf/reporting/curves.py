@@ -1,0 +1,167 @@
+"""Curves of losses and scores: thinned out, and laid out as the paths of small SVG charts."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
+
+from bms_tf.reporting.runs import Run
+
+POINTS = 60_000  # of all curves of a page together
+MOST = 400  # of one curve
+WIDTH, HEIGHT = 340, 190
+LEFT, RIGHT, TOP, BOTTOM = 48, WIDTH - 10, 8, HEIGHT - 22
+NOT_DRAWN = ("step", "generator_updates", "seconds")
+
+Tick = tuple[float, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """Where the values of `low` to `high` lie, between the pixels `begin` and `end`; logarithmic with `log`."""
+
+    low: float
+    high: float
+    begin: float
+    end: float
+    log: bool = False
+
+    def at(self, values: np.ndarray) -> np.ndarray:
+        scale = np.log if self.log else np.asarray
+        low, high = scale(self.low), scale(self.high)
+        return self.begin + (self.end - self.begin) * (scale(values) - low) / (high - low)
+
+    def ticks(self, spell) -> list[Tick]:
+        locator = LogLocator(numticks=5) if self.log else MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
+        inside = [v for v in locator.tick_values(self.low, self.high) if self.low <= v <= self.high * (1 + 1e-9)]
+        return [(round(float(self.at(v)), 1), spell(0.0 if abs(v) < 1e-12 else v)) for v in inside]
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One run's curve: `x`, `y` for reading values off (None: not finite), `path` as SVG draws it."""
+
+    run: int
+    x: Sequence[int]
+    y: Sequence[float | None]
+    path: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """One term or score of all runs. `floors`: the heights at which the real data's values lie."""
+
+    title: str
+    lines: Sequence[Line]
+    x: Axis
+    y: Axis
+    floors: Sequence[float] = ()
+
+    @property
+    def readings(self) -> dict:
+        """What the page's script reads values from."""
+        x = self.x
+        lines = [{"run": line.run, "x": line.x, "y": line.y} for line in self.lines]
+        return {"low": x.low, "high": x.high, "begin": x.begin, "end": x.end, "lines": lines}
+
+    @property
+    def x_ticks(self) -> list[Tick]:
+        return self.x.ticks(EngFormatter(sep=""))
+
+    @property
+    def y_ticks(self) -> list[Tick]:
+        return self.y.ticks(lambda value: f"{value:.4g}")
+
+
+def charts(runs: Sequence[Run]) -> dict[str, list[Chart]]:
+    """By player the charts of its terms; under "" those of the scores. What was logged once is no curve."""
+    columns = [_columns(run) for run in runs]
+    names = list(dict.fromkeys(name for own in columns for name in own))
+    count = max(2, min(MOST, POINTS // max(1, sum(map(len, columns)))))
+    groups: dict[str, list[Chart]] = {}
+    for name in names:
+        player, _, term = name.rpartition("/")
+        curves = {i: thinned(*own[name], count) for i, own in enumerate(columns) if name in own}
+        floors = {run.scores["data"].get(name) for run in runs if run.scores} - {None}
+        if any(len(x) > 1 for x, _ in curves.values()):
+            groups.setdefault(player, []).append(chart(term, curves, sorted(floors)))
+    return groups
+
+
+def _columns(run: Run) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """By name the generator updates at which it was logged, and its values, NaN for those that are not finite."""
+    found: dict[str, tuple[list, list]] = {}
+    for row in run.log:
+        for name, value in row.items():
+            if name not in NOT_DRAWN and (value is None or isinstance(value, (int, float))):
+                x, y = found.setdefault(name, ([], []))
+                x.append(row["generator_updates"])
+                y.append(math.nan if value is None else value)
+    return {name: (np.array(x), np.array(y, float)) for name, (x, y) in found.items()}
+
+
+def thinned(x: np.ndarray, y: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most `count` points: of each stretch its least and its largest value, so that no spike is lost.
+
+    A stretch without a finite value keeps one point that is NaN.
+    """
+    if len(x) <= count:
+        return x, y
+    kept = set()
+    for stretch in np.array_split(np.arange(len(x)), count // 2):
+        finite = stretch[np.isfinite(y[stretch])]
+        kept |= {finite[np.argmin(y[finite])], finite[np.argmax(y[finite])]} if len(finite) else {stretch[0]}
+    indices = np.array(sorted(kept))
+    return x[indices], y[indices]
+
+
+def chart(title: str, curves: Mapping[int, tuple[np.ndarray, np.ndarray]], floors: Sequence[float] = ()) -> Chart:
+    """The curves of one term, by run."""
+    xs = np.concatenate([x for x, _ in curves.values()])
+    ys = np.concatenate([*(y for _, y in curves.values()), np.array(floors, float)])
+    ys = ys[np.isfinite(ys)]
+    x_axis = Axis(*_apart(xs.min(), xs.max()), LEFT, RIGHT)
+    low, high, log = _with_room(ys.min(), ys.max()) if len(ys) else (0.0, 1.0, False)
+    y_axis = Axis(low, high, BOTTOM, TOP, log)
+    lines = [
+        Line(
+            run,
+            x.tolist(),
+            [float(f"{value:.4g}") if math.isfinite(value) else None for value in y],
+            path(x_axis.at(x), np.array([y_axis.at(v) if math.isfinite(v) else math.nan for v in y])),
+        )
+        for run, (x, y) in curves.items()
+    ]
+    return Chart(title, lines, x_axis, y_axis, [round(float(y_axis.at(value)), 1) for value in floors])
+
+
+def _apart(low: float, high: float) -> tuple[float, float]:
+    """The limits of an axis, which may not be equal."""
+    room = 0.0 if high > low else abs(low) / 10 or 1.0
+    return float(low - room), float(high + room)
+
+
+def _with_room(low: float, high: float) -> tuple[float, float, bool]:
+    """The limits of an axis of values, with some room, and whether it is logarithmic: over a factor of a hundred."""
+    low, high = _apart(low, high)
+    if low > 0 and high >= 100 * low:
+        room = (high / low) ** 0.04
+        return low / room, high * room, True
+    room = 0.04 * (high - low)
+    return low - room, high + room, False
+
+
+def path(x: np.ndarray, y: np.ndarray) -> str:
+    """Pixels as the `d` of an SVG path, with gaps where y is NaN; a point that stands alone is a cross."""
+    is_drawn = np.isfinite(y)
+    begins = is_drawn & ~np.append(False, is_drawn[:-1])
+    is_alone = begins & ~np.append(is_drawn[1:], False)
+    words = []
+    for i in np.flatnonzero(is_drawn):
+        if is_alone[i]:
+            words.append(f"M{x[i] - 3:.1f},{y[i]:.1f}h6m-3,-3v6")
+        else:
+            words.append(f"{'M' if begins[i] else 'L'}{x[i]:.1f},{y[i]:.1f}")
+    return "".join(words)

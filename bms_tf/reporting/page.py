@@ -1,0 +1,111 @@
+"""The page: one HTML file with its style, script and pictures inside, which asks no other machine for anything."""
+
+import base64
+import datetime
+import functools
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bms_tf.reporting import curves, pictures, runs, tables
+from bms_tf.reporting.pictures import Film
+
+MEGABYTE = 1_000_000
+PICTURES = 3 * MEGABYTE  # as they stand in the page; the rest stays well below 2 MB
+MOST = 5 * MEGABYTE  # of a page
+KINDS = {  # of pictures, by words in their names; the first that fits
+    "Reconstructions": ("reconstruct", "ivom", "closest"),
+    "Code space": ("code", "posterior", "latent", "embedding", "marginal"),
+    "Samples over time": ("",),
+}
+
+
+class Section(NamedTuple):
+    """A part of the page. `kind`: which macro of the template shows the `content`."""
+
+    title: str
+    kind: str
+    content: Any
+
+    @property
+    def anchor(self) -> str:
+        return self.title.lower().replace(" ", "-")
+
+
+class Report:
+    """What the page and the tables are made of."""
+
+    def __init__(self, paths: Sequence[str]):
+        """`paths`: folders of runs, of several seeds of one, and of studies; what is named twice is there once.
+
+        Raises ValueError or OSError where one is neither, or has nothing to show, or is damaged.
+        """
+        paths = list(dict.fromkeys(os.path.normpath(path) for path in paths))
+        self.studies = [path for path in paths if os.path.isfile(os.path.join(path, "study.gin"))]
+        found = dict.fromkeys(folder for path in paths if path not in self.studies for folder in runs.folders(path))
+        self.runs = [runs.read(path, name) for path, name in zip(found, runs.names(list(found)))]
+        self.of_studies = [table for path in self.studies for table in tables.of_study(path)]
+
+    @property
+    def title(self) -> str:
+        names = [run.name for run in self.runs] + [os.path.basename(os.path.abspath(path)) for path in self.studies]
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+    def tables(self) -> dict[str, str]:
+        """All tables in Markdown, CSV and LaTeX, by the ending of the file's name."""
+        return tables.written([t for section in self.sections() if section.kind == "tables" for t in section.content])
+
+    @functools.cache  # noqa: B019, a process makes one report
+    def sections(self) -> list[Section]:
+        """The page's parts in their order, without those that have nothing to show."""
+        runs, films = self.runs, self.films()
+        parts = [
+            Section("Studies", "tables", self.of_studies),
+            Section("What was run", "tables", runs and [tables.overview(runs), tables.settings(runs, differ=True)]),
+            Section("Scores", "tables", runs and [tables.scores(runs), tables.evaluated(runs)]),
+            *(Section(title, "films", films[title]) for title in sorted(films, reverse=True)),
+            Section("Curves", "charts", curves.charts(runs)),
+            Section("Settings", "tables", runs and [tables.settings(runs, differ=False)]),
+            Section("Versions and hashes", "tables", runs and [tables.versions(runs)]),
+        ]
+        parts = [
+            p._replace(content=[t for t in p.content if len(t.rows) > 1]) if p.kind == "tables" else p for p in parts
+        ]
+        return [part for part in parts if part.content]
+
+    def films(self) -> dict[str, dict[str, list[Film]]]:
+        """The pictures of all runs and studies by section and name."""
+        found = {run.name: pictures.over_time(run) | pictures.stills(run.path, "evaluation.") for run in self.runs}
+        for path in self.studies:
+            figures = os.path.join(path, "figures")
+            found[os.path.basename(path)] = pictures.stills(figures) if os.path.isdir(figures) else {}
+        sections: dict[str, dict[str, list[Film]]] = {}
+        for name, films in pictures.films(found, PICTURES).items():
+            title = next(title for title, words in KINDS.items() if any(word in name.lower() for word in words))
+            if title == "Samples over time" and all(film.frames[-1][0] == 0 for film in films):
+                title = "Pictures"
+            sections.setdefault(title, {})[name.replace("_", " ")] = films
+        return sections
+
+    def page(self) -> str:
+        """The page as text. A line on the screen says where it has become larger than it should."""
+        environment = Environment(
+            loader=PackageLoader("bms_tf.reporting"),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=StrictUndefined,
+        )
+        text = environment.get_template("page.html").render(
+            title=self.title,
+            today=datetime.date.today().isoformat(),
+            names=[run.name for run in self.runs],
+            sections=self.sections(),
+            geometry=curves,
+            downloads={end: base64.b64encode(text.encode()).decode() for end, text in self.tables().items()},
+        )
+        if len(text.encode()) > MOST:
+            print(f"the page has more than {MOST / MEGABYTE:.0f} MB; name fewer runs for a smaller one")
+        return text

@@ -1,0 +1,192 @@
+"""The command: its page, what it refuses, and that it does without TensorFlow."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from PIL import Image
+
+from bms_tf import report
+from bms_tf.core import command
+from bms_tf.reporting.page import Report
+from bms_tf.studies.study import Job
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments):
+    """The command in this process; its errors are raised."""
+    with flagsaver.flagsaver():
+        flags.FLAGS.set_gnu_getopt(True)
+        report.main(flags.FLAGS(["report", *map(str, arguments)]))
+
+
+def refused(*arguments) -> str:
+    with pytest.raises((ValueError, OSError)) as caught:
+        run(*arguments)
+    return command.one_line(caught.value)
+
+
+@pytest.fixture
+def study(tmp_path):
+    """The folder of a study with two finished runs of one method, without a sweep."""
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / "study.gin").write_text(
+        "import bms_tf.studies.study\n"
+        "study.title = 'A <small> one'\nstudy.data = {'ring': ()}\nstudy.methods = [@a/method()]\n"
+        "study.seeds = (0, 1)\nstudy.columns = {'hq_percent': 'max'}\nstudy.protocol = '50 samples'\n"
+        "a/method.name = 'A'\na/method.published = {'ring': {'hq_percent': 67.0}}\n"
+    )
+    rows = []
+    for seed, hq in ((0, 70.0), (1, 80.0)):
+        about = {"path": [], "config": ["train.samples = 50"], "ended": f"2026-11-2{seed}", "machine": {"threads": 1}}
+        scores = {"samples": {"hq_percent": hq}, "real": {"hq_percent": 99.0}}
+        rows.append(Job("ring", "A", (), seed).as_row() | scores | about)
+    (folder / "runs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_a_page_and_its_tables(make_run, study, tmp_path, capsys):
+    folder = make_run(pictures=["samples", "reconstruction_grid"])
+    run(folder, "--out", tmp_path / "new" / "page.html", study)
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        "page.csv",
+        "page.html",
+        "page.md",
+        "page.tex",
+    ]
+    page = (tmp_path / "new/page.html").read_text()
+    titles = re.findall("<h2>(.*)</h2>", page)
+    assert titles == [
+        "Studies",
+        "What was run",
+        "Scores",
+        "Samples over time",
+        "Reconstructions",
+        "Curves",
+        "Settings",
+        "Versions and hashes",
+    ]
+    assert "A &lt;small&gt; one: ring" in page, "a name is text"
+    # 75 on average, 8 above the published 67, with a deviation of sqrt(50).
+    assert "75.0 ± 7.1 ▲" in page and "threads 1" in page
+    assert not re.search(r"""(src|href)=["'](?!data:|#)|url\(|@import""", page), "nothing from elsewhere"
+    assert "page.html (" in capsys.readouterr().out
+
+
+def test_seeds_of_one_folder(make_run, tmp_path):
+    make_run("seeds/seed_0"), make_run("seeds/seed_1", seed=1)
+    found = Report([str(tmp_path / "seeds"), str(tmp_path / "seeds/seed_1") + "/"])
+    assert [own.name for own in found.runs] == ["seed_0", "seed_1"], "each once"
+
+
+def test_ten_thousand_rows_are_quick_and_small(make_run):
+    folder = make_run(rows=10_000)
+    begun = time.process_time()
+    page = Report([str(folder)]).page()
+    seconds = time.process_time() - begun
+    assert len(page.encode()) < 2_000_000, "the rest of the 5 MB is for pictures"
+    assert seconds < 2, f"the page took {seconds:.1f} s of the processor"
+
+
+def test_many_large_pictures_stay_within_the_page(make_run):
+    folder, rng = make_run(), np.random.default_rng(0)
+    for name in ("samples", "reconstruction_grid"):
+        for step in range(1, 9):
+            image = Image.fromarray(rng.integers(0, 256, (500, 500, 3), np.uint8))
+            image.save(folder / "pictures" / f"{name}_{step:07d}.png", compress_level=0)
+    size = len(Report([str(folder)]).page().encode())
+    assert 1_000_000 < size < 5_000_000
+
+
+def test_bad_input_is_one_line(make_run, study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refused().startswith("folders of runs or studies are missing; for example: python -m bms_tf.report")
+    assert refused(tmp_path / "none") == f"{tmp_path}/none is no folder of a run or study; there is no such folder"
+    (tmp_path / "empty").mkdir()
+    assert refused("empty") == "empty holds no run and no study (neither config.gin nor study.gin)"
+    make_run()
+    assert refused("one", "--out=page.pdf") == "--out is 'page.pdf'; it must end with .html"
+    (study / "runs.jsonl").write_text("")
+    assert refused(study).endswith("runs.jsonl has no line so far")
+    (study / "runs.jsonl").write_text('{"data": "ri\n')
+    assert refused(study).startswith(f"{study}/runs.jsonl is damaged (")
+    assert not list(tmp_path.glob("report.*")), "nothing is written"
+
+
+def test_runs_of_a_study_with_different_protocols_are_refused(study):
+    text = (study / "runs.jsonl").read_text()
+    (study / "runs.jsonl").write_text(text.replace("samples = 50", "samples = 60", 1))
+    assert refused(study).startswith("different protocols in the table of ring: train.samples is 60 in ")
+
+
+def test_a_run_without_metrics(make_run):
+    folder = make_run()
+    (folder / "metrics.jsonl").write_text("")
+    assert refused(folder) == f"{folder} is a run without metrics: {folder}/metrics.jsonl has no line so far"
+    (folder / "metrics.jsonl").unlink()
+    assert refused(folder).startswith(f"{folder} is a run without metrics")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("scores.json", '{"step": 40, "sam', "scores.json is damaged (Unterminated string"),
+        ("scores.json", '{"step": 40}', "scores.json is damaged (it has no scores of samples and data)"),
+        ("data.json", "", "data.json is damaged (Expecting value"),
+        ("config.gin", "train.seed = [", "config.gin is damaged ("),
+        ("config.gin", "", "config.gin is damaged (it sets nothing)"),
+    ],
+)
+def test_a_truncated_file(make_run, name, text, said):
+    folder = make_run()
+    (folder / name).write_text(text)
+    assert refused(folder).startswith(f"{folder}/{said}")
+
+
+def test_damaged_lines_are_left_out_and_a_cut_off_one_is(make_run, evaluation, capsys):
+    folder = make_run()
+    with open(folder / "metrics.jsonl", "a") as file:
+        file.write('{"step": 50, "gene\n{"step": 60, "gen')
+    (folder / "evaluation.jsonl").write_text(f"{json.dumps(evaluation())}\n[]\n" + '{"metric')
+    (own,) = Report([str(folder)]).runs
+    assert len(own.log) == 4 and len(own.evaluations) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"{folder}/metrics.jsonl:5 is damaged and is left out",
+        f"{folder}/evaluation.jsonl:2 is damaged and is left out",
+    ]
+
+
+def python(*arguments, cwd):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_it_does_without_tensorflow(make_run, study, tmp_path):
+    code = (
+        "import sys\nsys.argv = ['report', 'one', 'study']\nfrom bms_tf.reporting.page import Report\n"
+        "Report(['one', 'study']).page()\n"
+        "print([name for name in ('tensorflow', 'keras', 'keras_tuner') if name in sys.modules])"
+    )
+    make_run()
+    ended = python("-c", code, cwd=tmp_path)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("[]\n", "", 0)
+
+
+@pytest.mark.slow
+def test_help_and_an_error_of_the_command(tmp_path):
+    shown = python("-m", "bms_tf.report", "--help", cwd=tmp_path)
+    assert shown.returncode == 0 and report.EXAMPLE in shown.stdout and "--out" in shown.stdout
+    ended = python("-m", "bms_tf.report", "nowhere", "--out=a.html", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "error: nowhere is no folder of a run or study; there is no such folder\n"
