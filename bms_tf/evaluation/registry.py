@@ -30,7 +30,8 @@ def listed() -> dict[str, Listed]:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef):
                 names = [argument.arg for argument in node.args.args]
-                if len(names) == 2 and names[0] in FIRST and names[1] == "reference":
+                keywords = {argument.arg for argument in node.args.kwonlyargs}
+                if len(names) == 2 and names[0] in FIRST and names[1] == "reference" and "seed" in keywords:
                     summary = (ast.get_docstring(node) or "").split("\n")[0]
                     found[node.name] = Listed(f"bms_tf.metrics.{path.stem}", summary)
     return found
