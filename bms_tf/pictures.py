@@ -6,7 +6,7 @@ No pyplot: a Figure of its own needs no display and leaves no global state.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import gin
 import numpy as np
@@ -135,7 +135,7 @@ def nearest_training(
     reference: np.ndarray,
     reconstruct: Reconstruct | None = None,
     *,
-    data: Callable,
+    data: Callable[[str, int, int, int], Iterable],
     columns: int = 8,
     rows: int = 4,
 ) -> Figure:

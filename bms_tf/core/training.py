@@ -3,17 +3,19 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
 import gin
 import numpy as np
 import tensorflow as tf
+from matplotlib.figure import Figure
 
-from bms_tf.core import callbacks, config
+from bms_tf.core import callbacks, config, memory
 from bms_tf.core.checkpoints import Checkpoints
 from bms_tf.core.devices import fetching, noticing_lost_workers, one_device
 from bms_tf.core.keras import keras
@@ -49,8 +51,8 @@ class Run:
         evaluation_share: float = 1.0,
         checkpoint_every: int = 1000,
         keep_checkpoints: int = 3,
-        metrics: Sequence[Callable] = (),
-        pictures: Sequence[Callable] = (),
+        metrics: Sequence[Callable[..., Mapping[str, float]]] = (),
+        pictures: Sequence[Callable[..., Figure | None]] = (),
         samples: int = 2500,
         real_split: str = "validation",
         seed: int = 0,
@@ -93,7 +95,11 @@ class Run:
             raise ValueError(f"train.batch_size is {batch_size}; it must be a multiple of {parts}")
         keras.utils.set_random_seed(seed)
         with self.strategy.scope(), computing_in(precision):
-            self.system = system(seed=seed)
+            with memory.weights_checked():
+                self.system = system(seed=seed)
+            memory.check_batch(self.system.networks.values(), batch_size // (replicas * accumulate))
+            # As they are drawn and put together, and twice as long where a metric computes in float64.
+            memory.check(4 * samples * math.prod(self.system.data_shape), f"train.samples = {samples:,}")
             optimizers = {}
             for player in self.system.players:
                 with gin.config_scope(player):
@@ -289,7 +295,9 @@ def new_run() -> Run:
     """The run that gin now describes, with nothing left of an earlier one in this process."""
     keras.backend.clear_session()
     with config.one_line_errors():
-        return Run()
+        run = Run()
+    config.check_scopes(run.system.players)
+    return run
 
 
 def write_whole(path: str, text: str):

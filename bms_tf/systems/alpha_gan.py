@@ -47,7 +47,7 @@ class AlphaGAN(System):
         generator_lambda: float = gin.REQUIRED,
         autoencoder_updates: int = 2,
         samples: bool = True,
-        prior_term: Callable | None = None,
+        prior_term: Callable[[divergences.Posterior, tf.Tensor], tf.Tensor] | None = None,
         seed: int = 0,
         ema: float | None = None,
     ):
