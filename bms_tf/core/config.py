@@ -186,11 +186,11 @@ def shipped() -> dict[str, dict[str, str]]:
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Inside, an error of a configurable that the settings are to blame for is a `ConfigError`, see `errors`."""
+    """Inside, an error that is the user's becomes a `ConfigError`, see `errors.of_the_user`."""
     try:
         yield
     except Exception as error:
-        if line := errors.of_settings(error):
+        if line := errors.of_the_user(error):
             raise ConfigError(line) from error
         raise
 

@@ -1,4 +1,4 @@
-"""Which errors from inside a configurable are the settings' fault, and the one line that says so.
+"""Which errors from inside a configurable are the user's, and the one line that says so.
 
 gin adds a line to the message for each configurable that an error passes through.
 """
@@ -6,14 +6,16 @@ gin adds a line to the message for each configurable that an error passes throug
 import re
 
 _CALLERS = re.compile(r"\n  In call to configurable '([^']+)' .*?(?: in scope '(.+)')?$", re.MULTILINE)
+# What a TensorFlow operation says that was to read or decode an example.
+_UNREAD = re.compile(r"^(?:\{\{.*?\}\} )?(.*)\n\t \[\[.*?\{\{node \S*(?:ReadFile|Decode)", re.MULTILINE)
 
 
-def of_settings(error: Exception) -> str | None:
+def of_the_user(error: Exception) -> str | None:
     """The line for a user, or None for a fault of the program.
 
-    The settings are to blame for a `ValueError` or `OSError` of a configurable; for a parameter that is left unset; for
-    a function that is called in a way for which it is not made; for a configurable that is built of itself; and for
-    more memory than there is.
+    It is the user's where a configurable raises a `ValueError` or `OSError`; a parameter is left unset; a function is
+    called in a way for which it is not made; a configurable is built of itself; there is not as much memory; or a file
+    is gone or changed while it is read again and again.
     """
     if _is_recursion(error):  # before its message is asked for, which recurs through all of gin's lines
         return "a configurable is made of itself, without an end"
@@ -21,6 +23,8 @@ def of_settings(error: Exception) -> str | None:
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
         wanted = re.search(r"OOM when allocating .*?(?= by allocator|$)", message, flags=re.MULTILINE)
         return f"out of memory: {short(wanted[0] if wanted else message)}"
+    if unread := _UNREAD.search(message):
+        return f"the data cannot be read any more: {unread[1]}"
     if isinstance(error, (RuntimeError, TypeError)):
         return _unset(message) or (_wrongly_called(message, callers[0]) if callers else None)
     if callers and isinstance(error, (ValueError, OSError)):
