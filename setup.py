@@ -52,6 +52,7 @@ def per_stack(first: list[str], second: list[str]) -> list[str]:
 SERVING = [
     "grpcio-health-checking",
     "nicegui>=3",
+    "orjson",
     "requests",
     *per_stack(["tensorflow-serving-api==2.15.1"], ["tensorflow-serving-api>=2.18"]),
 ]
@@ -73,6 +74,6 @@ setup(
     extras_require={
         "cuda": per_stack(["tensorflow[and-cuda]==2.15.1"], ["tensorflow[and-cuda]==2.21.*"]),
         "serving": SERVING,
-        "test": ["psutil", "pytest", "pytest-xdist", "ruff", *SERVING],
+        "test": ["playwright", "psutil", "pytest", "pytest-xdist", "ruff", *SERVING],
     },
 )
