@@ -53,6 +53,7 @@ def per_stack(first: list[str], second: list[str]) -> list[str]:
 SERVING = [
     "grpcio-health-checking",
     "nicegui>=3",
+    "orjson",
     "requests",
     *per_stack(["tensorflow-serving-api==2.15.1"], ["tensorflow-serving-api>=2.18"]),
 ]
@@ -106,6 +107,7 @@ setup(
         "serving": SERVING,
         "test": [
             "basedpyright",
+            "playwright",
             "prdc",
             "psutil",
             "pytest",

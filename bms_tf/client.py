@@ -9,14 +9,21 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import grpc
 import numpy as np
-import requests
 from absl import flags
 from PIL import Image
-from urllib3.util import Timeout
 
 from bms_tf.core import command
+
+try:
+    import grpc
+    import requests
+    from urllib3.util import Timeout
+except ImportError as error:
+    missing = f'{error.name} is missing: pip install "bms-tf[serving]"'
+    if __name__ == "__main__":
+        raise SystemExit(f"error: {missing}") from None
+    raise ImportError(missing, name=error.name) from error
 
 EXAMPLE = "python -m bms_tf.client --server=localhost:8500 --model=ring --n=64 --out=grid.png"
 ATTEMPTS = 5
@@ -24,6 +31,7 @@ FIRST_WAIT = 0.1  # seconds; doubled with each further attempt
 
 _HTTP = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
+    403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
     413: grpc.StatusCode.RESOURCE_EXHAUSTED,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -53,8 +61,14 @@ class Grpc:
     """The official stubs; they import TensorFlow."""
 
     def __init__(self, address: str, *, deadline: float = 30.0):
-        """`address`: "host:port"; `deadline`: seconds for a call with all of its retries."""
-        from tensorflow_serving.apis import prediction_service_pb2_grpc
+        """`address`: "host:port"; `deadline`: seconds for a call with all of its retries.
+
+        Raises ValueError where tensorflow-serving-api is not installed.
+        """
+        try:
+            from tensorflow_serving.apis import prediction_service_pb2_grpc
+        except ImportError as error:
+            raise ValueError(f'{error.name} is missing: pip install "bms-tf[serving]"') from error
 
         wait = {"initialBackoff": f"{FIRST_WAIT}s", "maxBackoff": "2s", "backoffMultiplier": 2}
         retry = {"maxAttempts": ATTEMPTS, **wait, "retryableStatusCodes": ["UNAVAILABLE"]}
@@ -171,8 +185,9 @@ class Client:
     ) -> dict[str, np.ndarray]:
         """What a signature makes of `inputs`, each [B, ...]: its `outputs`, or all of them, each [B, ...].
 
-        Floats are sent as float32 and integers as int64. Raises ServerError, and ValueError for inputs without rows or
-        of unequal numbers of them.
+        Floats are sent as float32 and integers as int64. Raises ServerError, and ValueError for inputs without rows, of
+        unequal numbers of them, or with one that is not finite: a server may merge requests, and models that were
+        exported by older versions then fail them all.
         """
         arrays = {name: np.asarray(value) for name, value in inputs.items()}
         arrays = {n: a.astype(np.float32 if a.dtype.kind == "f" else np.int64) for n, a in arrays.items()}
@@ -180,6 +195,10 @@ class Client:
         if len(rows) != 1 or 0 in rows:
             shapes = {name: array.shape for name, array in arrays.items()}
             raise ValueError(f"the inputs have shapes {shapes}; they must have equal numbers of rows, at least one")
+        for name, array in arrays.items():
+            finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+            if not finite.all():
+                raise ValueError(f"{name} is not finite in row {finite.argmin()}")
         parts = [
             self.transport.predict(
                 self.model,
@@ -235,7 +254,7 @@ def main(_):
     else:
         from bms_tf import pictures  # late, for a fast --help
 
-        pictures.samples_of(x).savefig(args.out)
+        pictures.samples_of(x, title=f"{args.n} samples of {args.model}").savefig(args.out)
     print(f"{args.out}: {args.n} samples of {args.model}, each {list(x.shape[1:])}")
 
 

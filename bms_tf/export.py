@@ -1,5 +1,7 @@
 """Exports a trained model as a SavedModel: python -m bms_tf.export --run_dir=runs/ring --name=ring"""
 
+import os
+
 from absl import flags
 
 from bms_tf.core import command
@@ -21,7 +23,10 @@ def main(_):
     startup.import_tensorflow()
     from bms_tf.core import exporting
 
-    print(exporting.export(RUN_DIR.value, NAME.value, EXPORT_DIR.value, ALLOW_IMPORT.value))
+    path, signatures = exporting.export(RUN_DIR.value, NAME.value, EXPORT_DIR.value, ALLOW_IMPORT.value).split("\n", 1)
+    print(f"{path}\n{signatures}")
+    which = f"--model_dir={EXPORT_DIR.value} --name={NAME.value} --version={os.path.basename(path)}"
+    print(f"TensorFlow Serving loads it once it has a label: python -m bms_tf.label {which} --label=stable")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,14 @@ No pyplot: a Figure of its own needs no display and leaves no global state.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import gin
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from scipy.ndimage import gaussian_filter
 from sklearn.neighbors import NearestNeighbors
 
@@ -35,9 +37,14 @@ def density(
         samples, reference: [N, 2] and [M, 2]. The axes are the reference's range and a margin; samples outside are
             counted in the title.
         reconstruct: not used.
-        bins: of the histogram, along each axis.
+        bins: of the histogram, along each axis; at most 10,000.
         blur: standard deviation of the Gaussian it is smoothed with, in bins.
+
+    Raises:
+        ValueError: for a value out of range.
     """
+    if not 1 <= bins <= 10_000 or blur < 0:
+        raise ValueError(f"density.bins is {bins} and blur {blur}; they must lie in 1..10000 and not be negative")
     low, high = reference.min(axis=0), reference.max(axis=0)
     margin = 0.15 * (high - low).max()
     limits = np.stack([low - margin, high + margin], axis=1)
@@ -56,19 +63,61 @@ def density(
     return figure
 
 
+FEW = 500  # samples that are drawn as dots; of more the density is
+
+
 def points(samples: np.ndarray, modes: np.ndarray | None = None, title: str = "") -> Figure:
-    """Where samples [N, 2] lie, the brighter the fewer; circles around the `modes` [M, 2] of the true density."""
+    """Where samples [N, 2] lie: few as dots, many as their density in the colors of `density`, the brighter the more.
+
+    Circles stand around the `modes` [M, 2] of the true density, where they are known.
+    """
+    around = samples if modes is None else np.concatenate([samples, modes])
+    figure, axes = _plane(around, title)
+    if len(samples) <= FEW:
+        axes.plot(*samples.T, "o", color=_BRIGHT, markersize=4, markeredgewidth=0, alpha=0.8, label="samples")
+    else:
+        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        counts, *_ = np.histogram2d(*samples.T, bins=200, range=[(left, right), (bottom, top)])
+        image = gaussian_filter(counts / len(samples), 1.0)
+        shown = axes.imshow(
+            image.T, origin="lower", extent=(left, right, bottom, top), cmap="magma", norm=PowerNorm(0.25, vmin=0)
+        )
+        figure.colorbar(
+            shown, shrink=0.8, format=PercentFormatter(1.0), label="share of the samples in one of 200 x 200 cells"
+        )
+    _circle(axes, modes)
+    return figure
+
+
+def walk(path: np.ndarray, at: int, modes: np.ndarray | None = None) -> Figure:
+    """The point `at` of a path [N, 2] through the plane, and the rest of the path."""
+    figure, axes = _plane(path if modes is None else np.concatenate([path, modes]), "")
+    axes.plot(*path.T, "-", color="0.6", linewidth=1, label="the walk")
+    axes.plot(*path[at], "o", color=_BRIGHT, markersize=14, markeredgecolor="white", markeredgewidth=1.5, label="here")
+    _circle(axes, modes)
+    return figure
+
+
+_BRIGHT = "#fc8961"  # of the color map magma, far from its dark end, on which it is drawn
+
+
+def _plane(around: np.ndarray, title: str) -> tuple[Figure, Axes]:
+    """A dark square with all of the points `around` in it, NaN aside, to the same scale along both axes."""
+    finite = around[np.isfinite(around).all(axis=1)]
+    low, high = (finite.min(axis=0), finite.max(axis=0)) if len(finite) else (-np.ones(2), np.ones(2))
+    half = 0.5 * (high - low).max() * 1.15 or 1.0
+    (left, bottom), (right, top) = (low + high) / 2 - half, (low + high) / 2 + half
     figure = Figure(figsize=(6, 6), layout="constrained")
     axes = figure.subplots()
-    around = samples if modes is None else np.concatenate([samples, modes])
-    (left, bottom), (right, top) = around.min(axis=0) - 0.1, around.max(axis=0) + 0.1
-    axes.hexbin(
-        *samples.T, gridsize=100, mincnt=1, norm=PowerNorm(0.25), cmap="viridis_r", extent=(left, right, bottom, top)
-    )
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", title=title, facecolor="black")
+    return figure, axes
+
+
+def _circle(axes: Axes, modes: np.ndarray | None):
     if modes is not None:
-        axes.scatter(*np.transpose(modes), s=300, facecolors="none", edgecolors="tab:red")
-    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", title=title)
-    return figure
+        axes.plot(*np.transpose(modes), "o", markersize=17, fillstyle="none", color="cyan", label="true modes")
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=3, frameon=False, labelspacing=1.0)
 
 
 def samples_of(x: np.ndarray, modes: np.ndarray | None = None, title: str = "") -> Figure:
@@ -81,8 +130,9 @@ def samples_of(x: np.ndarray, modes: np.ndarray | None = None, title: str = "") 
 def curves(samples: np.ndarray, title: str = "") -> Figure:
     """Samples [N, D] as curves over their dimensions."""
     figure = Figure(figsize=(6, 6), layout="constrained")
-    figure.subplots().plot(samples.T, linewidth=0.5)
-    figure.suptitle(title)
+    axes = figure.subplots()
+    axes.plot(samples.T, linewidth=0.5)
+    axes.set(title=title, xlabel="dimension")
     return figure
 
 
@@ -116,7 +166,7 @@ def nearest_training(
     reference: np.ndarray,
     reconstruct: Reconstruct | None = None,
     *,
-    data: Callable,
+    data: Callable[[str, int, int, int], Iterable],
     columns: int = 8,
     rows: int = 4,
 ) -> Figure:

@@ -4,6 +4,7 @@ In production, models are served by TensorFlow Serving: see the README.
 """
 
 import contextlib
+import ipaddress
 import signal
 import socket
 import sys
@@ -15,19 +16,22 @@ from bms_tf.core import command
 EXAMPLE = "python -m bms_tf.serve --model_dir=savedmodels"
 
 MODEL_DIR = flags.DEFINE_string("model_dir", "savedmodels", "The folder of the models, NAME/VERSION/.")
-HOST = flags.DEFINE_string("host", "127.0.0.1", "The address to listen on; 0.0.0.0 lets other machines in.")
+HOST = flags.DEFINE_string("host", "127.0.0.1", "The address to listen on; 0.0.0.0 lets every other machine in.")
+ALLOW_HOST = flags.DEFINE_multi_string("allow_host", [], "A name by which browsers reach it, through a proxy for one.")
 PORT = flags.DEFINE_integer("port", 8500, "For gRPC; 0 takes any.", lower_bound=0, upper_bound=65535)
 REST_PORT = flags.DEFINE_integer("rest_port", 8501, "For REST and the page.", lower_bound=0, upper_bound=65535)
-MAX_ROWS = flags.DEFINE_integer("max_rows", 256, "The most rows of one request.", lower_bound=1)
+MAX_ROWS = flags.DEFINE_integer("max_rows", 64, "The most rows of one request, as in batching.config.", lower_bound=1)
 MAX_MEGABYTES = flags.DEFINE_integer("max_megabytes", 16, "The largest request.", lower_bound=1, upper_bound=1024)
-MAX_CONCURRENCY = flags.DEFINE_integer("max_concurrency", 256, "The most requests at once, of each protocol.")
+MAX_CONCURRENCY = flags.DEFINE_integer("max_concurrency", 256, "The most requests at once.", lower_bound=1)
 DRAIN_SECONDS = 10  # what is in progress at the end may take this long
+SWITCH_SECONDS = 0.001  # after which a busy thread lets others run; Python's own 0.005 is many times a small request
 
 
 def main(_):
     """Parses the flags and serves until SIGTERM or Ctrl-C."""
     try:
         import grpc_health  # noqa: F401
+        import orjson  # noqa: F401
         import tensorflow_serving  # noqa: F401
         import uvicorn
         from starlette.applications import Starlette
@@ -37,18 +41,20 @@ def main(_):
     from bms_tf.core import startup
 
     startup.import_tensorflow()
-    from bms_tf.serving import grpc_server, page, rest
+    from bms_tf.serving import grpc_server, guard, page, rest
     from bms_tf.serving.models import Models
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     max_bytes = MAX_MEGABYTES.value * 2**20
     with listen(HOST.value, REST_PORT.value) as rest_socket:
-        models = Models(MODEL_DIR.value, max_rows=MAX_ROWS.value, warn=lambda line: print(line, file=sys.stderr))
-        grpc = grpc_server.Server(
-            models,
-            f"{HOST.value}:{PORT.value}",
-            max_bytes=max_bytes,
-            max_concurrency=MAX_CONCURRENCY.value,
+        models = Models(
+            MODEL_DIR.value,
+            max_rows=MAX_ROWS.value,
+            max_requests=MAX_CONCURRENCY.value,
+            warn=lambda line: print(line, file=sys.stderr),
         )
+        address = address_of(HOST.value, PORT.value)
+        grpc = grpc_server.Server(models, address, max_bytes=max_bytes, max_requests=MAX_CONCURRENCY.value)
         pages = page.application(models)
 
         @contextlib.asynccontextmanager
@@ -59,31 +65,46 @@ def main(_):
                 yield
             grpc.drain(DRAIN_SECONDS)  # REST is drained by now
 
-        routes = [*rest.routes(models, max_bytes), Mount("/", pages, max_body_size=max_bytes)]
-        app = Starlette(routes=routes, lifespan=lifespan)
+        routes = [*rest.routes(models, max_bytes), Mount("/", pages, max_body_size=page.MAX_UPLOAD + 2**16)]
+        app = guard.Guard(Starlette(routes=routes, lifespan=lifespan), [HOST.value, *ALLOW_HOST.value])
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again once all is drained
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            limit_concurrency=MAX_CONCURRENCY.value,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
-        )
+        config = uvicorn.Config(app, http=guard.Protocol, log_level="error", timeout_graceful_shutdown=DRAIN_SECONDS)
         uvicorn.Server(config).run(sockets=[rest_socket])
 
 
+def address_of(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def listen(host: str, port: int) -> socket.socket:
-    """Raises OSError, with the address, where the port is taken."""
+    """Raises OSError, with the address and the flag, where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), backlog=1024)
+        return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        reason = f"{error.strerror}; --rest_port takes another port, 0 any"
+        raise OSError(f"cannot listen on {address_of(host, port)}: {reason}") from error
+
+
+def is_open(host: str) -> bool:
+    """Whether other machines can reach a server that listens on `host`."""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
 
 
 def print_address(models, port: int, rest_port: int):
     """What is served where, and that this is for development."""
     print("This server is for development; production means TensorFlow Serving (see the README).")
+    if is_open(HOST.value):
+        print(
+            f"--host={HOST.value}: every machine that can reach this one can use the models and the page; there is no "
+            "password and no encryption"
+        )
     print("models: " + ", ".join(f"{model.name} version {model.version}" for model in models.by_name.values()))
-    print(f"gRPC at {HOST.value}:{port}, REST and a page at http://{HOST.value}:{rest_port}", flush=True)
+    rest = address_of(HOST.value, rest_port)
+    print(f"gRPC at {address_of(HOST.value, port)}, REST and a page at http://{rest}", flush=True)
 
 
 if __name__ == "__main__":

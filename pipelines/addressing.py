@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 MIXTURE_SPLITS = ("train", "validation", "test")
+MOST_NUMBERS = 2**28  # in a finite split that is kept in memory: 1 GB
 
 
 def check_request(split: str, start_step: int, examples_per_step: int, *, allowed: Sequence[str]) -> None:
@@ -19,6 +20,12 @@ def check_request(split: str, start_step: int, examples_per_step: int, *, allowe
         raise ValueError(f"start_step={start_step}: must be at least 0")
     if examples_per_step < 1:
         raise ValueError(f"examples_per_step={examples_per_step}: must be at least 1")
+
+
+def check_held_out(held_out: int, numbers: int) -> None:
+    """Raises ValueError where a split would have no example, or more than memory is for, at `numbers` each."""
+    if not 1 <= held_out <= MOST_NUMBERS // numbers:
+        raise ValueError(f"held_out is {held_out}; it must lie in 1..{MOST_NUMBERS // numbers}")
 
 
 def shares(
@@ -80,11 +87,14 @@ def mixture(
         float32 [share, D] (train), or [examples_per_step, D] with a smaller last batch.
 
     Raises:
-        ValueError: for an unknown split, a bad step or batch size.
+        ValueError: for an unknown split, a bad step or batch size, and for values out of range.
     """
     check_request(split, start_step, examples_per_step, allowed=MIXTURE_SPLITS)
     centers = np.asarray(centers, np.float32)
     modes, dimensions = centers.shape
+    check_held_out(held_out, dimensions)
+    if not (np.min(std) >= 0 and np.isfinite(std).all()):
+        raise ValueError(f"std is {std}; it must be finite and not negative")
 
     def draw(step: tf.Tensor, count: int) -> tf.Tensor:
         # Always Philox: the default algorithm depends on the device.

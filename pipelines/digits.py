@@ -19,10 +19,10 @@ TEST_IMAGES = 360
 def digit_records(part: str, size: int) -> InMemory:
     """The digits of "train" or "test": `image`, float32 [size, size, 1] in [-1, 1], and `label`, int64.
 
-    Raises ValueError for a size under the 8 pixels of the scans.
+    Raises ValueError for a size under the 8 pixels of the scans, or over 512.
     """
-    if size < 8:
-        raise ValueError(f"digits of {size} pixels: they are scanned with 8, and can be larger only")
+    if not 8 <= size <= 512:
+        raise ValueError(f"digits of {size} pixels: they are scanned with 8, and can be larger only, up to 512")
     pixels, labels = load_digits(return_X_y=True)  # pixels in [0, 16]
     with tf.device("CPU:0"):  # the same numbers on every machine
         # Bilinear, as it stays within the range and leaves the strokes smooth.

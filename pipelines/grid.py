@@ -9,7 +9,12 @@ from pipelines.addressing import mixture
 
 @gin.configurable
 def grid_centers(*, side: int = 5, spacing: float = 2.0) -> np.ndarray:
-    """Centers of the modes, float64 [side^2, 2]: a square lattice around 0, by default {-4, -2, 0, 2, 4}^2."""
+    """Centers of the modes, float64 [side^2, 2]: a square lattice around 0, by default {-4, -2, 0, 2, 4}^2.
+
+    Raises ValueError for no mode, or more than 10,000.
+    """
+    if not 1 <= side <= 100:
+        raise ValueError(f"grid_centers.side is {side}; it must lie in 1..100")
     axis = spacing * (np.arange(side) - (side - 1) / 2)
     return np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
 

@@ -2,97 +2,26 @@
 
 import functools
 import hashlib
-import json
 import logging
 import os
-import pathlib
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, NamedTuple
 
 import gin
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 from tqdm import tqdm
 
 from pipelines.addressing import check_request
-from pipelines.pictures import centered, check_shape, maybe_flipped, scaled
+from pipelines.picture_files import Picture, index
+from pipelines.pictures import centered, check_shape, maybe_flipped, scaled, upright
 from pipelines.records import InMemory, batches
 
 SPLITS = ("train", "train_once", "validation", "test")
-SUFFIXES = (".png", ".jpg", ".jpeg")
 # What Pillow calls the pictures that are not plain 8-bit RGB.
 CONVERTED = {"1": "black and white", "L": "gray", "LA": "gray with alpha", "P": "palette", "RGBA": "RGBA"}
 CONVERTED |= {"CMYK": "CMYK", "I;16": "16-bit", "I": "16-bit"}
-
-
-class Picture(NamedTuple):
-    """What indexing found out about a file; `fault` is empty for a picture that can be read."""
-
-    stamp: str  # size and time of the file, to see whether it changed
-    fault: str
-    width: int = 0
-    height: int = 0
-    mode: str = ""
-    transparent: bool = False
-
-
-def _look(path: str, stamp: str) -> Picture:
-    """Decodes the whole picture: a truncated one has a good header."""
-    try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            image.load()
-            return Picture(stamp, "", image.width, image.height, image.mode, image.has_transparency_data)
-    except Exception as error:  # Pillow's decoders raise many kinds
-        return Picture(stamp, " ".join(str(error).split()) or type(error).__name__)
-
-
-@functools.cache
-def index(folder: str) -> dict[str, Picture]:
-    """Every picture under `folder` by its relative name, each looked at once and then remembered in the user's cache.
-
-    Raises ValueError if there is no such folder or no picture in it.
-    """
-    if not os.path.isdir(folder):
-        raise ValueError(f"image_folder.folder is {folder!r}, which is no folder")
-    stamps = {}
-    for root, _, files in os.walk(folder, followlinks=True):
-        for file in files:
-            if file.lower().endswith(SUFFIXES) and not file.startswith("."):
-                path = os.path.join(root, file)
-                status = os.stat(path)
-                stamps[os.path.relpath(path, folder)] = f"{status.st_size} {status.st_mtime_ns}"
-    if not stamps:
-        raise ValueError(f"{folder} and its sub-folders hold no picture ({', '.join(SUFFIXES)})")
-    key = hashlib.sha1(os.path.realpath(folder).encode()).hexdigest()
-    root = os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "bms_tf")
-    cache = pathlib.Path(root).expanduser() / f"pictures_{key}.json"
-    try:
-        known = {name: Picture(*values) for name, values in json.loads(cache.read_text()).items()}
-    except (OSError, ValueError, TypeError):  # none, or a damaged one
-        known = {}
-    found = {name: known[name] for name, stamp in stamps.items() if name in known and known[name].stamp == stamp}
-    new = sorted(stamps.keys() - found.keys())
-    if new:
-        with ThreadPoolExecutor() as pool:  # Pillow decodes outside Python's lock
-            looked = pool.map(lambda name: _look(os.path.join(folder, name), stamps[name]), new)
-            found |= zip(new, tqdm(looked, total=len(new), desc=f"looking at {folder}", disable=len(new) < 1000))
-        _write(json.dumps(found), cache)
-    return dict(sorted(found.items()))
-
-
-def _write(text: str, path: pathlib.Path) -> None:
-    """All of the file or none of it. A cache that cannot be written costs only time."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            file.write(text)
-        os.replace(file.name, path)
-    except OSError as error:
-        logging.warning("%s cannot be written (%s): the pictures are looked at anew each time", path, error)
 
 
 @functools.cache  # so that it is said once
@@ -109,6 +38,19 @@ def _usable(folder: str, crop: int | None, unreadable: str) -> dict[str, Picture
         if unreadable == "error" or not good:
             raise ValueError(text)
         logging.warning("%s; left out", text)
+    firsts: dict[str, str] = {}
+    copies = {
+        name: firsts[picture.digest]
+        for name, picture in good.items()
+        if firsts.setdefault(picture.digest, name) != name
+    }
+    if copies:
+        copy, first = min(copies.items())
+        logging.warning(
+            "%d of %d pictures in %s are copies of others, such as %s of %s; each picture counts once",
+            *(len(copies), len(found), folder, copy, first),
+        )
+        good = {name: picture for name, picture in good.items() if name not in copies}
     small = [name for name, picture in good.items() if crop and min(picture.width, picture.height) < crop]
     if small:
         first, picture = small[0], good[small[0]]
@@ -143,11 +85,12 @@ def image_folder(
     unreadable: Literal["leave_out", "error"] = "leave_out",
     in_memory: bool = False,
 ) -> tf.data.Dataset:
-    """The central square of every picture, resized. Orientation tags of cameras are not followed.
+    """The central square of every picture, resized. A photo is turned as its camera's orientation tag says.
 
     Args:
         split: "train" is endless, each epoch in another order; "train_once", "validation" and "test" are one ordered
             pass, given to every worker whole. Which picture is where depends on the names of all, and on nothing else.
+            A picture that is there more than once, by its file's content, counts once, under the first of its names.
         start_step, examples_per_step, input_context: see `addressing.shares`.
         seed: with the epoch, the key of the order and of flips.
         folder: with pictures in it or in its sub-folders, which are not told apart.
@@ -155,8 +98,9 @@ def image_folder(
         crop: side of the square, in pixels of the picture; None takes the largest that it has.
         flip: mirror half of the training pictures left to right.
         held_out: the share of the pictures in validation, and that in test, each at least one picture.
-        unreadable: what to do about corrupt, truncated and empty files. They are found by decoding each picture once,
-            which is remembered in the user's cache.
+        unreadable: what to do about corrupt, truncated and empty files, pictures of more than `MAX_PIXELS`, broken
+            links and what is no file. They are found by decoding each picture once, which is remembered in the user's
+            cache.
         in_memory: decode each picture once, at the start, and keep its square of H x H x C bytes: rounded to 8 bits.
 
     Returns:
@@ -180,12 +124,15 @@ def image_folder(
     names = sorted(pictures, key=lambda name: hashlib.sha1(name.encode()).digest())
     parts = {"test": names[:count], "validation": names[count : 2 * count]}
     names = parts.get(split, names[2 * count :])
-    paths = tuple(os.path.join(folder, name) for name in names)
-    transparent = tuple(pictures[name].transparent for name in names)
+    files = Files(
+        path=tuple(os.path.join(folder, name) for name in names),
+        transparent=tuple(pictures[name].transparent for name in names),
+        orientation=tuple(pictures[name].orientation for name in names),
+    )
     if in_memory:
-        records = InMemory({"pixels": _pixels(paths, transparent, crop, tuple(shape))})
+        records = InMemory({"pixels": _pixels(files, crop, tuple(shape))})
     else:
-        records = InMemory({"path": tf.constant(paths), "transparent": tf.constant(transparent)})
+        records = InMemory({field: tf.constant(values) for field, values in files._asdict().items()})
 
     def decode(record: dict, key: tf.Tensor) -> tf.Tensor:
         image = scaled(record["pixels"], shape) if in_memory else _square(record, crop, shape)
@@ -194,21 +141,30 @@ def image_folder(
     return batches(records, decode, split, start_step, examples_per_step, seed, input_context)
 
 
+class Files(NamedTuple):
+    """The pictures of a split, column by column: what is needed to decode each."""
+
+    path: tuple[str, ...]
+    transparent: tuple[bool, ...]
+    orientation: tuple[int, ...]
+
+
 def _square(record: dict, crop: int | None, shape: Sequence[int]) -> tf.Tensor:
     """The picture at a path as float32 of `shape` in [-1, 1]."""
     data = tf.io.read_file(record["path"])
-    image = centered(tf.cond(record["transparent"], lambda: _over_white(data), lambda: _rgb(data)), crop)
+    image = tf.cond(record["transparent"], lambda: _over_white(data), lambda: _rgb(data))
+    image = centered(upright(image, record["orientation"]), crop)
     return scaled(tf.image.rgb_to_grayscale(image) if shape[-1] == 1 else image, shape)
 
 
 @functools.cache  # a run asks for each split several times
-def _pixels(paths: tuple, transparent: tuple, crop: int | None, shape: tuple) -> np.ndarray:
+def _pixels(files: Files, crop: int | None, shape: tuple) -> np.ndarray:
     """All of the squares, uint8 [N, H, W, C]."""
-    files = tf.data.Dataset.from_tensor_slices({"path": list(paths), "transparent": list(transparent)})
-    squares = files.map(lambda record: _square(record, crop, shape), num_parallel_calls=tf.data.AUTOTUNE)
+    records = tf.data.Dataset.from_tensor_slices({field: list(values) for field, values in files._asdict().items()})
+    squares = records.map(lambda record: _square(record, crop, shape), num_parallel_calls=tf.data.AUTOTUNE)
     pixels = squares.map(lambda x: tf.cast(tf.round((x + 1.0) * 127.5), tf.uint8)).prefetch(64)
-    bar = tqdm(pixels.as_numpy_iterator(), total=len(paths), desc="decoding", disable=len(paths) < 1000)
-    return np.stack(list(bar))
+    count = len(files.path)
+    return np.stack(list(tqdm(pixels.as_numpy_iterator(), total=count, desc="decoding", disable=count < 1000)))
 
 
 def _rgb(data: tf.Tensor) -> tf.Tensor:

@@ -19,6 +19,16 @@ def centered(image: tf.Tensor, side: int | None) -> tf.Tensor:
     return tf.image.crop_to_bounding_box(image, (height - side) // 2, (width - side) // 2, side, side)
 
 
+def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """The image [H, W, C] as it was seen: turned and mirrored as Exif's orientation, int [] in 1..8, asks for."""
+    rows_are_columns = orientation >= 5
+    from_the_right = tf.reduce_any(orientation == [2, 3, 6, 7])
+    from_below = tf.reduce_any(orientation == [3, 4, 7, 8])
+    image = tf.cond(rows_are_columns, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+    image = tf.cond(from_the_right, lambda: tf.reverse(image, [1]), lambda: image)
+    return tf.cond(from_below, lambda: tf.reverse(image, [0]), lambda: image)
+
+
 def scaled(image: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
     """Pixels in 0..255 as float32 of `shape` in [-1, 1], resized bilinearly with an antialiasing filter."""
     if image.shape != tuple(shape):

@@ -55,7 +55,7 @@ def _records(name, part, features, data_dir, in_memory, window):
         )
     size = builder.info.splits[part].num_examples
     if not size:
-        raise ValueError(f"{name} has no example in {part!r}")
+        raise ValueError(f"{name} has no example in {part!r}; a smaller held_out leaves some")
     dataset = builder.as_dataset(
         split=part,
         decoders={"image": tfds.decode.SkipDecoding()},

@@ -12,7 +12,11 @@ def ring_centers(*, modes: int = 8, radius: float = 1.0) -> np.ndarray:
     """Centers of the modes, float64 [modes, 2], at the angles 2 pi i / modes.
 
     (Public code often has `linspace(0, 2 * pi, 8)`, whose first and last mode are the same.)
+
+    Raises ValueError for no mode, or more than 10,000.
     """
+    if not 1 <= modes <= 10_000:
+        raise ValueError(f"ring_centers.modes is {modes}; it must lie in 1..10000")
     angles = 2 * np.pi * np.arange(modes) / modes
     return radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 

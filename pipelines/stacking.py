@@ -38,6 +38,9 @@ def stacked(
     `decode(record)` gives (image, label) of one digit; `request`: as `batches`; `held_out`: stacks of a finite split.
     """
 
+    if held_out < 1:
+        raise ValueError(f"held_out is {held_out}; it must be at least 1")
+
     def stack(digits: tuple, key: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         images, classes = zip(*map(decode, digits))
         image = tf.concat(images, axis=-1)

@@ -2,6 +2,7 @@
 
 import collections.abc
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable
@@ -21,18 +22,34 @@ def parameters(function_or_class: Callable) -> dict[str, Any]:
     """
     is_class = inspect.isclass(function_or_class)
     function = function_or_class.__init__ if is_class else function_or_class
-    try:
-        hints = typing.get_type_hints(function)
-    except (NameError, TypeError, AttributeError):  # names that exist for type checkers only, or a callable object
-        hints = {}
+    hints = _hints(function)
     signature = list(inspect.signature(function).parameters.values())[is_class:]  # without self
     return {"**" * (p.kind is p.VAR_KEYWORD) + p.name: hints.get(p.name, Any) for p in signature}
+
+
+def _hints(function: Callable) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError, AttributeError):  # names that exist for type checkers only, or a callable object
+        return {}
+
+
+def representable(value: Any) -> bool:
+    """Whether every number in `value`, however deep, is finite and an integer of 64 bits at most."""
+    if isinstance(value, dict):
+        return all(map(representable, (*value, *value.values())))
+    if isinstance(value, (list, tuple)):
+        return all(map(representable, value))
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def fits(value: Any, annotation: Any) -> bool:
     """Whether `value` may stand where `annotation` does: an int for a float, but no bool for an int.
 
-    What cannot be judged (type variables, protocols, unknown generics) fits.
+    A function fits `Callable[[A], R]` if it takes as many arguments by position and does not say that it returns
+    something else than an R. What cannot be judged (type variables, protocols, unknown generics) fits.
     """
     if annotation is Any:
         return True
@@ -44,7 +61,7 @@ def fits(value: Any, annotation: Any) -> bool:
     if origin is typing.Annotated:
         return fits(value, args[0])
     if isinstance(value, Result):
-        return _may_return(value.function_or_class, origin or annotation)
+        return _result_fits(_returned(value.function_or_class), annotation)
     if annotation is None:
         return value is None
     if isinstance(value, bool) and annotation in (int, float):
@@ -53,7 +70,7 @@ def fits(value: Any, annotation: Any) -> bool:
         return isinstance(value, (int, float))
     kind = origin or annotation
     if kind is collections.abc.Callable:
-        return callable(value)
+        return callable(value) and _takes(value, *args[:1]) and _meet(_returned(value), *args[1:])
     if not isinstance(kind, type):
         return True
     try:
@@ -72,17 +89,57 @@ def fits(value: Any, annotation: Any) -> bool:
     return True
 
 
-def _may_return(function_or_class: Callable, kind: Any) -> bool:
-    """Whether an instance of the class, or what the function says that it returns, may be a `kind`."""
-    if inspect.isclass(function_or_class):
-        returned = function_or_class
-    else:
-        returned = getattr(function_or_class, "__annotations__", {}).get("return")
-    if not isinstance(returned, type):
+def _takes(function: Callable, arguments: Any = ...) -> bool:
+    """Whether the function takes by position what `arguments` lists, and needs no more."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # a function of C that does not tell
         return True
-    if kind is collections.abc.Callable:
-        return "__call__" in {name for base in returned.__mro__ for name in vars(base)}
-    return not isinstance(kind, type) or issubclass(returned, kind) or issubclass(kind, returned)
+    if arguments is ...:
+        return True
+    positional = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = sum(p.default is p.empty for p in positional)
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
+    if len(arguments) < needed or (len(arguments) > len(positional) and not takes_any):
+        return False
+    annotated = parameters(function)
+    return all(_meet(given, annotated[p.name]) for given, p in zip(arguments, positional))
+
+
+def _returned(function_or_class: Callable) -> Any:
+    """What a call gives: an instance of the class, or what the function is annotated with."""
+    return function_or_class if inspect.isclass(function_or_class) else _hints(function_or_class).get("return", Any)
+
+
+def _result_fits(returned: Any, annotation: Any) -> bool:
+    """Whether what a call returned, as its annotation says it, may stand where `annotation` does."""
+    if (typing.get_origin(annotation) or annotation) is not collections.abc.Callable:
+        return _meet(returned, annotation)
+    _, wanted = typing.get_args(annotation) or (..., Any)
+    if wanted is not Any and inspect.isclass(returned) and inspect.isclass(wanted) and issubclass(returned, wanted):
+        return False  # what the function was to make, where the function is asked for
+    return not inspect.isclass(returned) or any("__call__" in vars(base) for base in returned.__mro__)
+
+
+def _meet(returned: Any, annotation: Any = Any) -> bool:
+    """Whether something may be both: they are the same class, or one is derived from the other."""
+    ours, theirs = _alternatives(returned), _alternatives(annotation)
+    return any(
+        not (inspect.isclass(a) and inspect.isclass(b)) or issubclass(a, b) or issubclass(b, a)
+        for a in ours
+        for b in theirs
+    )
+
+
+_STANDS_FOR = {None: type(None), Any: object, int: float}  # an int will do for a float
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    """The members of a union without their type arguments, or the annotation as the only one; `object` for `Any`."""
+    is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    members = typing.get_args(annotation) if is_union else (annotation,)
+    plain = [typing.get_origin(member) or member for member in members]
+    return [_STANDS_FOR.get(member, member) for member in plain]
 
 
 def spell(annotation: Any) -> str:
@@ -92,5 +149,7 @@ def spell(annotation: Any) -> str:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return " | ".join(map(spell, typing.get_args(annotation)))
     if typing.get_origin(annotation) is collections.abc.Callable:
-        return "a function (@name, without parentheses)"
+        returned = typing.get_args(annotation)[1]
+        gives = "" if returned is Any else f" that gives {spell(returned)}"
+        return f"a function{gives} (@name, without parentheses)"
     return str(annotation).replace("typing.", "").replace("collections.abc.", "")

@@ -7,6 +7,7 @@ type. Here every file is first read without running anything; only then is it ha
 import contextlib
 import difflib
 import importlib.resources
+import importlib.util
 import io
 import re
 import tokenize
@@ -22,8 +23,10 @@ if not hasattr(gin, "configurable"):  # the repository's folder gin/ is found wh
 from gin import config as gin_config
 from gin import config_parser
 
-from bms_tf.core import annotations
+from bms_tf.core import annotations, errors
 
+MAX_DEPTH = 20  # of values within values, and of macros that refer to macros; gin and Python resolve them by recursion
+MAX_REFERENCES = 1000  # that a value comes to once its macros are replaced: twenty of them can stand for any number
 MACRO = "gin.macro"  # gin keeps `name = value` as the parameter `value` of this configurable, in the scope `name`
 OUR_PACKAGES = ("bms_tf", "pipelines")
 PARAM = "--gin_param"
@@ -66,6 +69,9 @@ class Binding(NamedTuple):
         return f"{self.scope}/" * bool(self.scope) + f"{self.selector.split('.')[-1]}.{self.arg}"
 
 
+_loaded: list[Binding] = []  # what gin holds, with its places
+
+
 def load(files: Sequence[str], params: Sequence[str] = (), allow_import: Sequence[str] = ()) -> None:
     """Makes gin's configuration anew from `files` and then `params`; later bindings override earlier ones.
 
@@ -78,7 +84,7 @@ def load(files: Sequence[str], params: Sequence[str] = (), allow_import: Sequenc
     """
     clear()
     statements = [s for file in files for s in _read(_find(file, [Path()], "--gin_file"))]
-    statements += [s for text in params for s in _parse(text, f"{PARAM} {text!r}")]
+    statements += [s for text in params for s in _parse(text, f"{PARAM} {errors.short(repr(text))}")]
     _import([s for s in statements if isinstance(s, config_parser.ImportStatement)], (*OUR_PACKAGES, *allow_import))
     bindings = _bindings([s for s in statements if isinstance(s, config_parser.BindingStatement)])
     macros = {b.scope: b.value for b in bindings if b.selector == MACRO}
@@ -94,6 +100,7 @@ def load(files: Sequence[str], params: Sequence[str] = (), allow_import: Sequenc
             lambda r: delegate.macro(r.name) if r.macro else delegate.configurable_reference(r.name, r.evaluate),
         )
         gin.bind_parameter(b.key, value)
+    _loaded.extend(bindings)
 
 
 def _position(binding: Binding) -> int:
@@ -107,6 +114,7 @@ def _position(binding: Binding) -> int:
 def clear() -> None:
     """Forgets every binding."""
     gin.clear_config()
+    _loaded.clear()
 
 
 @contextlib.contextmanager
@@ -163,6 +171,20 @@ def settings() -> dict[str, str]:
     return {name: repr(value) for name, value in sorted(values(as_text()).items())}
 
 
+def check_scopes(players: Collection[str]):
+    """To be asked once the run is built, whose players' optimizers are made in the scopes of their names.
+
+    Raises ConfigError for a binding in a scope that nothing enters: neither a reference, a player, nor what was built.
+    """
+    read = {scope for scope, selector in gin_config._OPERATIVE_CONFIG if selector != MACRO}
+    entered = {*players, *read, *(reference.name.rpartition("/")[0] for reference in _references(_loaded))} - {""}
+    for b in _loaded:
+        in_force = b.scope and b.selector != MACRO and b.key[:2] in gin_config._CONFIG
+        if in_force and not any(f"{scope}/".startswith(f"{b.scope}/") for scope in entered):
+            hint = nearest(b.scope, entered) or f"; the scopes are {', '.join(sorted(entered))}"
+            raise ConfigError(f"{b.place}: {b.name} has no effect: nothing is made in the scope {b.scope!r}{hint}")
+
+
 def unused() -> list[str]:
     """What is bound but was not read so far, as `scope/name` or `%macro`: an unused scope, or a part not built."""
     read = gin_config._OPERATIVE_CONFIG
@@ -184,27 +206,12 @@ def shipped() -> dict[str, dict[str, str]]:
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Makes one line, with the configurable's name, of a `ValueError` or `OSError` from inside a configurable.
-
-    gin adds a line for each configurable that the error passes through. A parameter that is left unset, which is a
-    `RuntimeError` of gin or a `TypeError`, becomes a `ConfigError` as well; every other error is left as it is.
-    """
+    """Inside, an error that is the user's becomes a `ConfigError`, see `errors.of_the_user`."""
     try:
         yield
-    except (ValueError, OSError, RuntimeError, TypeError) as error:
-        message, *callers = re.split(
-            r"\n  In call to configurable '([^']+)' .*?(?: in scope '(.+)')?$", str(error), flags=re.M
-        )
-        unset = re.match(r"Required bindings for `(.+)` not provided in config: (.+)", message)
-        if not unset and callers:
-            name = rf"(?:\S+\.)?({re.escape(callers[0].split('.')[-1])})(?:\.__init__)?"
-            unset = re.match(name + r"\(\) missing \d+ required [-\w]+ arguments?: (.+)", message)
-        if unset and isinstance(error, (RuntimeError, TypeError)):
-            names = [f"{unset[1]}.{parameter}" for parameter in re.findall(r"'(\w+)'", unset[2])]
-            raise ConfigError(f"{' and '.join(names)} must be set") from error
-        if callers and isinstance(error, (ValueError, OSError)):
-            scope = f"{callers[1]}/" if callers[1] else ""
-            raise ConfigError(f"{scope}{callers[0]}: {message}") from error
+    except Exception as error:
+        if line := errors.of_the_user(error):
+            raise ConfigError(line) from error
         raise
 
 
@@ -259,18 +266,44 @@ def _parse(text: str, source: str) -> list[Statement]:
     stream.name = source  # where the parser takes the file name of a location from
     try:
         return list(config_parser.ConfigParser(stream, _Unresolved()))
-    except (SyntaxError, tokenize.TokenError, ValueError) as error:
+    except Exception as error:  # nothing ran: whatever went wrong, it is the text
         line = error.args[1][0] if isinstance(error, tokenize.TokenError) else getattr(error, "lineno", None)
-        bare_word = re.search(r"malformed node.*Failed to parse token '(.*)'", error.args[0], re.DOTALL)
-        message = f"cannot read the value {bare_word[1]} (a string needs quotes)" if bare_word else error.args[0]
+        message = "nested too deeply" if isinstance(error, (RecursionError, MemoryError)) else str(error.args[0])
+        bare_word = re.search(r"malformed node.*Failed to parse token '(.*)'", message, re.DOTALL)
+        if bare_word:
+            message = f"cannot read the value {errors.short(bare_word[1])} (a string needs quotes)"
         place = _place(config_parser.Location(source, line, None, ""))
-        raise ConfigError(f"{place}: {' '.join(message.split())}") from error
+        raise ConfigError(f"{place}: {errors.short(' '.join(message.split()))}") from error
 
 
 def _place(location: config_parser.Location) -> str:
     """File and line, as editors and terminals understand them; a `--gin_param` stands for itself."""
     is_file = location.line_num and not location.filename.startswith(PARAM)
     return f"{location.filename}:{location.line_num}" if is_file else location.filename
+
+
+def _text(value: Any) -> str:
+    try:
+        return errors.short(repr(value))
+    except ValueError:  # Python prints no integer of more than some thousand digits
+        return "a number of thousands of digits"
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether values lie more than `MAX_DEPTH` deep in `value`; asked before anything recurs into it."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inside = [[*v, *v.values()] if isinstance(v, dict) else v for v in level if isinstance(v, (dict, list, tuple))]
+        level = [v for values in inside if not isinstance(values, Reference) for v in values]
+    return bool(level)
+
+
+def _references(bindings: Sequence[Binding]) -> list[Reference]:
+    """Every reference in the values of `bindings`."""
+    found = []
+    for binding in bindings:
+        _replace(binding.value, lambda reference: found.append(reference) or reference)
+    return found
 
 
 def _replace(value: Any, change: Callable[[Reference], Any]) -> Any:
@@ -283,16 +316,23 @@ def _replace(value: Any, change: Callable[[Reference], Any]) -> Any:
 
 
 def _expand(value: Any, macros: dict[str, Any]) -> Any:
-    """`value` with every macro replaced by what it stands for."""
+    """`value` with every macro replaced by what it stands for; one that needs its own value is left where it does.
 
-    def change(reference: Reference) -> Any:
-        if not reference.macro or reference.name not in macros:
-            return reference
-        # Without itself, so that a macro which needs its own value is an undefined one.
-        rest = {name: value for name, value in macros.items() if name != reference.name}
-        return _expand(macros[reference.name], rest)
+    Raises ValueError for macros that stand for too much.
+    """
+    left = iter(range(MAX_REFERENCES))
 
-    return _replace(value, change)
+    def expanded(value: Any, within: tuple[str, ...]) -> Any:
+        def change(reference: Reference) -> Any:
+            if not reference.macro or reference.name not in macros or reference.name in within:
+                return reference
+            if len(within) == MAX_DEPTH or next(left, None) is None:
+                raise ValueError(f"the macro {reference} stands for macros that stand for too many others")
+            return expanded(macros[reference.name], (*within, reference.name))
+
+        return _replace(value, change)
+
+    return expanded(value, ())
 
 
 def values(text: str) -> dict[str, Any]:
@@ -315,6 +355,11 @@ def _import(statements: Sequence[config_parser.ImportStatement], allowed: Sequen
                 f"{_place(s.location)}: import of {s.module!r} is refused; allowed are {', '.join(allowed)} and what "
                 "--allow_import names"
             )
+        if _is_command(s.module):
+            raise ConfigError(
+                f"{_place(s.location)}: import of {s.module!r} is refused: it is a command, and defines nothing for a "
+                "gin file"
+            )
     for s in statements:
         try:
             gin.parse_config(s.format())  # imports the module, and keeps the line for `as_text`
@@ -323,11 +368,24 @@ def _import(statements: Sequence[config_parser.ImportStatement], allowed: Sequen
             raise ConfigError(f"{_place(s.location)}: cannot import {s.module!r}: {reason}") from error
 
 
+def _is_command(module: str) -> bool:
+    """Whether the module is one of our entry points, whose flags would be defined a second time."""
+    if module.split(".")[0] not in OUR_PACKAGES:
+        return False
+    try:
+        found = importlib.util.find_spec(module)  # imports the packages above it, which define nothing
+    except ImportError:
+        return False  # the import itself says what is missing
+    return bool(found and found.origin) and '__name__ == "__main__"' in Path(found.origin).read_text(encoding="utf-8")
+
+
 def _bindings(statements: Sequence[config_parser.BindingStatement]) -> list[Binding]:
     """The bindings that hold, each with the full name of its configurable."""
     bindings: dict[tuple[str, str, str], Binding] = {}
     for s in statements:
         place = _place(s.location)
+        if _is_deep(s.value):
+            raise ConfigError(f"{place}: the value is nested more than {MAX_DEPTH} deep")
         if s.arg_name:
             binding = Binding(s.scope, _configurable(s.selector, place).selector, s.arg_name, s.value, place)
         else:
@@ -343,7 +401,7 @@ def _bindings(statements: Sequence[config_parser.BindingStatement]) -> list[Bind
 
 def _configurable(selector: str, place: str) -> gin_config.Configurable:
     registry = gin_config._REGISTRY  # gin has no public way to list what is registered
-    found = registry.matching_selectors(selector)
+    found = [name for name in registry.matching_selectors(selector) if not name.startswith("gin.")]
     if len(found) == 1:
         return registry[found[0]]
     if found:
@@ -382,8 +440,13 @@ def _check(binding: Binding, macros: dict[str, Any]) -> None:
             raise ConfigError(f"{place}: {name} must be set by a later file or --gin_param")
         return constants[0]
 
-    value = _expand(binding.value, macros)
+    try:
+        value = _expand(binding.value, macros)
+    except ValueError as error:
+        raise ConfigError(f"{place}: {error}") from error
     resolved = _replace(value, look_up)
+    if not annotations.representable(resolved):
+        raise ConfigError(f"{place}: {name} is {_text(value)}; numbers must be finite and below 2^63")
     if binding.selector == MACRO:
         return
     configurable = gin_config._REGISTRY[binding.selector]
@@ -395,14 +458,12 @@ def _check(binding: Binding, macros: dict[str, Any]) -> None:
         raise ConfigError(f"{place}: {configurable.name} has no parameter {binding.arg!r}{hint}")
     annotation = parameters.get(binding.arg, Any)
     if not annotations.fits(resolved, annotation):
-        raise ConfigError(f"{place}: {name} is {value!r}; it must be {annotations.spell(annotation)}")
+        raise ConfigError(f"{place}: {name} is {_text(value)}; it must be {annotations.spell(annotation)}")
 
 
 def _check_macros_are_used(bindings: Sequence[Binding]) -> None:
     """A misspelled macro in a file shows as an undefined one; in a `--gin_param` it would have no effect at all."""
-    used = set()
-    for binding in bindings:
-        _replace(binding.value, lambda reference: used.add(reference.name) or reference)
+    used = {reference.name for reference in _references(bindings)}
     for b in bindings:
         if b.selector == MACRO and b.scope not in used and b.place.startswith(PARAM):
             raise ConfigError(f"{b.place}: nothing refers to %{b.scope}{nearest(b.scope, used)}")

@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import gin
+import numpy as np
 import tensorflow as tf
 
 import bms_tf
@@ -94,7 +96,7 @@ def save(system: System, traced: Signatures, folder: str):
     tf.saved_model.save(model, folder, signatures=dict(traced))
 
 
-def metadata(run: Measured, traced: Signatures, folder: RunFolder) -> dict[str, str | int | None]:
+def metadata(run: Measured, traced: Signatures, folder: RunFolder) -> dict[str, str | int | list | None]:
     """Where the model comes from: the state `run` of the run in `folder`."""
     step = int(run.system.step.numpy())
     values = b"".join(variable.numpy().tobytes() for variable in weights(run.system, traced))
@@ -108,7 +110,15 @@ def metadata(run: Measured, traced: Signatures, folder: RunFolder) -> dict[str, 
         "bms_tf": bms_tf.__version__,
         "git_commit": _commit(),
         "tensorflow": tf.__version__,
+        **_modes(run),
     }
+
+
+def _modes(run: Measured) -> dict[str, list]:
+    """The true modes of points of the plane, where a metric scores them by their centers: for pictures of the model."""
+    bound = [gin.get_bindings(metric.__name__).get("centers") for metric in run.recipe.metrics]
+    centers = [np.asarray(found).tolist() for found in bound if found is not None]
+    return {"modes": centers[0]} if centers and run.system.data_shape == (2,) else {}
 
 
 def publish(write: Callable[[str], None], name: str, export_dir: str) -> str:

@@ -1,13 +1,16 @@
 """What gin says of a run: its system, data, length and measurements."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
 import gin
 import tensorflow as tf
+from matplotlib.figure import Figure
 
+from bms_tf.core import memory
 from bms_tf.core.devices import one_device
 from bms_tf.core.keras import keras
 from bms_tf.core.precision import Precision, computing_in
@@ -56,9 +59,9 @@ class Recipe:
     evaluation_share: float = 1.0
     checkpoint_every: int = 1000
     keep_checkpoints: int = 3
-    metrics: Sequence[Callable] = ()
+    metrics: Sequence[Callable[..., Mapping]] = ()
     features: Callable | None = None
-    pictures: Sequence[Callable] = ()
+    pictures: Sequence[Callable[..., Figure | None]] = ()
     trackers: Sequence[Callable[[str, Mapping[str, str]], keras.callbacks.Callback]] = ()
     samples: int = 2500
     real_split: str = "validation"
@@ -89,11 +92,14 @@ class Recipe:
     def build(self) -> System:
         """The system with its first weights, not compiled."""
         keras.utils.set_random_seed(self.seed)
-        with self.strategy.scope(), computing_in(self.precision):
+        with self.strategy.scope(), computing_in(self.precision), memory.weights_checked():
             return self.system(seed=self.seed)
 
     def compile(self, system: System):
-        """Makes `system` ready to train."""
+        """Makes `system` ready to train. Raises ValueError where this machine's memory does not hold what it takes."""
+        parts = self.strategy.num_replicas_in_sync * self.accumulate
+        memory.check_batch(system.networks.values(), self.batch_size // parts)
+        memory.check(self.samples * math.prod(system.data_shape), f"train.samples = {self.samples:,}")
         with self.strategy.scope(), computing_in(self.precision):
             optimizers = {}
             for player in system.players:

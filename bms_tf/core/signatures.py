@@ -28,8 +28,9 @@ def signatures(system: System) -> Signatures:
     | discriminate, features | x | logit [B]; features [B, F] |
 
     Each gives, to the bit, what the system's own method gives inside a `tf.function`; eagerly that may be rounded
-    otherwise, since TensorFlow fuses operations in graphs alone. Each raises InvalidArgumentError for no rows, for
-    inputs of unequal numbers of rows, and for one that is not finite.
+    otherwise, since TensorFlow fuses operations in graphs alone. A row that is not finite in some input gives NaN in
+    its own row of every output, 0 where that is whole numbers and no bytes where it is a PNG, and does not touch the
+    others. Each raises InvalidArgumentError for no rows, and for inputs of unequal numbers of rows.
     """
     z = tf.TensorSpec([None, system.code_size], tf.float32, name="z")
     x = tf.TensorSpec([None, *system.data_shape], tf.float32, name="x")
@@ -99,15 +100,38 @@ def _traced(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> tf.types
 
     A convolution of no rows fails or gives a wrong shape, one row would be broadcast silently against many, and what is
     made of a NaN may look like an answer. In the graph, so that every server says the same.
+
+    A server may merge the rows of several requests into one call, whose error goes to all of them. So nothing is
+    asserted of a value; and of the rows only what no request that is right can be merged into: each one's own inputs
+    have equal rows, and with it there is at least one.
     """
 
     def checked(*tensors):
         rows = [tf.shape(tensor)[0] for tensor in tensors]
         checks = [tf.debugging.assert_positive(rows[0], "there must be at least one row")]
         checks += [tf.debugging.assert_equal(n, rows[0], "all inputs must have as many rows") for n in rows[1:]]
-        floats = [tensor for tensor in tensors if tensor.dtype.is_floating]
-        checks += [tf.debugging.assert_all_finite(tensor, "all inputs must be finite") for tensor in floats]
         with tf.control_dependencies(checks):
-            return function(*map(tf.identity, tensors))
+            tensors = [tf.identity(tensor) for tensor in tensors]
+        floats = [tensor for tensor in tensors if tensor.dtype.is_floating]
+        if not floats:
+            return function(*tensors)
+        finite = tf.reduce_all(tf.stack([_finite_rows(tensor) for tensor in floats]), axis=0)
+        outputs = function(*(_where(finite, tensor, 0) for tensor in tensors))
+        return {name: _where(finite, output, _no_answer(output.dtype)) for name, output in outputs.items()}
 
     return tf.function(checked, autograph=False).get_concrete_function(*specs)
+
+
+def _no_answer(dtype: tf.DType) -> float | int | bytes:
+    return b"" if dtype == tf.string else float("nan") if dtype.is_floating else 0
+
+
+def _finite_rows(tensor: tf.Tensor) -> tf.Tensor:
+    """Which rows of [B, ...] hold no NaN and no infinity, bool [B]."""
+    return tf.reduce_all(tf.math.is_finite(tensor), axis=range(1, tensor.shape.rank))
+
+
+def _where(rows: tf.Tensor, tensor: tf.Tensor, other) -> tf.Tensor:
+    """`tensor` [B, ...] in the `rows` (bool [B]), `other` elsewhere."""
+    rows = tf.reshape(rows, [-1] + [1] * (tensor.shape.rank - 1))
+    return tf.where(rows, tensor, tf.constant(other, tensor.dtype))

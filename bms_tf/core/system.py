@@ -17,6 +17,7 @@ Schedule = keras.optimizers.schedules.LearningRateSchedule
 # {player: {term: per-example [B] or scalar loss}}; a player minimizes the sum of the means of its terms.
 Losses = Mapping[str, Mapping[str, tf.Tensor]]
 Aux = Mapping[str, tf.Tensor]
+MAX_REPEATS = 1000  # each is a part of the step's graph
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class Phase:
     after: Callable[[Aux], None] | None = None
     start: int = 0  # the first step at which the phase is active ...
     stop: int | None = None  # ... and the first at which it no longer is
+
+    def __post_init__(self):
+        if not 1 <= self.repeats <= MAX_REPEATS:
+            raise ValueError(f"phase {self.name} has {self.repeats} updates a step; it must have 1 to {MAX_REPEATS}")
 
     def active(self, step: int) -> bool:
         return self.start <= step and (self.stop is None or step < self.stop)
@@ -74,6 +79,10 @@ class System(keras.Model):
             raise ValueError(f"every network must belong to one player: networks {sorted(networks)}, players' {owned}")
         if visible is None and hasattr(networks.get("generator"), "visible"):
             raise ValueError(f"{type(self).__name__} has no likelihood: its generator can have no visible distribution")
+        if visible is None and networks["generator"].output_shape[1:] == ():
+            raise ValueError("the generator gives one number for each code; it must give data (is it a discriminator?)")
+        if "encoder" in networks and not hasattr(networks["encoder"], "posterior"):
+            raise ValueError(f"the encoder is a {type(networks['encoder']).__name__}, which has no posterior(x)")
         for name, network in networks.items():
             require_same_keras(network, name)
             network._name = name  # what summaries show

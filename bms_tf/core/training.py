@@ -214,4 +214,6 @@ def new_run() -> Run:
     """The run that gin now describes, with nothing left of an earlier one in this process."""
     keras.backend.clear_session()
     with config.one_line_errors():
-        return Run()
+        run = Run()
+    config.check_scopes(run.system.players)
+    return run

@@ -70,13 +70,15 @@ def mixture_scores(
         energy_distance: from the reference, see there.
 
     Raises:
-        ValueError: if the samples are not [N, D] with N > 0 and the centers' D, or std is not positive.
+        ValueError: if the samples are not [N, D] with N > 0 and the centers' D, or std or within are not positive.
     """
     samples, centers = np.asarray(samples, np.float64), np.asarray(centers, np.float64)
     if samples.ndim != 2 or not len(samples) or samples.shape[1] != centers.shape[1]:
         raise ValueError(f"samples of shape {samples.shape}: must be [N, {centers.shape[1]}] with N > 0")
     if std <= 0:
         raise ValueError(f"std={std}: must be positive")
+    if not 0 < within < np.inf:
+        raise ValueError(f"within={within}: must be positive and finite")
 
     points = finite_rows(samples)
     distances = cdist(points, centers)

@@ -119,7 +119,7 @@ def orthogonal_weights(gain: float = 1.0) -> keras.initializers.Initializer:
 
 
 @gin.configurable
-def normal_weights(stddev: float) -> keras.initializers.Initializer:
+def normal_weights(*, stddev: float = gin.REQUIRED) -> keras.initializers.Initializer:
     """First weights that are normal around 0. Raises ValueError unless `stddev` is positive."""
     if not stddev > 0:
         raise ValueError(f"normal_weights.stddev is {stddev}; it must be positive")
@@ -127,7 +127,7 @@ def normal_weights(stddev: float) -> keras.initializers.Initializer:
 
 
 @gin.configurable
-def bounded(x: tf.Tensor, bound: float, slope: float = 1.0) -> tf.Tensor:
+def bounded(x: tf.Tensor, *, bound: float = gin.REQUIRED, slope: float = 1.0) -> tf.Tensor:
     """An activation that stays within (-bound, bound): bound * tanh(slope * x / bound), with `slope` at 0."""
     return bound * tf.tanh(slope / bound * x)
 

@@ -32,10 +32,10 @@ def packed(
 ) -> keras.Model:
     """What `network` makes for packs of `size` examples, behind `Pack`; for 1 it is that network alone.
 
-    Raises ValueError for a size below 1.
+    Raises ValueError for a size outside 1..100.
     """
-    if size < 1:
-        raise ValueError(f"packing is {size}; it must be at least 1")
+    if not 1 <= size <= 100:
+        raise ValueError(f"packing is {size}; it must lie in 1..100")
     if size == 1:
         return network(input_shape=input_shape, output_shape=output_shape)
     *sides, channels = input_shape

@@ -6,7 +6,7 @@ size of the code once, and any network can play any role that it has the shape f
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gin
 
@@ -39,10 +39,13 @@ class Shapes(NamedTuple):
 @gin.configurable
 def shapes(*, data_shape: Sequence[int], code_size: int, scale: float = 1.0) -> Shapes:
     """`scale`: that of the data, which the networks see divided by it and give back multiplied; all else, losses and
-    scores, has the data's own units. Raises ValueError for a size or a scale that is not positive.
+    scores, has the data's own units. Raises ValueError for no size, and for a size or a scale that is not positive.
     """
-    if code_size < 1 or any(size < 1 for size in data_shape):
-        raise ValueError(f"data_shape is {data_shape} and code_size {code_size}; every size must be positive")
+    if code_size < 1 or not data_shape or any(size < 1 for size in data_shape):
+        raise ValueError(
+            f"data_shape is {tuple(data_shape)} and code_size {code_size}; data must have a dimension, and every size "
+            "must be positive"
+        )
     if not 0 < scale < math.inf:
         raise ValueError(f"shapes.scale is {scale}; it must be positive and finite")
     return Shapes(tuple(data_shape), (code_size,), scale)
@@ -62,7 +65,7 @@ def _giving_data(network: keras.Model) -> keras.Model:
 
 
 @gin.configurable
-def generator(*, network: Factory, visible: Callable | None = None) -> keras.Model:
+def generator(*, network: Factory, visible: Callable[[tuple[int, ...]], Any] | None = None) -> keras.Model:
     """G: codes [B, Z] to data [B, ...], or to the numbers of a visible distribution, which is then its `visible`.
 
     Those numbers are of the data as they are, whatever their scale.
@@ -178,8 +181,8 @@ def spherical_encoder(*, network: Factory) -> SphericalEncoder:
 def real_nvp_encoder(*, network: Factory, coupling: Factory, layers: int = 4) -> RealNVPEncoder:
     """q(z|x), a diagonal Gaussian behind a RealNVP of `layers` coupling networks, from half of a code to the other."""
     data, (size,), _ = shapes()
-    if layers < 1:
-        raise ValueError(f"real_nvp_encoder.layers is {layers}; it must be at least 1")
+    if not 1 <= layers <= 100:
+        raise ValueError(f"real_nvp_encoder.layers is {layers}; it must lie in 1..100")
     kept = size // 2
     couplings = [coupling(input_shape=(kept,), output_shape=(2 * (size - kept),)) for _ in range(layers)]
     network = _seeing_data(network(input_shape=data, output_shape=(2 * size,)))

@@ -2,8 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import tensorflow as tf
+
+
+@runtime_checkable
+class Posterior(Protocol):
+    """q(z|x) of a batch: codes [..., B, Z] from standard normal noise [..., B, Z]."""
+
+    def sample(self, noise: tf.Tensor) -> tf.Tensor: ...
 
 
 def density_ratio_kl(logits: tf.Tensor) -> tf.Tensor:
@@ -15,7 +23,7 @@ def density_ratio_kl(logits: tf.Tensor) -> tf.Tensor:
     return -logits
 
 
-def analytic_kl(posterior, z: tf.Tensor) -> tf.Tensor:
+def analytic_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
     """KL[N(mean, stddev^2) || N(0, I)], [B], in closed form, of a posterior with `mean` and `log_stddev` [B, Z].
 
     `z` is not used. Raises ValueError for a posterior that is not Gaussian.
@@ -26,7 +34,7 @@ def analytic_kl(posterior, z: tf.Tensor) -> tf.Tensor:
     return 0.5 * tf.reduce_sum(tf.exp(2 * log_stddev) + mean**2 - 1 - 2 * log_stddev, axis=-1)
 
 
-def monte_carlo_kl(posterior, z: tf.Tensor) -> tf.Tensor:
+def monte_carlo_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
     """log q(z|x) - log N(z; 0, I), [B], at one code z ~ q(z|x) for each x, [B, Z] (Kingma and Welling 2014, eq. 6).
 
     Raises ValueError for a posterior without a density.
@@ -36,7 +44,7 @@ def monte_carlo_kl(posterior, z: tf.Tensor) -> tf.Tensor:
     return posterior.log_prob(z) + 0.5 * tf.reduce_sum(z**2 + math.log(2 * math.pi), axis=-1)
 
 
-def empirical_kl(posterior, z: tf.Tensor) -> tf.Tensor:
+def empirical_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
     """KL from N(0, I) of the normal with the batch's mean and variance per dimension, over Z; a scalar for z [B, Z].
 
     alpha-GAN, eq. 18, with its misprint corrected (the constant is -n/2), divided by the code size as there.

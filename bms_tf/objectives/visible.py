@@ -32,9 +32,14 @@ def of(generator) -> "Visible":
 
 
 class Visible:
-    """What all of them share. `data_shape`: the shape of one example; `output_shape`: of the generator's output."""
+    """What all of them share. `data_shape`: the shape of one example; `output_shape`: of the generator's output.
+
+    Raises ValueError for data without a dimension, as the network of a discriminator would give.
+    """
 
     def __init__(self, data_shape: Sequence[int], *, numbers: int = 1):
+        if not len(data_shape):
+            raise ValueError("the generator gives one number for each code; it must give data (is it a discriminator?)")
         self.data_shape = tuple(data_shape)
         self.numbers = numbers
         self.output_shape = (*self.data_shape[:-1], self.data_shape[-1] * numbers)

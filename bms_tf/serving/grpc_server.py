@@ -1,94 +1,106 @@
 """The gRPC protocol: PredictionService (Predict, GetModelMetadata), ModelService (GetModelStatus) and gRPC's health."""
 
-import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import tensorflow as tf
+from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_pb2,
-    model_service_pb2_grpc,
     predict_pb2,
-    prediction_service_pb2_grpc,
 )
 
 from bms_tf.serving.models import Model, Models, Refused, check_shape, invalid
 
-
-def _answer(method: Callable) -> Callable:
-    """A refusal becomes the status of the call."""
-
-    @functools.wraps(method)
-    def guarded(self, request, context):
-        try:
-            return method(self, request)
-        except Refused as refusal:
-            context.abort(refusal.code, str(refusal))
-
-    return guarded
+QUEUED = (
+    64  # calls that may wait for a thread beside those that are answered at once, to be told that they are too many
+)
 
 
-class Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
-    def __init__(self, models: Models):
-        self.models = models
-
-    @_answer
-    def Predict(self, request):
-        model = _find(self.models, request.model_spec)
-        signature = request.model_spec.signature_name
-        outputs = self.models.predict(model, signature, request.inputs, from_proto, request.output_filter)
+def _predict(models: Models, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+    model = _find(models, request)
+    signature = request.model_spec.signature_name
+    with models.admitted():
+        outputs = models.predict(model, signature, request.inputs, from_proto, request.output_filter)
         response = predict_pb2.PredictResponse(model_spec=_spec(model, signature or "serving_default"))
         for name, output in outputs.items():
             response.outputs[name].CopyFrom(tf.make_tensor_proto(output))
-        return response
-
-    @_answer
-    def GetModelMetadata(self, request):
-        if list(request.metadata_field) != ["signature_def"]:
-            raise invalid(f'metadata_field is {list(request.metadata_field)}; it must be ["signature_def"]')
-        model = _find(self.models, request.model_spec)
-        response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=_spec(model))
-        response.metadata["signature_def"].Pack(signature_map(model))
-        return response
+    return response
 
 
-class Status(model_service_pb2_grpc.ModelServiceServicer):
-    def __init__(self, models: Models):
-        self.models = models
+def _metadata(models: Models, request: get_model_metadata_pb2.GetModelMetadataRequest) -> Message:
+    if not request.metadata_field:
+        raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+    for field in request.metadata_field:
+        if field != "signature_def":
+            raise invalid(f"Metadata field {field} is not supported")
+    model = _find(models, request)
+    response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=_spec(model))
+    response.metadata["signature_def"].Pack(signature_map(model))
+    return response
 
-    @_answer
-    def GetModelStatus(self, request):
-        model = _find(self.models, request.model_spec)
-        state = get_model_status_pb2.ModelVersionStatus(version=model.version, state="AVAILABLE")
-        state.status.error_code = 0
-        return get_model_status_pb2.GetModelStatusResponse(model_version_status=[state])
+
+def _status(models: Models, request: get_model_status_pb2.GetModelStatusRequest) -> Message:
+    spec = _model_spec(request)
+    model = models.status(spec.name, spec.version.value if spec.HasField("version") else None)
+    state = get_model_status_pb2.ModelVersionStatus(version=model.version, state="AVAILABLE")
+    state.status.error_code = 0
+    return get_model_status_pb2.GetModelStatusResponse(model_version_status=[state])
+
+
+SERVICES = {
+    "PredictionService": {
+        "Predict": (predict_pb2.PredictRequest, _predict),
+        "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, _metadata),
+    },
+    "ModelService": {"GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, _status)},
+}
+
+
+def _handler(models: Models, request_type: type[Message], method: Callable[[Models, Message], Message]):
+    """The method on bytes, as gRPC would print a traceback for those that are no such request."""
+
+    def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            return method(models, request_type.FromString(data)).SerializeToString()
+        except DecodeError:
+            context.abort(grpc.StatusCode.INTERNAL, f"the request cannot be read as a {request_type.DESCRIPTOR.name}")
+        except Refused as refusal:
+            context.abort(refusal.code, str(refusal))
+
+    return grpc.unary_unary_rpc_method_handler(answer)
 
 
 class Server:
     """All services over `models`, listening on `port` once started."""
 
-    def __init__(self, models: Models, address: str, *, max_bytes: int, max_concurrency: int):
+    def __init__(self, models: Models, address: str, *, max_bytes: int, max_requests: int):
         """`address`: "host:port", where port 0 takes any. Raises OSError for one that is taken."""
         self._server = grpc.server(
-            ThreadPoolExecutor(max_workers=16),
-            maximum_concurrent_rpcs=max_concurrency,
+            ThreadPoolExecutor(max_workers=max_requests + QUEUED),
             # Without the first a second server would share the port in silence.
-            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", max_bytes)],
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", max_bytes),
+                ("grpc.server_handshake_timeout_ms", 10_000),
+            ],
         )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Prediction(models), self._server)
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(Status(models), self._server)
         self._health = health.HealthServicer()
-        self._health.set("tensorflow.serving.PredictionService", health_pb2.HealthCheckResponse.SERVING)
+        for service, methods in SERVICES.items():
+            handlers = {name: _handler(models, *method) for name, method in methods.items()}
+            name = f"tensorflow.serving.{service}"
+            self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, handlers)])
+            self._health.set(service, health_pb2.HealthCheckResponse.SERVING)  # under Serving's own names
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         try:
             self.port = self._server.add_insecure_port(address)
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}: is the port in use?") from error
+            raise OSError(f"cannot listen on {address}: is the port in use? --port takes another one, 0 any") from error
 
     def start(self):
         self._server.start()
@@ -114,9 +126,15 @@ def signature_map(model: Model) -> get_model_metadata_pb2.SignatureDefMap:
     return get_model_metadata_pb2.SignatureDefMap(signature_def=model.signature_defs)
 
 
-def _find(models: Models, spec: model_pb2.ModelSpec) -> Model:
-    version = spec.version.value if spec.HasField("version") else None
-    return models.find(spec.name, version, spec.version_label)
+def _model_spec(request: Message) -> model_pb2.ModelSpec:
+    if not request.HasField("model_spec"):
+        raise invalid("Missing ModelSpec")
+    return request.model_spec
+
+
+def _find(models: Models, request: Message) -> Model:
+    spec = _model_spec(request)
+    return models.find(spec.name, spec.version.value if spec.HasField("version") else None, spec.version_label)
 
 
 def _spec(model: Model, signature: str = "") -> model_pb2.ModelSpec:

@@ -1,8 +1,12 @@
 """The newest version of every SavedModel in a folder, and what their signatures answer."""
 
+import contextlib
+import functools
+import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import grpc
 import numpy as np
@@ -12,13 +16,14 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 Value = TypeVar("Value")
 CODES = {code.value[0]: code for code in grpc.StatusCode}
+LONGEST_MESSAGE = 500  # characters: a request of many megabytes is not echoed, and gRPC sends it in a header
 
 
 class Refused(Exception):
     """A request without an answer; `code` is the status that TensorFlow Serving gives to the same request."""
 
     def __init__(self, code: grpc.StatusCode, message: str):
-        super().__init__(message)
+        super().__init__(message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}...")
         self.code = code
 
 
@@ -37,10 +42,22 @@ class Model:
         self._loaded = tf.saved_model.load(folder)  # its signatures hold no reference to it
         self.signatures = dict(self._loaded.signatures)
 
-    def extra(self, name: str) -> str | None:
-        """The path of one of the files that say where the model comes from, if it is there."""
-        path = os.path.join(self.folder, "assets.extra", name)
-        return path if os.path.isfile(path) else None
+    def extra(self, name: str) -> Any:
+        """One of the JSON files that say where the model comes from; {} if it is not there, or no JSON."""
+        try:
+            with open(os.path.join(self.folder, "assets.extra", name), encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError):
+            return {}
+
+    @property
+    def card(self) -> str:
+        """The text of the model's card, "" without one."""
+        try:
+            with open(os.path.join(os.path.dirname(self.folder), "README.md"), encoding="utf-8") as file:
+                return file.read()
+        except (OSError, ValueError):
+            return ""
 
     def inputs(self, signature: str) -> dict[str, tf.TensorSpec]:
         """The inputs of a signature, "" being the default one. Raises Refused where there is none of that name."""
@@ -49,16 +66,24 @@ class Model:
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
         return dict(self.signatures[name].structured_input_signature[1])
 
+    @functools.cached_property
+    def numbers_in_a_row(self) -> int:
+        """The most numbers that a row of any signature's inputs has; a million for an input of no definite shape."""
+        rows = ([spec.shape[1:].num_elements() or 2**20 for spec in self.inputs(n).values()] for n in self.signatures)
+        return max(map(sum, rows))
+
 
 class Models:
     """All models of a folder `<name>/<version>/`, each in its newest version that can be loaded."""
 
-    def __init__(self, model_dir: str, *, max_rows: int, warn: Callable[[str], None] = print):
-        """`max_rows`: of one request; `warn` hears of each version that cannot be loaded. Raises ValueError for a
-        folder without any model."""
+    def __init__(self, model_dir: str, *, max_rows: int, max_requests: int = 256, warn: Callable[[str], None] = print):
+        """`max_rows`: of one request; `max_requests`: at once; `warn` hears of each version that cannot be loaded.
+
+        Raises ValueError for a folder without any model.
+        """
         if not os.path.isdir(model_dir):
             raise ValueError(f"{model_dir} does not exist; it must be a folder of models, <name>/<version>/")
-        self.max_rows = max_rows
+        self.max_rows, self._free = max_rows, threading.Semaphore(max_requests)
         newest = (_newest(model_dir, name, warn) for name in sorted(os.listdir(model_dir)))
         self.by_name = {model.name: model for model in newest if model}
         if not self.by_name:
@@ -76,6 +101,25 @@ class Models:
             raise Refused(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {which}")
         return model
 
+    def status(self, name: str, version: int | None = None) -> Model:
+        """The model whose state is asked for; a label is not looked at. Raises Refused where it is not served."""
+        model = self.by_name.get(name)
+        if model is None:
+            raise Refused(grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {name}")
+        if version not in (None, model.version):
+            raise Refused(grpc.StatusCode.NOT_FOUND, f"Could not find version {version} of model {name}")
+        return model
+
+    @contextlib.contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Inside, the request is one of those that are answered at once. Raises Refused for one too many."""
+        if not self._free.acquire(blocking=False):
+            raise Refused(grpc.StatusCode.UNAVAILABLE, "the server has as many requests as it takes; try again later")
+        try:
+            yield
+        finally:
+            self._free.release()
+
     def predict(
         self,
         model: Model,
@@ -86,7 +130,7 @@ class Models:
     ) -> dict[str, np.ndarray]:
         """The outputs named in `outputs`, or all; `decode(value, spec, max_rows)` makes tensors of the `values`.
 
-        Raises Refused as TensorFlow Serving would.
+        Raises Refused as TensorFlow Serving would, and for a row that is not finite.
         """
         specs = model.inputs(signature)
         if values.keys() != specs.keys():
@@ -98,7 +142,9 @@ class Models:
                 f"outputs are {list(outputs)}; each may be named once, of {sorted(function.structured_outputs)}"
             )
         try:
-            answer = function(**{name: decode(values[name], spec, self.max_rows) for name, spec in specs.items()})
+            tensors = {name: decode(values[name], spec, self.max_rows) for name, spec in specs.items()}
+            check_rows(tensors)
+            answer = function(**tensors)
             return {name: answer[name].numpy() for name in outputs or answer}
         except tf.errors.OpError as error:
             # Before the node's name, behind where it was traced.
@@ -108,20 +154,38 @@ class Models:
 
 def check_shape(shape: Sequence[int | None], spec: tf.TensorSpec, max_rows: int):
     """Raises Refused if `shape` is not `spec`'s, or has more than `max_rows` rows: before the memory is taken."""
-    if not (tf.TensorShape(shape).is_fully_defined() and spec.shape.is_compatible_with(shape)):
+    if not (shape and tf.TensorShape(shape).is_fully_defined() and spec.shape.is_compatible_with(shape)):
         raise invalid(f"input {spec.name} has shape {list(shape)}; it must be {spec.shape.as_list()}")
-    if shape[0] > max_rows:
-        raise invalid(f"input {spec.name} has {shape[0]} rows; at most {max_rows} are allowed")
+    if shape[0] > max_rows:  # as Serving's batching says it
+        raise invalid(f"Task size {shape[0]} is larger than maximum input batch size {max_rows}")
+
+
+def check_rows(tensors: Mapping[str, tf.Tensor]):
+    """Raises Refused for no rows, unequal numbers of them, and one that is not finite, whatever the graph does then."""
+    rows = {name: int(tensor.shape[0]) for name, tensor in tensors.items()}
+    if len(set(rows.values())) > 1 or 0 in rows.values():
+        raise invalid(f"all inputs must have as many rows, at least one; they have {rows}")
+    for name, tensor in tensors.items():
+        if tensor.dtype.is_floating:
+            finite = np.isfinite(tensor.numpy()).reshape(rows[name], -1).all(axis=1)
+            if not finite.all():
+                raise invalid(f"input {name} is not finite in row {finite.argmin()}")
 
 
 def _newest(model_dir: str, name: str, warn: Callable[[str], None]) -> Model | None:
     folder = os.path.join(model_dir, name)
-    versions = [int(v) for v in os.listdir(folder) if v.isdecimal()] if os.path.isdir(folder) else []
-    for version in sorted(versions, reverse=True):
-        path = os.path.join(folder, str(version))
+    if not os.path.isdir(folder):
+        return None
+    versions = sorted((int(version) for version in os.listdir(folder) if is_version(version)), reverse=True)
+    for version in versions:
         try:
-            return Model(name, version, path)
+            return Model(name, version, os.path.join(folder, str(version)))
         except (OSError, ValueError, IndexError, KeyError, AttributeError, DecodeError, tf.errors.OpError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            warn(f"{path} cannot be loaded and is left out: {reason}")
+            warn(f"{folder}/{version} cannot be loaded and is left out: {reason}")
     return None
+
+
+def is_version(text: str) -> bool:
+    """Whether `text` is a version number as TensorFlow Serving reads it: ASCII digits, of 63 bits at most."""
+    return text.isascii() and text.isdecimal() and len(text) < 20 and int(text) < 2**63

@@ -1,29 +1,29 @@
-"""A page to look at a model: fresh samples, a walk between two codes, the density in 2-D, a reconstruction."""
+"""A page to look at a model: fresh samples, a walk between two codes, the density in 2-D, a reconstruction, card."""
 
-import asyncio
 import base64
-import functools
 import io
 from collections.abc import Callable
 
-import gin
 import numpy as np
 import tensorflow as tf
 from fastapi import FastAPI
+from matplotlib.figure import Figure
 from nicegui import events, run, ui
-from PIL import Image, UnidentifiedImageError
 
 from bms_tf import pictures
-from bms_tf.core import config, training  # noqa: F401  (recipes name `train`)
+from bms_tf.serving import uploads
 from bms_tf.serving.models import Model, Models
 
 SAMPLES, DENSITY_SAMPLES, WALK_STEPS = 64, 5000, 20
+MAX_UPLOAD = 32 * 2**20  # bytes
+# Both color schemes show a picture's frame: its numbers and lines are of a gray that is seen on white and on black.
+INK = "#808080"
 
 
 def application(models: Models) -> FastAPI:
     """The page as an ASGI application; its own lifespan must be run."""
-    app = FastAPI()
-    ui.page("/", title="bms_tf")(lambda: _page(models))
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    ui.page("/", title="bms_tf", language="en-US", dark=None)(lambda: _page(models))
     ui.run_with(app, show_welcome_message=False)
     return app
 
@@ -37,8 +37,10 @@ def _page(models: Models):
             _walk(view)
             if "reconstruct" in view.model.signatures and view.is_image:
                 _reconstruction(view)
+            _about(view.model)
 
     names = sorted(models.by_name)
+    ui.colors(primary="#1565c0")  # on which white is read
     with ui.header().classes("items-center"), ui.element("h1").classes("text-xl"):
         ui.label("What a model makes")
     ui.select(names, value=names[0], label="Model", on_change=lambda e: model_cards.refresh(e.value)).classes("w-full")
@@ -49,11 +51,12 @@ class View:
     """One model as the page sees it: arrays in and out, and figures of them."""
 
     def __init__(self, models: Models, model: Model):
-        self.models, self.model, self.turn = models, model, asyncio.Lock()
+        self.models, self.model = models, model
         self.shape = tuple(model.signatures["generate"].structured_outputs["x"].shape[1:])
         self.is_image = len(self.shape) == 3
         self.is_plane = self.shape == (2,)
-        self.modes = true_modes(model) if self.is_plane else None
+        modes = model.extra("metadata.json").get("modes") if self.is_plane else None
+        self.modes = None if modes is None else np.array(modes, np.float32).reshape(-1, 2)
 
     def ask(self, signature: str, output: str, value: np.ndarray) -> np.ndarray:
         (name,) = self.model.inputs(signature)
@@ -63,38 +66,64 @@ class View:
             [self.models.predict(self.model, signature, {name: part}, decode)[output] for part in parts]
         )
 
-    def figure(self, x: np.ndarray, title: str) -> str:
-        """x [N, ...] drawn as what it is: a data URL, as a file's could be gone when the browser asks for it."""
-        png = io.BytesIO()
-        pictures.samples_of(x, self.modes, title).savefig(png, format="png")
-        return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+    def figure(self, x: np.ndarray) -> Figure:
+        """x [N, ...] drawn as what it is."""
+        return pictures.samples_of(x, self.modes)
 
 
-@functools.cache
-def true_modes(model: Model) -> np.ndarray | None:
-    """The centers that the model's recipe scores it by, [modes, 2], or None."""
-    recipe = model.extra("config.gin")
-    if recipe is None:
-        return None
-    config.load([recipe])
-    try:
-        return gin.get_bindings("mixture_scores").get("centers")
-    except ValueError:  # the recipe does not know this metric
-        return None
+class Picture:
+    """A place for a figure. While one is drawn, of those that are asked for the last one alone is drawn after it."""
+
+    def __init__(self, alt: str, caption: str = ""):
+        self.image = ui.image().classes("w-full").props(f'alt="{alt}" no-transition')
+        self.image.set_visibility(False)
+        self.caption = ui.label(caption).classes("text-caption")
+        self._next: Callable[[], Figure] | None = None
+        self._is_drawing = False
+
+    async def show(self, draw: Callable[[], Figure]):
+        self._next = draw
+        if self._is_drawing:
+            return
+        self._is_drawing = True
+        try:
+            while self._next is not None:
+                draw, self._next = self._next, None
+                source = await run.io_bound(lambda draw=draw: _data_url(draw()))
+                if self.image.is_deleted:  # another model was chosen meanwhile
+                    return
+                self.image.set_source(source)
+                self.image.set_visibility(True)
+        finally:
+            self._is_drawing = False
+
+
+def _data_url(figure: Figure) -> str:
+    """A URL with the picture in it: a file's could be gone when the browser asks for it."""
+    for axes in figure.axes:
+        axes.tick_params(colors=INK, which="both")
+        axes.xaxis.label.set_color(INK)
+        axes.yaxis.label.set_color(INK)
+        if axes.get_legend():
+            for text in axes.get_legend().get_texts():
+                text.set_color(INK)
+    figure.patch.set_alpha(0.0)
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
 
 
 def _samples(view: View):
     count = DENSITY_SAMPLES if view.is_plane else SAMPLES
-    title = f"{count:,} samples" + (", the true modes as circles" if view.modes is not None else "")
+    what = f"{count:,} samples" + (", the brighter the more" if view.is_plane else "")
 
-    def draw() -> str:
-        seeds = np.random.default_rng().integers(2**62, size=count)
-        return view.figure(view.ask("sample", "x", seeds), title)
+    def draw() -> Figure:
+        return view.figure(view.ask("sample", "x", np.random.default_rng().integers(2**62, size=count)))
 
     with _card("Density of fresh samples" if view.is_plane else "Fresh samples"):
-        picture = _picture(title)
-        ui.button("New samples", on_click=lambda: _show(view, picture, draw))
-    ui.timer(0, lambda: _show(view, picture, draw), once=True)
+        picture = Picture(what, what)
+        ui.button("New samples", on_click=lambda: picture.show(draw))
+    ui.timer(0, lambda: picture.show(draw), once=True)
 
 
 class Slider(ui.slider):
@@ -109,61 +138,82 @@ def _walk(view: View):
         share = np.linspace(0, 1, WALK_STEPS + 1, dtype=np.float32)[:, None]
         state["x"] = view.ask("generate", "x", (1 - share) * first + share * last)
 
-    def draw() -> str:
+    def draw() -> Figure:
         if not state:
             new_ends()
         at = int(slider.value)
-        return view.figure(state["x"][at : at + 1], f"step {at} of {WALK_STEPS}")
+        return pictures.walk(state["x"], at, view.modes) if view.is_plane else view.figure(state["x"][at : at + 1])
 
-    async def restart():
-        await run.io_bound(new_ends)
-        await _show(view, picture, draw)
+    def show():
+        picture.caption.set_text(f"step {int(slider.value)} of {WALK_STEPS}")
+        return picture.show(draw)
+
+    def restart():
+        state.clear()
+        return show()
 
     with _card("From one code to another"):
-        picture = _picture("what the model makes of the code between two others")
-        slider = Slider(min=0, max=WALK_STEPS, value=0, on_change=lambda: _show(view, picture, draw))
+        picture = Picture("what the model makes of the code between two others")
+        slider = Slider(min=0, max=WALK_STEPS, value=0, on_change=show)
         slider.props('label aria-label="Position between the two codes"')
+        slider.on("keydown.home.prevent", lambda: slider.set_value(0))
+        slider.on("keydown.end.prevent", lambda: slider.set_value(WALK_STEPS))
         ui.button("Two other codes", on_click=restart)
-    ui.timer(0, lambda: _show(view, picture, draw), once=True)
+    ui.timer(0, show, once=True)
 
 
 def _reconstruction(view: View):
-    height, width, channels = view.shape
+    height, width, _ = view.shape
 
     async def upload(event: events.UploadEventArguments):
         try:
-            original = Image.open(io.BytesIO(await event.file.read())).convert("L" if channels == 1 else "RGB")
-        except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-            ui.notify(f"{event.file.name} is not a picture", type="negative")
+            x = (await run.io_bound(uploads.read, await event.file.read(), view.shape))[None]
+        except ValueError as error:
+            ui.notify(f"{event.file.name} cannot be used: {error}", type="negative")
             return
-        pixels = np.asarray(original.resize((width, height)), np.float32).reshape(1, *view.shape)
-        x = pixels / 127.5 - 1
+        await picture.show(lambda: view.figure(np.concatenate([x, view.ask("reconstruct", "x_hat", x)])))
 
-        def draw() -> str:
-            return view.figure(np.concatenate([x, view.ask("reconstruct", "x_hat", x)]), "")
-
-        await _show(view, picture, draw)
+    def refused():
+        ui.notify(f"Only pictures of up to {MAX_UPLOAD // 2**20} MB, PNG or JPEG, can be used", type="negative")
 
     with _card("Reconstruction"):
-        ui.label(
-            f"Any picture; it is resized to {width} x {height}. Left the picture, right what the model makes of it."
+        ui.label(f"A picture of your own, PNG or JPEG; its central square is resized to {width} x {height}.")
+        picture = Picture(
+            "the picture beside its reconstruction", "Left the picture, right what the model makes of it."
         )
-        picture = _picture("the picture beside its reconstruction")
-        ui.upload(label="A picture", auto_upload=True, max_file_size=2**22, on_upload=upload).props(
-            "accept=image/*"
-        ).classes("w-full")
+        ui.upload(
+            label="A picture", auto_upload=True, max_file_size=MAX_UPLOAD, on_upload=upload, on_rejected=refused
+        ).props('accept="image/png,image/jpeg"').classes("w-full")
+
+
+def _about(model: Model):
+    """The version, the scores and the card."""
+    metadata, scores = model.extra("metadata.json"), model.extra("scores.json")
+    with _card(f"About {model.name}, version {model.version}"):
+        facts = {
+            "system": metadata.get("system"),
+            "updates": metadata.get("generator_updates"),
+            "seed": metadata.get("seed"),
+            "exported by": metadata.get("bms_tf") and f"bms_tf {metadata['bms_tf']}",
+        }
+        ui.label(", ".join(f"{name} {value}" for name, value in facts.items() if value is not None))
+        if scores.get("samples"):
+            columns = [{"name": name, "label": name, "field": name, "align": "left"} for name in ("score", *scores)]
+            rows = [
+                {"score": name, **{column: _number(values.get(name)) for column, values in scores.items()}}
+                for name in scores["samples"]
+            ]
+            ui.table(columns=columns, rows=rows, row_key="score").props("dense flat wrap-cells").classes("w-full")
+        if model.card:
+            with ui.expansion("Model card").classes("w-full"):
+                ui.markdown(model.card, extras=["tables"]).classes("w-full overflow-auto")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
 
 
 def _card(title: str) -> ui.card:
     with ui.card().classes("w-full max-w-md") as card, ui.element("h2").classes("text-lg"):
         ui.label(title)
     return card
-
-
-def _picture(alt: str) -> ui.image:
-    return ui.image().classes("w-full").props(f'alt="{alt}" no-transition')
-
-
-async def _show(view: View, picture: ui.image, draw: Callable[[], str]):
-    async with view.turn:  # or an older place of the slider could be drawn last
-        picture.set_source(await run.io_bound(draw))

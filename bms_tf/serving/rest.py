@@ -1,22 +1,23 @@
-"""The REST protocol: predict, status and metadata, https://www.tensorflow.org/tfx/serving/api_rest."""
+"""The REST protocol: predict, status and metadata, https://www.tensorflow.org/tfx/serving/api_rest.
 
-import base64
+What is answered to which path follows TensorFlow Serving's http_rest_api_handler.cc; what does not is in the README.
+"""
+
 import json
-from collections.abc import Mapping
+import re
+import zlib
 from typing import Any
 
 import grpc
-import numpy as np
-import tensorflow as tf
 from google.protobuf import json_format
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bms_tf.serving import json_tensors
 from bms_tf.serving.grpc_server import signature_map
-from bms_tf.serving.models import Models, Refused, check_shape, invalid
+from bms_tf.serving.models import Model, Models, Refused, invalid, is_version
 
 # As TensorFlow Serving translates them; every other code is 500.
 HTTP = {
@@ -29,123 +30,150 @@ HTTP = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
-MODEL = "/v1/models/{name}"
-WHICH = ("", "/versions/{version}", "/labels/{label}")
+_WHICH = rb"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_PREDICT = re.compile(rb"/v1/models/(?P<name>[^/:]+)" + _WHICH + rb":(?P<method>classify|regress|predict)", re.I)
+_STATUS = re.compile(rb"/v1/models(?:/(?P<name>[^/:]+))?" + _WHICH + rb"(?P<method>/metadata)?", re.I)
+METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
+
+
+class _TooLarge(Exception):
+    """Of a body."""
 
 
 def routes(models: Models, max_bytes: int) -> list[Route]:
-    """The routes of the protocol, over `models`; `max_bytes`: of a request's body."""
+    """The routes of the protocol, over `models`; `max_bytes`: of a request's body, unpacked."""
 
-    def find(request: Request):
-        version = request.path_params.get("version")
-        if version and not version.isdecimal():
-            raise _malformed(request)
-        label = request.path_params.get("label", "")
-        return models.find(request.path_params["name"], int(version) if version else None, label)
-
-    async def predict(request: Request) -> Any:
-        body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > max_bytes:  # Starlette's own limit answers in plain text
-                raise HTTPException(413, f"the request's body is larger than {max_bytes} bytes")
-        model = find(request)
-        return await run_in_threadpool(_predict, models, model, body)
-
-    async def status(request: Request) -> Any:
-        version = str(find(request).version)
-        fine = {"error_code": "OK", "error_message": ""}
-        return {"model_version_status": [{"version": version, "state": "AVAILABLE", "status": fine}]}
-
-    async def metadata(request: Request) -> Any:
-        model = find(request)
-        spec = {"name": model.name, "signature_name": "", "version": str(model.version)}
-        signatures = json_format.MessageToDict(signature_map(model), preserving_proto_field_name=True)
-        return {"model_spec": spec, "metadata": {"signature_def": signatures}}
-
-    async def malformed(request: Request) -> Any:
-        raise _malformed(request)
-
-    return [
-        *(Route(f"{MODEL}{which}:predict", _json(predict), methods=["POST"]) for which in WHICH),
-        *(Route(f"{MODEL}{which}/metadata", _json(metadata)) for which in WHICH),
-        *(Route(f"{MODEL}{which}", _json(status)) for which in WHICH),
-        Route("/v1/{rest:path}", _json(malformed), methods=["GET", "POST"]),
-    ]
-
-
-def _json(endpoint):
-    """What `endpoint` returns as JSON, a refusal as {"error": ...} under its status."""
-
-    async def answered(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
         try:
-            code, content = 200, await endpoint(request)
+            code, content = 200, await _answer(request)
         except Refused as refusal:
-            code, content = HTTP.get(refusal.code, 500), {"error": str(refusal)}
-        except HTTPException as refusal:
-            code, content = refusal.status_code, {"error": refusal.detail}
-        return Response(json.dumps(content), code, media_type="application/json")
+            code, content = HTTP.get(refusal.code, 500), _error(str(refusal))
+        except _TooLarge:
+            code, content = 413, _error(f"the request's body is larger than {max_bytes} bytes")
+        except ClientDisconnect:
+            code, content = 400, _error("the request ended before its body did")
+        return Response(content, code, media_type="application/json")
 
-    return answered
+    async def _answer(request: Request) -> bytes:
+        path = request.scope["raw_path"]
+        if request.method == "OPTIONS":
+            if not request.headers.get("origin", "").startswith(("http://", "https://")):
+                raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "Origin header is missing in CORS preflight")
+            return b""
+        found = {"POST": _PREDICT, "GET": _STATUS}.get(request.method, re.compile(b"(?!)")).fullmatch(path)
+        if found is None:
+            raise invalid(f"Malformed request: {request.method} {path.decode('latin-1')}")
+        name, label = (_unquoted(found[part] or b"") for part in ("name", "label"))
+        version = _version(found["version"])
+        if request.method == "POST":
+            body = await _body(request, max_bytes)
+            with models.admitted():
+                return await run_in_threadpool(_predict, models, (name, version, label), found["method"].lower(), body)
+        if not name:
+            raise invalid("Missing model name in request.")
+        if found["method"]:
+            return _metadata(models.find(name, version, label))
+        return _status(models.status(name, version))
+
+    return [Route(f"/{v1}/{{rest:path}}", answer, methods=METHODS) for v1 in ("v1", "V1")]
 
 
-def _malformed(request: Request) -> Refused:
-    return invalid(f"Malformed request: {request.method} {request.url.path}")
+def _error(message: str) -> bytes:
+    return json.dumps({"error": message}).encode()
 
 
-def _predict(models: Models, model, body: bytearray) -> dict[str, Any]:
-    try:
-        request = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise invalid(f"JSON Parse error: {error}") from error
-    if not isinstance(request, dict) or ("instances" in request) == ("inputs" in request):
-        raise invalid("the request must be a JSON object with either 'instances' or 'inputs'")
+def _unquoted(part: bytes) -> str:
+    """`part` of a path, with its %XX; bytes that are no UTF-8 are replaced."""
+    return re.sub(rb"%([0-9A-Fa-f]{2})", lambda code: bytes([int(code[1], 16)]), part).decode("utf-8", "replace")
+
+
+def _version(digits: bytes | None) -> int | None:
+    if digits is None:
+        return None
+    if not is_version(digits.decode()):
+        raise invalid(f"Failed to convert version: {digits.decode()} to numeric.")
+    return int(digits)
+
+
+async def _body(request: Request, max_bytes: int) -> bytearray:
+    """The body, unpacked where it is packed by gzip. Raises _TooLarge before it is all in memory."""
+    body = bytearray()
+    unpack = None
+    if "gzip" in request.headers.get("content-encoding", ""):
+        unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    async for part in request.stream():
+        if unpack is not None:
+            try:
+                part = unpack.decompress(part, max_bytes + 1 - len(body))
+            except zlib.error as error:
+                raise invalid(f"the request's body is no gzip: {error}") from error
+        body += part
+        if len(body) > max_bytes:
+            raise _TooLarge
+    return body
+
+
+def _predict(models: Models, which: tuple[str, int | None, str], method: bytes, body: bytearray) -> bytes:
+    served = models.by_name.get(which[0])
+    request = json_tensors.parse(body, models.max_rows * served.numbers_in_a_row if served else 0)
+    if not isinstance(request, dict):
+        raise invalid("the request is not a JSON object")
     signature = request.get("signature_name", "")
     if not isinstance(signature, str):
-        raise invalid("'signature_name' key must be a string value")
+        raise invalid("'signature_name' key must be a string value.")
+    model = models.find(*which)
+    if method != b"predict":
+        raise invalid(f"Expected a signature for {method.decode()}; this model has none")
+    if (signature or "serving_default") not in model.signatures:
+        raise invalid(f'Serving signature name: "{signature}" not found in signature def')
     names = list(model.inputs(signature))
+    if ("instances" in request) == ("inputs" in request):
+        raise invalid("the request must have one of 'inputs' and 'instances'")
     by_row = "instances" in request
-    values = _columns(request["instances"], names) if by_row else request["inputs"]
+    values = _by_row(request["instances"], names) if by_row else _by_name(request["inputs"], names)
+    outputs = models.predict(model, signature, values, json_tensors.tensor)
+    return (json_tensors.predictions if by_row else json_tensors.columns)(outputs)
+
+
+def _by_name(values: Any, names: list[str]) -> dict[str, Any]:
+    """{input: all rows}; other names beside them are not looked at."""
     if not isinstance(values, dict):
-        values = {names[0]: values}  # the name may be left out where there is but one
-    outputs = models.predict(model, signature, values, from_json)
-    columns = {name: _plain(name, output) for name, output in outputs.items()}
-    if by_row:
-        rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
-        return {"predictions": [_unnamed(row) for row in rows]}
-    return {"outputs": _unnamed(columns)}
+        if len(names) > 1:
+            raise invalid("inputs is a plain value/list, but expecting an object as multiple input tensors required")
+        return {names[0]: values}
+    for name in names:
+        if name not in values:
+            raise invalid(f"Missing named input: {name} in 'inputs' object.")
+    return {name: values[name] for name in names}
 
 
-def _columns(instances: Any, names: list[str]) -> dict[str, list]:
-    """Rows, each {input: value} or a plain value, as {input: values}."""
-    if not isinstance(instances, list) or not instances:
-        raise invalid("'instances' must be a list that is not empty")
-    rows = [row if isinstance(row, dict) else {names[0]: row} for row in instances]
-    if any(row.keys() != rows[0].keys() for row in rows):
-        raise invalid("all of 'instances' must name the same inputs")
-    return {name: [row[name] for row in rows] for name in rows[0]}
+def _by_row(rows: Any, names: list[str]) -> dict[str, list]:
+    """{input: all rows}, of rows that are each {input: value}, or all plain values of a single input."""
+    if not isinstance(rows, list) or not rows:
+        raise invalid("'instances' must be a list/array that is not empty")
+    named = isinstance(rows[0], dict)
+    if not named and len(names) > 1:
+        raise invalid("instances is a plain list, but expecting list of objects as multiple input tensors required")
+    for i, row in enumerate(rows):
+        if isinstance(row, dict) != named:
+            raise invalid(f"Expecting {'object' if named else 'value/list'} at item {i} of input list")
+        if named and row.keys() != set(names):
+            raise invalid(f"keys of item {i} of 'instances' list must be equal to: {','.join(names)}")
+    return {name: [row[name] for row in rows] for name in names} if named else {names[0]: rows}
 
 
-def from_json(value: Any, spec: tf.TensorSpec, max_rows: int) -> tf.Tensor:
-    """The tensor of nested lists of numbers. Raises Refused if it is not `spec`."""
-    try:
-        array = np.array(value)
-    except ValueError as error:
-        raise invalid(f"input {spec.name} is not a rectangular array") from error
-    if array.dtype.kind not in ("iuf" if spec.dtype.is_floating else "i") and array.size:
-        raise invalid(f"input {spec.name} is not of numbers that fit {spec.dtype.name}")
-    check_shape(array.shape, spec, max_rows)
-    with np.errstate(over="ignore"):  # what becomes infinite is refused by the model
-        return tf.constant(array.astype(spec.dtype.as_numpy_dtype))
+def _metadata(model: Model) -> bytes:
+    spec = {"name": model.name, "signature_name": "", "version": str(model.version)}
+    signatures = json_format.MessageToDict(signature_map(model), preserving_proto_field_name=True)
+    for signature in signatures["signature_def"].values():
+        for side in ("inputs", "outputs"):
+            for info in signature.get(side, {}).values():  # as a printer in C++ writes what has its default
+                info["tensor_shape"] = {"dim": [], "unknown_rank": False, **info.get("tensor_shape", {})}
+                for dim in info["tensor_shape"]["dim"]:
+                    dim.update({"size": "0", "name": ""} | dim)
+    return json.dumps({"model_spec": spec, "metadata": {"signature_def": signatures}}, indent=1).encode()
 
 
-def _plain(name: str, output: np.ndarray) -> list:
-    """Nested lists; strings of an output called *_bytes in base64."""
-    if output.dtype != object:
-        return output.tolist()
-    return [{"b64": base64.b64encode(item).decode()} for item in output]
-
-
-def _unnamed(outputs: Mapping[str, Any]) -> Any:
-    """A single output goes without its name."""
-    return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+def _status(model: Model) -> bytes:
+    state = {"version": str(model.version), "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    return json.dumps({"model_version_status": [state]}, indent=1).encode()

@@ -48,7 +48,7 @@ class AlphaGAN(System):
         generator_lambda: float = gin.REQUIRED,
         autoencoder_updates: int = 2,
         samples: bool = True,
-        prior_term: Callable | None = None,
+        prior_term: Callable[[divergences.Posterior, tf.Tensor], tf.Tensor] | None = None,
         discriminator_loss: adversarial.AdversarialLoss = adversarial.CrossEntropy(),
         seed: int = 0,
         ema: float | None = None,

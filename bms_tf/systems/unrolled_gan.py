@@ -40,8 +40,8 @@ class UnrolledGAN(System):
         """`discriminator` gives logits [B]; `K` updates are unrolled, each at `rate`. Raises ValueError for a value out
         of range.
         """
-        if K < 0:
-            raise ValueError(f"UnrolledGAN.K is {K}; it must not be negative")
+        if not 0 <= K <= 1000:
+            raise ValueError(f"UnrolledGAN.K is {K}; it must lie in [0, 1000], as each is a part of the step's graph")
         if not rate > 0:
             raise ValueError(f"UnrolledGAN.rate is {rate}; it must be positive")
         super().__init__(networks={"generator": generator, "discriminator": discriminator}, seed=seed, ema=ema)

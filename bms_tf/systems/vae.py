@@ -29,7 +29,7 @@ class VAE(System):
         *,
         encoder: keras.Model,
         generator: keras.Model,
-        kl: Callable = divergences.analytic_kl,
+        kl: Callable[[divergences.Posterior, tf.Tensor], tf.Tensor] = divergences.analytic_kl,
         seed: int = 0,
         ema: float | None = None,
     ):

@@ -42,7 +42,7 @@ class VEEGAN(System):
         code_lambda: float = gin.REQUIRED,
         data_lambda: float = gin.REQUIRED,
         pretraining: int = gin.REQUIRED,
-        code_likelihood: Callable = likelihoods.log_gaussian,
+        code_likelihood: Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor] = likelihoods.log_gaussian,
         seed: int = 0,
         ema: float | None = None,
     ):

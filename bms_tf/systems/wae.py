@@ -35,7 +35,7 @@ class WAE(System):
         encoder: keras.Model,
         generator: keras.Model,
         code_discriminator: keras.Model | None = None,
-        penalty: Callable | None = None,
+        penalty: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
         lambda_: float = gin.REQUIRED,
         code_weight: float | None = None,
         seed: int = 0,

@@ -6,13 +6,14 @@ import textwrap
 from pathlib import Path
 
 import gin
+import numpy as np
 import pytest
 
 from bms_tf.core import config
 
 MODULE = """
 import gin
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 class Network: ...
@@ -36,6 +37,32 @@ class Toy:
 @gin.configurable
 def needs(size: int):
     return size
+
+@gin.configurable
+def other(layer: Network) -> float:
+    return 0.0
+
+@gin.configurable
+def measure(samples: list) -> dict[str, float]:
+    return {}
+
+@gin.configurable
+class Deep:
+    def __init__(self, *, measures: Sequence[Callable[..., Mapping[str, float]]] = (),
+                 wrap: Callable[[Network], Network] | None = None, keyed: Callable[..., Network] | None = None,
+                 anything: Callable | None = None):
+        self.made = keyed and keyed(size=3)
+
+def twice(network: Network) -> Network:
+    return network
+
+@gin.configurable
+def wrapped(network: Network, wrapper: Callable[[Network], Network] = twice) -> Network:
+    return wrapper(network)
+
+@gin.configurable
+def endless(*, part: Network | None = None) -> Network:
+    return Network()
 """
 count = itertools.count()
 
@@ -193,13 +220,107 @@ def test_the_lines_for_params_quote_the_param(folder):
         ("mode = 'max'", "Literal['min', 'mean']"),
         ("network = @tiny", "Network | None"),
         ("network = @Toy()", "Network | None"),
-        ("make = @tiny()", "a function (@name, without parentheses) | None"),
-        ("make = 'tiny'", "a function (@name, without parentheses) | None"),
+        ("make = @tiny()", "a function that gives Network (@name, without parentheses) | None"),
+        ("make = 'tiny'", "a function that gives Network (@name, without parentheses) | None"),
+        ("make = @other", "a function that gives Network (@name, without parentheses) | None"),
+        ("make = @Toy", "a function that gives Network (@name, without parentheses) | None"),
     ],
 )
 def test_a_value_of_another_type_is_refused(folder, binding, allowed):
     value = binding.split(" = ")[1].replace('"', "'")
     assert folder.error(f"Toy.{binding}") == f"a.gin:2: Toy.{binding.split()[0]} is {value}; it must be {allowed}"
+
+
+@pytest.mark.parametrize(
+    ("binding", "fits"),
+    [
+        ("measures = [@measure]", True),
+        ("measures = [@tiny]", False),  # another thing is returned
+        ("measures = [@measure, @other]", False),
+        ("wrap = @wrapped", True),
+        ("wrap = @other", False),
+        ("wrap = @tiny", False),  # which takes nothing by position
+        ("wrap = @measure", False),  # which takes another kind of thing
+        ("wrap = @wrapped()", False),  # made already
+        ("anything = @other", True),
+    ],
+)
+def test_a_function_is_judged_by_what_it_takes_and_gives(folder, binding, fits):
+    if fits:
+        folder.load(f"Deep.{binding}")
+    else:
+        assert folder.error(f"Deep.{binding}").startswith(
+            f"a.gin:2: Deep.{binding.replace('= ', 'is ', 1)}; it must be "
+        )
+    # `keyed` takes anything that may give a Network; how it is called shows when it is built.
+    toys = folder.load("Deep.keyed = @needs")
+    assert toys.Deep().made == 3
+
+
+def test_a_function_that_is_called_otherwise_than_it_is_made_for_is_one_line(folder):
+    toys = folder.load("Deep.keyed = @tiny\ntiny.width = 1")
+    with pytest.raises(
+        config.ConfigError,
+        match="^@tiny is no function of the kind that is needed here: it got an unexpected keyword argument 'size'$",
+    ):
+        call(toys.Deep)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "(1, {'a': [1e999]})", "1" + "0" * 30, "0x" + "f" * 9000])
+def test_a_number_that_is_not_finite_or_too_large_is_refused(folder, number):
+    error = folder.error(f"Toy.free = {number}")
+    assert error.startswith("a.gin:2: Toy.free is ") and error.endswith("; numbers must be finite and below 2^63")
+    assert len(error) < 500
+
+
+def test_a_value_of_many_parts_is_shown_in_part(folder):
+    error = folder.error(f"Toy.T = ({'1, ' * 1000})")
+    assert error.endswith("...; it must be int") and len(error) < 500
+
+
+@pytest.mark.parametrize(
+    "value", ["(" * 5000 + "1" + ")" * 5000, "[" * 60 + "]" * 60, "{1: " * 30 + "1" + "}" * 30, "(" * 5000, "[" * 150]
+)
+def test_what_is_nested_deeply_is_refused(folder, value):
+    assert len(folder.error(f"Toy.free = {value}")) < 500
+    assert len(folder.error(params=[f"Toy.free = {value}"])) < 900
+
+
+def test_twenty_levels_are_not_deep(folder):
+    folder.load("Toy.free = " + "[" * 20 + "]" * 20)
+    assert "nested more than 20 deep" in folder.error("Toy.free = " + "[" * 20 + "1" + "]" * 20)
+
+
+def test_a_chain_of_macros(folder):
+    def chain(length):
+        return "\n".join(["m0 = 7", *(f"m{i + 1} = %m{i}" for i in range(length)), f"Toy.T = %m{length}"])
+
+    assert folder.load(chain(19)).Toy().T == 7
+    assert folder.error(chain(2000)).endswith("stands for macros that stand for too many others")
+
+
+def test_macros_that_multiply_are_refused_at_once(folder):
+    """Twenty levels of ten references each would be 10^20 values."""
+    levels = [f"m{i + 1} = ({f'%m{i}, ' * 10})" for i in range(20)]
+    text = "\n".join(["m0 = 7", *levels, "Toy.free = %m20"])
+    assert folder.error(text).endswith("stands for macros that stand for too many others")
+
+
+@pytest.mark.parametrize(
+    "module", ["bms_tf.train", "bms_tf.tune", "bms_tf.export", "bms_tf.serve", "pipelines.prepare"]
+)
+@pytest.mark.parametrize("statement", ["import {}", "import {} as x", "from {} import main"])
+def test_a_command_is_not_imported(folder, module, statement):
+    if statement.startswith("from"):
+        package, _, name = module.rpartition(".")
+        statement, module = f"from {package} import {name}", module
+    error = folder.error(params=[statement.format(module)])
+    assert f"import of '{module}' is refused: it is a command" in error
+
+
+@pytest.mark.parametrize("name", ["macro", "singleton", "gin.singleton"])
+def test_what_gin_brings_itself_is_no_configurable(folder, name):
+    assert f"no configurable '{name}'" in folder.error(f"Toy.make = @{name}")
 
 
 @pytest.mark.parametrize(
@@ -289,6 +410,22 @@ def test_unused_lists_scopes_and_parts_that_nothing_reads(folder):
     assert config.unused() == ["%size", "b/tiny", "needs"]
 
 
+def test_a_scope_that_nothing_enters_is_refused_once_the_run_is_built(folder):
+    toys = folder.load(
+        "Toy.network = @a/tiny()\na/tiny.width = 1\nToy.free = %held\nheld = @b/c/tiny\nb/tiny.rate = 1.0\n"
+        "player/needs.size = 3\nforth/tiny.rate = 1.0"
+    )
+    toys.Toy()
+    with pytest.raises(config.ConfigError, match="^a.gin:8: forth/tiny.rate has no effect: nothing is made in the"):
+        config.check_scopes(["player"])
+    config.check_scopes(["player", "forth"])
+    with pytest.raises(config.ConfigError, match="a.gin:7: player/needs.size .*in the scope 'player'; the scopes are "):
+        config.check_scopes(["forth"])
+    folder.load("b/c/tiny.width = 1\nToy.free = @b/tiny")
+    with pytest.raises(config.ConfigError, match="scope 'b/c'; did you mean 'b'"):
+        config.check_scopes([])
+
+
 def call(function):
     with config.one_line_errors():
         function()
@@ -309,6 +446,24 @@ def test_a_parameter_left_unset_is_named(folder):
         call(toys.tiny)
     with pytest.raises(config.ConfigError, match=r"^needs.size must be set$"):
         call(toys.needs)
+
+
+@pytest.mark.parametrize("text", ["wrapped.wrapper = @wrapped", "endless.part = @endless()"])
+def test_what_is_made_of_itself_is_one_line(folder, text):
+    toys = folder.load(text)
+    with pytest.raises(config.ConfigError, match="^a configurable is made of itself, without an end$"):
+        call(toys.endless if "endless" in text else lambda: toys.wrapped(toys.Network()))
+
+
+def test_running_out_of_memory_is_one_line():
+    import tensorflow as tf
+
+    with pytest.raises(config.ConfigError, match=r"^out of memory: Unable to allocate .* for an array with shape"):
+        call(lambda: np.ones([2**50]))
+    with pytest.raises(
+        config.ConfigError, match=r"^out of memory: OOM when allocating tensor with shape\[\d+\] and type"
+    ):
+        call(lambda: tf.zeros([2**50]))
 
 
 def test_a_fault_of_the_program_is_left_as_it_is():

@@ -93,10 +93,72 @@ def test_rows_are_checked():
         traced["log_posterior"](z=z, x=x)
 
 
+def inputs(function, rows: int, first: int = 0) -> dict[str, np.ndarray]:
+    """Numbers for every input of a signature; a row depends on its place from `first` on alone."""
+    given = {}
+    for spec in function.structured_input_signature[0]:
+        numbers = [np.random.default_rng(first + row).normal(size=spec.shape[1:]) for row in range(rows)]
+        numbers = np.array(numbers, np.float32).reshape(rows, *spec.shape[1:])
+        given[spec.name] = numbers if spec.dtype.is_floating else np.arange(first, first + rows)
+    return given
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_value_that_is_not_finite_is_refused(bad):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="must be finite"):
-        signatures(system())["generate"](z=tf.constant([[0, bad, 0]], tf.float32))
+def test_a_row_that_is_not_finite_gives_no_answer_and_leaves_the_others(bad):
+    traced = signatures(system(encoder=encoder(GaussianEncoder, 2 * CODE), discriminator=convolution(1, 1)))
+    assert {"generate_png", "posterior", "log_posterior", "sample_posterior", "discriminate", "features"} <= set(traced)
+    for name, function in traced.items():
+        given = inputs(function, 4)
+        truth = function(**{key: tf.constant(value) for key, value in given.items()})
+        for key in [key for key, value in given.items() if value.dtype == np.float32]:
+            spoilt = {other: value.copy() for other, value in given.items()}
+            spoilt[key][2].flat[1] = bad
+            outputs = function(**{other: tf.constant(value) for other, value in spoilt.items()})
+            for output, value in outputs.items():
+                value, expected = value.numpy(), truth[output].numpy()
+                np.testing.assert_array_equal(value[[0, 1, 3]], expected[[0, 1, 3]], err_msg=f"{name}: {output}")
+                if value.dtype == np.float32:
+                    assert np.isnan(value[2]).all(), f"{name}: {output}"
+                else:
+                    assert value[2] == b"" if output == "image_bytes" else not value[2].any(), f"{name}: {output}"
+
+
+def merged(function, requests: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray] | Exception]:
+    """What each request gets where they are merged as TensorFlow Serving's batching session does it.
+
+    It asks of each request that its inputs have equal first dimensions (ComputeInputSize), puts the inputs of all
+    behind one another, runs the graph once, cuts each output at the requests' sizes, and gives an error to all.
+    """
+    sizes = [len(next(iter(request.values()))) for request in requests]
+    together = {name: tf.concat([request[name] for request in requests], axis=0) for name in requests[0]}
+    try:
+        outputs = function(**together)
+    except tf.errors.OpError as error:
+        return [error] * len(requests)
+    assert all(output.shape[0] == sum(sizes) for output in outputs.values())
+    parts = {name: tf.split(output, sizes) for name, output in outputs.items()}
+    return [{name: part[i].numpy() for name, part in parts.items()} for i in range(len(requests))]
+
+
+def test_requests_that_are_merged_do_not_harm_each_other():
+    traced = signatures(system(encoder=encoder(GaussianEncoder, 2 * CODE), discriminator=convolution(1, 1)))
+    for name, function in traced.items():
+        good, empty, bad = inputs(function, 2), inputs(function, 0), inputs(function, 3, first=7)
+        for value in bad.values():
+            if value.dtype == np.float32:
+                value[...] = np.nan
+        alone = function(**{key: tf.constant(value) for key, value in good.items()})
+        for requests in ([good, bad], [bad, good], [empty, good], [good, empty, bad, good]):
+            for request, answer in zip(requests, merged(function, requests)):
+                assert isinstance(answer, dict), f"{name}: {answer}"
+                if request is good:
+                    for output, value in alone.items():
+                        if value.dtype == tf.string:
+                            np.testing.assert_array_equal(answer[output], value)
+                        else:  # a product of other rows may be rounded otherwise
+                            np.testing.assert_allclose(answer[output], value, rtol=1e-5, atol=1e-5)
+        (refusal,) = merged(function, [empty])
+        assert isinstance(refusal, tf.errors.InvalidArgumentError) and "at least one row" in refusal.message
 
 
 def test_a_seed_gives_the_same_row_in_every_batch_and_another_seed_another():

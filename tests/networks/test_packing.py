@@ -51,7 +51,7 @@ def test_a_system_with_packs_is_batch_coupled_and_judges_no_example_alone():
 
 
 def test_values_out_of_range():
-    with pytest.raises(ValueError, match="packing is 0; it must be at least 1"):
+    with pytest.raises(ValueError, match="packing is 0; it must lie in 1..100"):
         built(0)
 
 

@@ -108,7 +108,7 @@ def test_a_generator_with_a_visible_distribution_is_sized_by_it():
 
 
 def test_real_nvp_needs_a_layer_and_two_dimensions():
-    with pytest.raises(ValueError, match="layers is 0; it must be at least 1"):
+    with pytest.raises(ValueError, match="layers is 0; it must lie in 1..100"):
         roles.real_nvp_encoder(network=mlp, coupling=mlp, layers=0)
     gin.bind_parameter("shapes.code_size", 1)
     with pytest.raises(ValueError, match="codes of at least 2 dimensions; the code size is 1"):

@@ -1,20 +1,31 @@
 """A folder of pictures: every kind of file that comes out of a user's disk, and the splits."""
 
 import logging
+import os
+import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from pipelines import image_folder as module
-from pipelines.image_folder import image_folder
+from bms_tf.core import errors
+from pipelines import picture_files
+from pipelines.image_folder import _usable, image_folder
+
+
+def look_again():
+    """What another process would find."""
+    picture_files.index.cache_clear()
+    _usable.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    module.index.cache_clear()
-    module._usable.cache_clear()
+    look_again()
 
 
 @pytest.fixture
@@ -38,11 +49,12 @@ def levels(pictures):
 
 
 def one(tmp_path, image, name="x.png", shape=(2, 2, 3), **options):
-    """What becomes of `image`, saved three times: once for each split."""
+    """What becomes of `image`, saved three times: once for each split. A byte behind the end makes them differ."""
     for copy in range(3):
         path = tmp_path / "one" / f"{copy}{name}"
         path.parent.mkdir(exist_ok=True)
         image.save(path, quality=100)
+        path.write_bytes(path.read_bytes() + bytes([copy]))
     return read(tmp_path / "one", shape=shape, **options)[0]
 
 
@@ -52,8 +64,7 @@ def test_the_splits_are_every_picture_once_and_stay_when_one_is_added(folder):
     assert [len(part) for part in parts.values()] == [36, 2, 2]
     assert sorted(sum(parts.values(), [])) == list(range(40))
     Image.new("L", (4, 4), 99).save(folder / "new.png")
-    module.index.cache_clear()
-    module._usable.cache_clear()
+    look_again()
     for split, part in parts.items():  # the hash of one name can push one picture over an edge
         assert len(set(levels(read(folder, split))) ^ set(part)) <= 2, split
 
@@ -136,13 +147,157 @@ def test_every_kind_becomes_rgb(tmp_path, image, name, expected, tolerance):
 def test_conversions_are_said_once(tmp_path, caplog):
     for mode, number in {"L": 1, "RGBA": 2, "RGB": 3}.items():
         for copy in range(number):
-            Image.new(mode, (4, 4)).save(tmp_path / f"{mode}{copy}.png")
+            Image.new(mode, (4, 4 + copy)).save(tmp_path / f"{mode}{copy}.png")
     with caplog.at_level(logging.WARNING):
         for split in ("train", "test"):
             image_folder(split, 0, 2, 0, folder=str(tmp_path), shape=(4, 4, 3))
     assert [r.getMessage() for r in caplog.records] == [
         f"of 6 pictures in {tmp_path} these are converted: 2 RGBA, 1 gray (alpha over white)"
     ]
+
+
+# Where Exif's orientation puts the first row and the first column of the stored picture, as its specification says.
+@pytest.mark.parametrize(
+    ("orientation", "seen"),
+    [
+        (1, [[1, 2], [3, 4]]),  # row 0 at the top, column 0 at the left
+        (2, [[2, 1], [4, 3]]),  # top, right
+        (3, [[4, 3], [2, 1]]),  # bottom, right
+        (4, [[3, 4], [1, 2]]),  # bottom, left
+        (5, [[1, 3], [2, 4]]),  # left, top: row 0 stands at the left, column 0 at the top
+        (6, [[3, 1], [4, 2]]),  # right, top
+        (7, [[4, 2], [3, 1]]),  # right, bottom
+        (8, [[2, 4], [1, 3]]),  # left, bottom
+        (9, [[1, 2], [3, 4]]),  # there is no such orientation
+    ],
+)
+def test_a_photo_is_turned_upright(tmp_path, orientation, seen):
+    stored = Image.fromarray(np.uint8([[10, 20], [30, 40]]))
+    tags = stored.getexif()
+    tags[picture_files.ORIENTATION] = orientation
+    for copy in range(3):
+        stored.save(tmp_path / f"{copy}.png", exif=tags)
+        (tmp_path / f"{copy}.png").write_bytes((tmp_path / f"{copy}.png").read_bytes() + bytes([copy]))
+    for in_memory in (False, True):
+        found = read(tmp_path, shape=(2, 2, 1), in_memory=in_memory)[0, ..., 0]
+        np.testing.assert_allclose(found, 10 * np.array(seen), atol=1e-3)
+
+
+def test_a_photo_of_a_phone_is_turned_before_it_is_cut(tmp_path):
+    """Held upright, orientation 6: stored 6 wide and 4 high, seen 4 wide and 6 high, turned by 90 degrees clockwise."""
+    pixels = np.arange(0, 240, 10, np.uint8).reshape(4, 6)
+    tags = Image.Exif()
+    tags[picture_files.ORIENTATION] = 6
+    for copy in range(3):
+        path = tmp_path / f"{copy}.png"
+        Image.fromarray(pixels).save(path, exif=tags)
+        path.write_bytes(path.read_bytes() + bytes([copy]))
+    clockwise = np.rot90(pixels, -1)
+    np.testing.assert_allclose(read(tmp_path, shape=(4, 4, 1))[0, ..., 0], clockwise[1:5], atol=1e-3)
+
+
+def test_a_link_back_into_the_folder_adds_nothing(folder, caplog):
+    before = {split: levels(read(folder, split)) for split in ("train_once", "validation", "test")}
+    look_again()
+    (folder / "a/up").symlink_to(folder, target_is_directory=True)
+    (folder / "0_early").symlink_to(folder / "b", target_is_directory=True)  # comes before what it leads to
+    with caplog.at_level(logging.WARNING):
+        assert {split: levels(read(folder, split)) for split in before} == before
+    assert "copies" not in caplog.text
+
+
+def test_a_link_to_another_folder_is_followed(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for level in (200, 201):
+        Image.new("L", (4, 4), level).save(elsewhere / f"{level}.png")
+    (folder / "more").symlink_to(elsewhere, target_is_directory=True)
+    assert sorted(picture_files.index(str(folder)))[-2:] == ["more/200.png", "more/201.png"]
+
+
+def test_a_picture_that_is_there_twice_counts_once(folder, caplog):
+    (folder / "z.png").write_bytes((folder / "a/01.png").read_bytes())
+    (folder / "z_link.png").symlink_to(folder / "a/03.png")
+    with caplog.at_level(logging.WARNING):
+        parts = [levels(read(folder, split)) for split in ("train_once", "validation", "test")]
+    assert sorted(sum(parts, [])) == list(range(40))
+    (said,) = [r.getMessage() for r in caplog.records if "copies" in r.getMessage()]
+    assert said == (
+        f"2 of 42 pictures in {folder} are copies of others, such as z.png of a/01.png; each picture counts once"
+    )
+
+
+def test_what_is_no_file_is_left_out_and_does_not_hang(folder):
+    os.mkfifo(folder / "pipe.png")
+    (folder / "itself.png").symlink_to("itself.png")
+    (folder / "nowhere.png").symlink_to("gone.png")
+    (folder / "circle").symlink_to("circle")  # no picture by its name
+    with open(os.path.join(os.fsencode(folder), b"\xff.png"), "wb") as file:
+        file.write((folder / "a/01.png").read_bytes())
+    found = picture_files.index(str(folder))
+    faults = {name: picture.fault for name, picture in found.items() if picture.fault}
+    assert faults == {
+        "pipe.png": "is no regular file",
+        "itself.png": "Too many levels of symbolic links",
+        "nowhere.png": "No such file or directory",
+        "\N{REPLACEMENT CHARACTER}.png": "its name is no UTF-8",
+    }
+    assert len(read(folder)) == 36
+    with pytest.raises(ValueError, match="4 of 44 pictures in .* cannot be read, the first: itself.png"):
+        read(folder, unreadable="error")
+
+
+def test_a_directory_that_cannot_be_read_is_said(folder, caplog, monkeypatch):
+    def scandir(path, original=os.scandir):
+        if path == str(folder / "a"):  # for root, who may read everything
+            raise PermissionError(13, "Permission denied")
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    read(folder)
+    assert "1 of 21 pictures in" in caplog.text and "the first: a (Permission denied)" in caplog.text
+
+
+def png(width: int, height: int) -> bytes:
+    """A black and white PNG of any size in few bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    packer = zlib.compressobj()
+    rows = b"".join(packer.compress(bytes(width // 8 + 1)) for _ in range(height)) + packer.flush()
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_a_picture_of_too_many_pixels_is_not_decoded(folder, monkeypatch):
+    (folder / "big.png").write_bytes(png(9_000, 9_000))
+    monkeypatch.setattr(Image.Image, "load", lambda image: pytest.fail("decoded"))
+    found = picture_files._look(str(folder / "big.png"), "")
+    assert found.fault == "9000 x 9000 pixels; at most 80,000,000 are read"
+    (folder / "bigger.png").write_bytes(png(30_000, 30_000))
+    assert "900000000 pixels" in picture_files._look(str(folder / "bigger.png"), "").fault  # Pillow's own limit
+
+
+@pytest.mark.parametrize("content", [b"GIF89a" + bytes(100), b"BM" + bytes(100), b"II*\0" + bytes(100), b"%!PS\n"])
+def test_other_formats_under_the_name_of_a_png_are_not_opened(folder, content):
+    (folder / "other.png").write_bytes(content)
+    assert "cannot identify image file" in picture_files.index(str(folder))["other.png"].fault
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [("delete", ".*/[ab].*png; No such file"), ("cut", "Invalid PNG data, size 50")]
+)
+def test_a_picture_that_is_gone_or_changed_in_the_midst_of_training_is_one_line(folder, change, said):
+    batches = iter(image_folder("train", 0, 4, 0, folder=str(folder), shape=(4, 4, 1)))
+    next(batches)
+    for path in sorted(folder.glob("a/*.png")) + sorted(folder.glob("b/c/*.png")):
+        path.unlink() if change == "delete" else path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(tf.errors.OpError) as caught:
+        for _ in range(200):
+            next(batches)
+    line = errors.of_the_user(caught.value)
+    assert re.fullmatch(f"the data cannot be read any more: {said}.*", line)
 
 
 @pytest.fixture
@@ -166,28 +321,28 @@ def test_what_cannot_be_read_is_left_out_and_counted(damaged, caplog):
 
 def test_a_picture_is_looked_at_once(damaged, monkeypatch):
     looked = []
-    original = module._look
-    monkeypatch.setattr(module, "_look", lambda path, stamp: looked.append(path) or original(path, stamp))
-    first = module.index(str(damaged))
+    original = picture_files._look
+    monkeypatch.setattr(picture_files, "_look", lambda path, stamp: looked.append(path) or original(path, stamp))
+    first = picture_files.index(str(damaged))
     assert len(looked) == 40
     Image.new("L", (4, 4), 1).save(damaged / "a/01.png")  # mended
-    module.index.cache_clear()
-    again = module.index(str(damaged))
+    picture_files.index.cache_clear()
+    again = picture_files.index(str(damaged))
     assert looked[40:] == [str(damaged / "a/01.png")]
     assert first["a/01.png"].fault and not again["a/01.png"].fault
     assert {n: p for n, p in first.items() if n != "a/01.png"} == {n: p for n, p in again.items() if n != "a/01.png"}
 
 
 def test_a_cache_that_is_damaged_or_cannot_be_written_costs_only_time(folder, tmp_path, monkeypatch, caplog):
-    module.index(str(folder))
+    picture_files.index(str(folder))
     (cache,) = (tmp_path / "cache/bms_tf").iterdir()  # and no temporary file beside it
     cache.write_text("[1")
-    module.index.cache_clear()
-    assert len(module.index(str(folder))) == 40
+    picture_files.index.cache_clear()
+    assert len(picture_files.index(str(folder))) == 40
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    module.index.cache_clear()
-    assert len(module.index(str(folder))) == 40
+    picture_files.index.cache_clear()
+    assert len(picture_files.index(str(folder))) == 40
     assert "cannot be written" in caplog.text
 
 
@@ -215,11 +370,11 @@ def test_folders_without_pictures(tmp_path):
     with pytest.raises(ValueError, match=r"sub-folders hold no picture \(.png, .jpg, .jpeg\)"):
         read(tmp_path)
     (tmp_path / "empty.png").touch()
-    module.index.cache_clear()
+    picture_files.index.cache_clear()
     with pytest.raises(ValueError, match="1 of 1 pictures in .* cannot be read, the first: empty.png"):
         read(tmp_path)
     for number in range(2):
-        Image.new("L", (4, 4)).save(tmp_path / f"{number}.png")
-    module.index.cache_clear()
+        Image.new("L", (4, 4), number).save(tmp_path / f"{number}.png")
+    picture_files.index.cache_clear()
     with pytest.raises(ValueError, match="has 2 picture"):
         read(tmp_path)

@@ -1,5 +1,7 @@
 """The data sets that TensorFlow Datasets prepares, read from disk in the builders' own format."""
 
+import hashlib
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import gin
 import numpy as np
 import pytest
+import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -158,18 +161,75 @@ def test_a_data_set_prepared_by_half_is_named(data, tmp_path):
         mnist("train", 0, 8, 0, held_out=4)
 
 
-def test_preparing_ends_with_one_line_where_the_download_is_refused(tmp_path, monkeypatch):
+@pytest.fixture
+def asked(monkeypatch):
+    """The servers that were asked whether they are there; they are."""
+    urls = []
+    monkeypatch.setattr(requests, "head", lambda url, timeout: urls.append(url))
+    return urls
+
+
+def test_preparing_ends_with_one_line_where_the_download_is_refused(tmp_path, monkeypatch, asked):
     class Refused(Exception):
         pass
 
     def refuse(self):
-        raise Refused("too many requests\nfor this file")
+        raise Refused("too many requests\nfor this file" + " and the next" * 50)
 
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", refuse)
     with pytest.raises(
-        SystemExit, match="^error: Refused: too many requests for this file; python -m .*celeb_a.*by hand"
+        SystemExit,
+        match="^error: Refused: too many requests for this file( and the next){50}; python -m .*celeb_a.*by hand",
     ):
         prepare.main(["celeb_a", f"--data_dir={tmp_path}"])
+
+
+def test_without_a_network_preparing_ends_before_it_begins(tmp_path, monkeypatch):
+    def unreachable(url, timeout):
+        assert timeout <= 10
+        raise requests.ConnectionError("a long story of retries")
+
+    monkeypatch.setattr(requests, "head", unreachable)
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", lambda self: pytest.fail("began"))
+    with pytest.raises(
+        SystemExit, match="^error: www.cs.toronto.edu cannot be reached; is there a network.; python -m"
+    ):
+        prepare.main(["cifar10", f"--data_dir={tmp_path}"])
+
+
+def test_each_server_is_asked_once_and_none_for_what_was_downloaded(tmp_path, monkeypatch, asked):
+    begun = []
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", lambda self: begun.append(self))
+    prepare.main(["mnist", f"--data_dir={tmp_path}"])
+    assert len(asked) == 1 and "storage.googleapis.com" in asked[0] and len(begun) == 1
+    (tmp_path / "downloads/mnist").mkdir(parents=True)
+    for number, url in enumerate(tfds.builder("mnist").url_infos):
+        (tmp_path / f"downloads/mnist/{number}.INFO").write_text(json.dumps({"urls": [url]}))
+    prepare.main(["mnist", f"--data_dir={tmp_path}"])
+    assert len(asked) == 1 and len(begun) == 2
+
+
+def test_a_file_fetched_by_hand_that_is_another_one_says_so(tmp_path, asked):
+    """An archive that was packed anew has other bytes: 170,052,171 and c4a38c50... are TensorFlow Datasets' record."""
+    packed = tmp_path / "downloads/manual/cifar-10-binary.tar.gz"
+    packed.parent.mkdir(parents=True)
+    packed.write_bytes(b"packed anew")
+    with pytest.raises(SystemExit) as ended:
+        prepare.main(["cifar10", f"--data_dir={tmp_path}"])
+    found = hashlib.sha256(b"packed anew").hexdigest()
+    assert str(ended.value).startswith(
+        f"error: {packed} has 11 bytes and the SHA-256 {found}, but the file of that name has "
+    )
+    assert "170,052,171 and c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd" in str(ended.value)
+    assert "fetch it again and leave it as it comes" in str(ended.value) and not asked
+    wanted = {"https://x/y.zip": tfds.download.checksums.UrlInfo(size=11, checksum=found, filename=packed.name)}
+    assert prepare.check_fetched_by_hand(wanted, packed.parent) == []
+    assert prepare.check_fetched_by_hand(wanted, tmp_path) == ["https://x/y.zip"]
+
+
+def test_a_split_that_leaves_nothing_names_the_parameter():
+    with pytest.raises(ValueError, match=r"cifar10 has no example in 'train\[:-20\]'; a smaller held_out leaves some"):
+        cifar10("train", 0, 8, 0, held_out=20)
 
 
 def test_records_are_read_once_for_a_run(data):

@@ -73,7 +73,7 @@ def test_without_an_unrolled_update_it_is_the_saturating_game(linear):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"K": -1, "rate": 0.1}, "K is -1; it must not be negative"),
+        ({"K": -1, "rate": 0.1}, "K is -1; it must lie in \\[0, 1000\\]"),
         ({"K": 5, "rate": 0.0}, "rate is 0.0; it must be positive"),
     ],
 )

@@ -1,0 +1,64 @@
+"""Which errors from inside a configurable are the user's, and the one line that says so.
+
+gin adds a line to the message for each configurable that an error passes through.
+"""
+
+import re
+
+_CALLERS = re.compile(r"\n  In call to configurable '([^']+)' .*?(?: in scope '(.+)')?$", re.MULTILINE)
+# What a TensorFlow operation says that was to read or decode an example.
+_UNREAD = re.compile(r"^(?:\{\{.*?\}\} )?(.*)\n\t \[\[.*?\{\{node \S*(?:ReadFile|Decode)", re.MULTILINE)
+
+
+def of_the_user(error: Exception) -> str | None:
+    """The line for a user, or None for a fault of the program.
+
+    It is the user's where a configurable raises a `ValueError` or `OSError`; a parameter is left unset; a function is
+    called in a way for which it is not made; a configurable is built of itself; there is not as much memory; or a file
+    is gone or changed while it is read again and again.
+    """
+    if _is_recursion(error):  # before its message is asked for, which recurs through all of gin's lines
+        return "a configurable is made of itself, without an end"
+    message, *callers = _CALLERS.split(str(error))
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
+        wanted = re.search(r"OOM when allocating .*?(?= by allocator|$)", message, flags=re.MULTILINE)
+        return f"out of memory: {short(wanted[0] if wanted else message)}"
+    if unread := _UNREAD.search(message):
+        return f"the data cannot be read any more: {unread[1]}"
+    if isinstance(error, (RuntimeError, TypeError)):
+        return _unset(message) or (_wrongly_called(message, callers[0]) if callers else None)
+    if callers and isinstance(error, (ValueError, OSError)):
+        scope = f"{callers[1]}/" if callers[1] else ""
+        return f"{scope}{callers[0]}: {message}"
+    return None
+
+
+def short(text: str) -> str:
+    """`text`, cut where it would fill the screen."""
+    return text if len(text) <= 300 else f"{text[:300]}..."
+
+
+def _is_recursion(error: BaseException | None) -> bool:
+    """Also where gin, deep in the recursion, fails at something else."""
+    while error is not None and not isinstance(error, RecursionError):
+        error = error.__context__
+    return error is not None
+
+
+def _unset(message: str) -> str | None:
+    """For gin's error about parameters that are `gin.REQUIRED`."""
+    unset = re.match(r"Required bindings for `(.+)` not provided in config: (.+)", message)
+    return unset and _must_be_set(unset[1], unset[2])
+
+
+def _wrongly_called(message: str, configurable: str) -> str | None:
+    """For Python's error about a call of `configurable` itself, whose body was not reached."""
+    name = re.escape(configurable.split(".")[-1])
+    call = re.match(rf"(?:\S+\.)?({name})(?:\.__init__)?\(\) (missing|takes|got) (.+)", message)
+    if call and call[2] == "missing":
+        return _must_be_set(call[1], call[3])
+    return call and f"@{call[1]} is no function of the kind that is needed here: it {call[2]} {call[3]}"
+
+
+def _must_be_set(configurable: str, quoted_names: str) -> str:
+    return " and ".join(f"{configurable}.{name}" for name in re.findall(r"'(\w+)'", quoted_names)) + " must be set"

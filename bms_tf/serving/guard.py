@@ -1,0 +1,111 @@
+"""What keeps one visitor from harming the others: who may ask, and how long a connection may make the server wait."""
+
+import asyncio
+import ipaddress
+import json
+import socket
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+PATIENCE = 15.0  # seconds without a whole request, or without a piece of the answer being taken
+PIECE = 2**16  # bytes
+BODY_PATIENCE = 30.0  # seconds for all of a request's body
+MAX_CONNECTIONS = 512  # half of the files that Linux lets a process open
+
+
+class Protocol(AutoHTTPProtocol):
+    """HTTP that closes a connection where nothing moves, and past `MAX_CONNECTIONS` the one that waits the longest."""
+
+    def connection_made(self, transport: asyncio.Transport):
+        super().connection_made(transport)
+        self._moved, self._unsent = self.loop.time(), 0
+        others = [other for other in self.connections if isinstance(other, Protocol) and not other._is_busy()]
+        if len(self.connections) > MAX_CONNECTIONS:
+            min(others, key=lambda other: other._moved).transport.abort()
+        self._watch()
+
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _watch(self):
+        """Once a second, for as long as this connection speaks HTTP: a websocket has pings of its own."""
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+            return
+        unsent = self.transport.get_write_buffer_size()
+        at_work = self._is_busy() and not unsent
+        if at_work or unsent > self._unsent or unsent <= self._unsent - PIECE:
+            self._moved, self._unsent = self.loop.time(), unsent
+        if self.loop.time() - self._moved > PATIENCE:
+            self.transport.abort()
+        else:
+            self.loop.call_later(1.0, self._watch)
+
+
+class Guard:
+    """Around an application: refuses requests that a page of another site makes a visitor's browser send.
+
+    Such a page can send to any address and, if its name is made to mean this machine, also read the answers.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]):
+        """`hosts`: the names by which this server may be asked, beside localhost, this machine's and any address."""
+        self.app, self.hosts = app, {"localhost", socket.gethostname().lower(), *map(str.lower, hosts)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send):
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        headers = {name: value.decode("latin-1").lower() for name, value in scope["headers"]}
+        host, origin = headers.get(b"host"), headers.get(b"origin")
+        if host is not None and not self._is_ours(f"//{host}"):
+            return await _refuse(scope, send, 403, f"this server is not {host}; --allow_host names others")
+        if origin is not None and urlsplit(origin).netloc != host and not self._is_named(origin):
+            return await _refuse(scope, send, 403, f"requests from pages of {origin} are not answered")
+        try:
+            await self.app(scope, _in_time(receive) if scope["type"] == "http" else receive, send)
+        except ClientDisconnect:
+            await _refuse(scope, send, 408, "the request ended before its body did")
+
+    def _is_ours(self, url: str) -> bool:
+        try:
+            return self._is_named(url) or bool(ipaddress.ip_address(urlsplit(url).hostname or ""))
+        except ValueError:
+            return False
+
+    def _is_named(self, url: str) -> bool:
+        try:
+            return urlsplit(url).hostname in self.hosts
+        except ValueError:  # no closing bracket
+            return False
+
+
+def _in_time(receive: Receive) -> Receive:
+    """`receive`, for which a visitor who takes too long to send a body is gone."""
+    ends = asyncio.get_running_loop().time() + BODY_PATIENCE
+    whole = False
+
+    async def timed() -> Message:
+        nonlocal whole
+        if whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(ends):
+                message = await receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        whole = not message.get("more_body", False)
+        return message
+
+    return timed
+
+
+async def _refuse(scope: Scope, send: Send, status: int, message: str):
+    if scope["type"] == "websocket":
+        return await send({"type": "websocket.close", "code": 1008})
+    body = json.dumps({"error": message[:500]}).encode()
+    head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})

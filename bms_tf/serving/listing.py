@@ -1,0 +1,49 @@
+"""Which versions of which models TensorFlow Serving loads, and what it calls them: `models.config`."""
+
+import os
+import re
+from pathlib import Path
+
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+HEADER = """\
+# The models that TensorFlow Serving loads, and which version each label means; it is read again every 30 seconds.
+# A version is loaded where it has a label. To try a new one, to promote it, and to roll back:
+#   python -m bms_tf.label --name=ring --version=2 --label=canary
+#   python -m bms_tf.label --name=ring --version=2 --label=stable
+#   python -m bms_tf.label --name=ring --version=1 --label=stable
+# Clients that name a label need no change.
+"""
+
+
+def put(model_dir: str, name: str, version: int, label: str) -> str:
+    """Lets `label` of the model `name` mean `version` in `<model_dir>/models.config`; returns what is loaded then.
+
+    A model that is not listed is added. Versions without a label are no longer loaded. Raises ValueError for a bad name
+    or label, where there is no such version, and where the file cannot be read as a list of models.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not re.fullmatch(r"[A-Za-z0-9_-]+", label):
+        raise ValueError(f"the name is {name!r} and the label {label!r}; they may hold letters, digits, _ and - alone")
+    if not os.path.isfile(os.path.join(model_dir, name, str(version), "saved_model.pb")):
+        raise ValueError(f"{os.path.join(model_dir, name)} has no version {version}")
+    path = Path(model_dir) / "models.config"
+    listing = model_server_config_pb2.ModelServerConfig()
+    try:
+        text_format.Parse(path.read_text() if path.exists() else "", listing)
+    except text_format.ParseError as error:
+        raise ValueError(f"{path} is no list of models: {error}") from error
+    models = listing.model_config_list.config
+    model = next((model for model in models if model.name == name), None)
+    if model is None:
+        # Where compose.yaml shows this folder to the server.
+        model = models.add(name=name, base_path=f"/models/{name}", model_platform="tensorflow")
+    model.version_labels[label] = version
+    del model.model_version_policy.specific.versions[:]
+    model.model_version_policy.specific.versions.extend(sorted(set(model.version_labels.values())))
+    models.sort(key=lambda model: model.name)
+    new = path.with_suffix(".new")
+    new.write_text(HEADER + text_format.MessageToString(listing))
+    os.replace(new, path)
+    meanings = (f"{label} = {version}" for label, version in sorted(model.version_labels.items()))
+    return f"{path}: {name}, {', '.join(meanings)}"
