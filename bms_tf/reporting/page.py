@@ -17,6 +17,7 @@ PICTURES = 3 * MEGABYTE  # as they stand in the page; the rest stays well below 
 MOST = 5 * MEGABYTE  # of a page
 KINDS = {  # of pictures, by words in their names; the first that fits
     "Reconstructions": ("reconstruct", "ivom", "closest"),
+    "Nearest training images": ("nearest",),
     "Code space": ("code", "posterior", "latent", "embedding", "marginal"),
     "Samples over time": ("",),
 }
