@@ -18,7 +18,7 @@ MOST = 5 * MEGABYTE  # of a page
 KINDS = {  # of pictures, by words in their names; the first that fits
     "Reconstructions": ("reconstruct", "ivom", "closest"),
     "Nearest training images": ("nearest",),
-    "Code space": ("code", "posterior", "latent", "embedding", "marginal"),
+    "Code space": ("code", "posterior", "kl_per_datum", "embedding"),
     "Samples over time": ("",),
 }
 

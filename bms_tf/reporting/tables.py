@@ -9,7 +9,7 @@ from typing import NamedTuple
 import bms_tf
 from bms_tf.core import files
 from bms_tf.evaluation import tables as evaluations
-from bms_tf.reporting.runs import Run
+from bms_tf.reporting.runs import Row, Run
 from bms_tf.studies import folder, formats, table
 
 FORMATS = {ending: make for ending, make in formats.FORMATS.items() if ending != "txt"}
@@ -91,8 +91,14 @@ def _number(scores: dict, name: str) -> str:
 
 def evaluated(runs: Sequence[Run]) -> Table:
     """What `bms_tf.evaluate` measured, each value with its floor; see `evaluation.tables`."""
-    rows = [row | {"of": run.name} for run in runs for row in run.evaluations]
+    rows = [row | {"of": run.name, "protocol": _of_recipe(row["protocol"])} for run in runs for row in run.evaluations]
     return Table("Evaluations", *evaluations.grid(rows)) if rows else Table("Evaluations", [["quantity"]])
+
+
+def _of_recipe(protocol: Row) -> Row:
+    """With one name for the data of runs that were evaluated on their own; their hash tells which they are."""
+    own = os.path.basename(protocol.get("data") or "") == "config.gin"
+    return protocol | {"data": "of the run"} if own else protocol
 
 
 def versions(runs: Sequence[Run]) -> Table:

@@ -58,6 +58,15 @@ def test_evaluations_and_versions(make_run, evaluation):
     assert ["one", "evaluated with", "bms_tf 0.1.0, tensorflow 2.15.1, 2026-11-25T12:00:00+00:00"] in of_versions
 
 
+def test_runs_evaluated_on_their_own_data_can_be_compared(make_run, evaluation):
+    folders = make_run(), make_run("two")
+    for folder in folders:
+        (folder / "evaluation.jsonl").write_text(json.dumps(evaluation(data=f"{folder}/config.gin")) + "\n")
+    found = tables.evaluated(read(*folders))
+    assert found.rows[1:] == [["precision", "0.5", "0.75", "0.5", "0.75"]], "no letters: the same data by their hash"
+    assert found.notes == ["1,000 samples and 2,000 real, data of the run."]
+
+
 def test_the_files(make_run):
     texts = Report([str(make_run()), str(make_run("two", samples=50))]).tables()
     assert set(texts) == {"md", "csv", "tex"}
