@@ -42,3 +42,8 @@ def one_line(error: BaseException) -> str:
     text = str(error)
     traced = re.search(r"in user code:.*?^ +\w+(?:Error|Exception): (.+)", text, re.DOTALL | re.MULTILINE)
     return " ".join((traced[1] if traced else text).strip().split("\n\n")[0].split()) or type(error).__name__
+
+
+def last_words(said: str, returncode: int) -> str:
+    """Why another command ended, as far as it said on stderr."""
+    return (said.strip().splitlines() or [f"exit code {returncode}"])[-1].removeprefix("error: ")

@@ -19,7 +19,6 @@ from bms_tf.studies.folder import Folder
 from bms_tf.studies.study import Study
 from bms_tf.studies.table import check_scores
 from bms_tf.studies.worker import threads
-from bms_tf.tuning.workers import last_words
 
 STEPS = 20  # that are timed, or twice as many as are executed at once
 
@@ -53,7 +52,7 @@ def measure_all(folder: Folder, environment: Mapping[str, str]):
     arguments = [sys.executable, "-m", "bms_tf.studies.compute", folder.path]
     result = subprocess.run(arguments, env=environment, stderr=subprocess.PIPE, text=True)
     if result.returncode:
-        raise ValueError(last_words(result.stderr, result.returncode))
+        raise ValueError(command.last_words(result.stderr, result.returncode))
 
 
 def measure(folder: Folder, data: str, method: str) -> float:

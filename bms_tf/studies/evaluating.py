@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from bms_tf.core import files
+from bms_tf.core.command import last_words
 from bms_tf.studies.rules import Row
-from bms_tf.tuning.workers import last_words
 
 EVALUATE = "bms_tf.evaluate"
 

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from keras_tuner.engine.trial import Trial
 
 from bms_tf.core import config, files
+from bms_tf.core.command import last_words
 from bms_tf.tuning.search import Setting, record_error, train
 from bms_tf.tuning.space import swept
-from bms_tf.tuning.workers import gpu, last_words
+from bms_tf.tuning.workers import gpu
 
 
 class Job(NamedTuple):

@@ -19,6 +19,7 @@ from keras_tuner.src import protos
 from keras_tuner.src.distribute import oracle_chief, oracle_client
 from keras_tuner.src.engine import conditions
 
+from bms_tf.core.command import last_words
 from bms_tf.tuning.search import Setting, Tuner, record_error
 
 ID, ADDRESS, PORT = VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
@@ -113,11 +114,6 @@ class Workers:
         for process in self.processes.values():
             process.terminate()
             process.wait()
-
-
-def last_words(said: str, returncode: int) -> str:
-    """Why a process ended, as far as it said."""
-    return (said.strip().splitlines() or [f"exit code {returncode}"])[-1].removeprefix("error: ")
 
 
 def gpu(index: int) -> dict[str, str]:

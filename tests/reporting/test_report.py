@@ -52,6 +52,8 @@ def study(tmp_path):
         scores = {"samples": {"hq_percent": hq}, "real": {"hq_percent": 99.0}}
         rows.append(Job("ring", "A", (), seed).as_row() | scores | about)
     (folder / "runs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "figures").mkdir()
+    Image.new("RGB", (64, 40)).save(folder / "figures" / "sensitivity.png")
     return folder
 
 
@@ -72,6 +74,7 @@ def test_a_page_and_its_tables(make_run, study, tmp_path, capsys):
         "Scores",
         "Samples over time",
         "Reconstructions",
+        "Pictures",
         "Curves",
         "Settings",
         "Versions and hashes",
