@@ -103,6 +103,7 @@ def test_the_wheel_holds_the_package_every_recipe_and_the_tested_versions_and_no
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     expected = {p.relative_to(ROOT).as_posix() for f in ("bms_tf", "pipelines") for p in (ROOT / f).rglob("*.py")}
     expected |= {"bms_tf/py.typed", "pipelines/py.typed"}
+    expected |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "bms_tf").glob("*/templates/*")}
     expected |= {"bms_tf/recipes/" + p.relative_to(ROOT / "gin").as_posix() for p in (ROOT / "gin").rglob("*.gin")}
     expected |= {p.relative_to(ROOT).as_posix() for p in (ROOT / "bms_tf").glob("*/templates/*")}
     (constraints,) = names - expected

@@ -18,6 +18,7 @@ from bms_tf.core.signatures import signatures
 from bms_tf.core.system import System
 
 ROOT = Path(__file__).parents[2]
+STEPS = 4  # ahead of a checkpoint, and as many behind it
 SYSTEMS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "gin/systems").glob("*.gin"))
 TINY = (
     "code_size = 4",
@@ -25,7 +26,7 @@ TINY = (
     "generator/mlp.hidden = (8,)",
     "train.batch_size = 8",
     "train.optimizer = @conformance.descent",
-    "train.log_every = 10",
+    f"train.log_every = {STEPS}",
     "train.steps_per_execution = 1",
 )
 WITHOUT_CONSTANT = [  # D's last bias cancels in differences of logits
@@ -34,7 +35,6 @@ WITHOUT_CONSTANT = [  # D's last bias cancels in differences of logits
     "gin/systems/relativistic_alpha_gan.gin",
     "gin/systems/relativistic_bms_vae_gan.gin",
 ]
-STEPS = 4  # ahead of a checkpoint, and as many behind it
 # So that the second half has another phase than the first.
 PRETRAINED = {name: [f"VEEGAN.pretraining = {STEPS}"] for name in SYSTEMS if "veegan" in name}
 
@@ -72,13 +72,14 @@ def start(build):
 
 def fit(run, first):
     """The losses of STEPS steps, from the step `first` on."""
-    return {term: values[0] for term, values in run._fit(start=first, steps=STEPS, epoch=STEPS).items()}
+    return {term: values[0] for term, values in run.fit(first, first + STEPS).items()}
 
 
 def state(run, folder):
     """Everything in a checkpoint of the run."""
-    Checkpoints(run.system, str(folder)).save()
-    reader = tf.train.load_checkpoint(str(folder))
+    checkpoints = Checkpoints(run.system, str(folder))
+    checkpoints.save()
+    reader = tf.train.load_checkpoint(checkpoints.newest)
     names = [name for name in reader.get_variable_to_shape_map() if not name.startswith("_CHECKPOINTABLE")]
     return {name: reader.get_tensor(name) for name in names}
 
@@ -157,7 +158,7 @@ def test_two_devices_agree_with_one(trained, start):
     if len(tf.config.list_logical_devices("GPU")) == 1:
         pytest.skip("this machine has no second device of the kind that is trained on")
     run = start(trained.file, "train.devices = @mirrored")
-    assert run.strategy.num_replicas_in_sync == 2
+    assert run.recipe.strategy.num_replicas_in_sync == 2
     for first, losses in zip((0, STEPS), trained.losses):
         assert fit(run, first) == pytest.approx(losses, rel=1e-5, abs=1e-5)
     assert run.traced == {phase.name: 2 for phase in run.system._phases}, "once for each replica"
