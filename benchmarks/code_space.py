@@ -63,14 +63,18 @@ def folder(method):
     return pathlib.Path(KEEP.value) / f"{DATA.value}_{name}_{'paper_' * PAPER.value}{UPDATES.value}_{SEED.value}"
 
 
+def settings(method):
+    """The gin files and parameters of a method."""
+    files, params = METHODS[method]
+    game = ["gin/systems/bms_vae_gan.gin"] if PAPER.value and method.startswith("BMS") else []
+    params = {"updates": UPDATES.value, "train.evaluate_every": UPDATES.value, **params}
+    return [f"gin/{DATA.value}.gin", *game, *files], [f"{name} = {value}" for name, value in params.items()]
+
+
 def train(method):
     """Trains, or goes on where a run was cut off."""
-    files, settings = METHODS[method]
-    if PAPER.value and method.startswith("BMS"):
-        files = ["gin/systems/bms_vae_gan.gin", *files]
-    settings = {"updates": UPDATES.value, "train.evaluate_every": UPDATES.value, **settings}
-    arguments = [f"--gin_file={file}" for file in (f"gin/{DATA.value}.gin", *files)]
-    arguments += [f"--gin_param={name} = {value}" for name, value in settings.items()]
+    files, params = settings(method)
+    arguments = [*(f"--gin_file={file}" for file in files), *(f"--gin_param={param}" for param in params)]
     where = [f"--seed={SEED.value}", f"--run_dir={folder(method)}"]
     result = subprocess.run([sys.executable, "-m", "bms_tf.train", *arguments, *where], cwd=ROOT)
     if result.returncode:

@@ -1,5 +1,6 @@
 """The bound and its surrogates, in a linear Gaussian model where all is known."""
 
+import json
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy.stats import norm
 
+from bms_tf.core import config, training
 from bms_tf.metrics.elbo import bernoulli_log_likelihood, elbo, gaussian_log_likelihood, laplace_log_likelihood
 from tests.metrics.hand_made import gaussian, model
 
@@ -69,6 +71,24 @@ def test_likelihoods_by_hand():
     assert bernoulli_log_likelihood(np.zeros((1, 1)), mean[:, :1])[0] == pytest.approx(
         0.5 * (math.log(0.75) + math.log(0.25))
     )
+
+
+@pytest.mark.slow
+def test_over_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "with_elbo.gin").write_text(
+        "import bms_tf.metrics.elbo\ntrain.metrics = [@elbo]\nelbo.ratio_steps = 5\n"
+    )
+    settings = {"updates": 20, "train.log_every": 10, "train.evaluate_every": 10, "train.checkpoint_every": 10}
+    settings |= {"train.batch_size": 8, "train.samples": 10, "train.steps_per_execution": 1, "ring.held_out": 100}
+    config.load(["gin/ring.gin", "with_elbo.gin"], [f"{name} = {value}" for name, value in settings.items()])
+    training.new_run().train("run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    over_time = [line for line in lines if "elbo" in line]
+    assert [line["step"] for line in over_time] == [10, 20]
+    for line in over_time:
+        assert line["elbo"] == pytest.approx(line["elbo_likelihood"] - line["elbo_kl"], rel=1e-4)
+        assert math.isfinite(line["elbo_synthetic"])
 
 
 def test_images_and_bad_input():

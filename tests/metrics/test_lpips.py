@@ -113,7 +113,7 @@ def test_the_network_as_a_keras_file(form, tmp_path):
     network.save(path)
     np.savez(tmp_path / "linear.npz", **{"lin0.model.1.weight": np.array([0.5, 2.0]).reshape(1, 2, 1, 1)})
     distance = Lpips(path, str(tmp_path / "linear.npz"))
-    assert float(distance(tf.ones([1, 4, 4, 3]), -tf.ones([1, 4, 4, 3]))) == pytest.approx(2.5, rel=1e-5)
+    assert distance(tf.ones([1, 4, 4, 3]), -tf.ones([1, 4, 4, 3])).numpy()[0] == pytest.approx(2.5, rel=1e-5)
     assert distance.sha256 == f"{hash_of(path)}+{hash_of(str(tmp_path / 'linear.npz'))}"
     with pytest.raises(ValueError, match="linear is missing"):
         Lpips(path)
