@@ -29,6 +29,7 @@ ON_RING = files("gin/modifiers", "gin/data", "gin/trackers")  # each is put on t
 FEATURES = files("gin/features")  # each names a network in whose features metrics compare
 SYSTEMS = files("gin/systems")  # so is each of these, in test_systems.py
 SWEEPS = files("gin/sweeps")  # each is checked with every recipe that its commands name
+STUDIES = files("gin/studies", "gin/tables")  # each is read with all that it names in test_studies.py
 ON_CIFAR10 = ["gin/networks/resnet.gin"]  # networks that no recipe names
 SMALL_BATCH = "train.batch_size = 4"  # the only thing that is not the recipe's own
 
@@ -222,7 +223,7 @@ def test_batch_normalization_in_every_network_in_place_of_spectral_normalization
 
 def test_every_gin_file_is_tested():
     # A file in a new folder belongs to a list above, or to one of its own in another test of this folder.
-    named = (*HEADLINE, *ON_RING, *FEATURES, *SYSTEMS, *ON_CIFAR10, *SWEEPS)
+    named = (*HEADLINE, *ON_RING, *FEATURES, *SYSTEMS, *ON_CIFAR10, *SWEEPS, *STUDIES)
     assert FILES == {used for name in named for used in with_includes(name)}
 
 
