@@ -60,7 +60,7 @@ def test_values_out_of_range():
     [
         (WGANGP, {"lambda_": 10.0, "critic_updates": 1}),
         (BWGAN, {"s": 0.0, "p": 2.0, "critic_updates": 1}),
-        (DistGAN, {"encoder": None, "lambda_r": 1.0, "lambda_p": 1.0}),
+        (DistGAN, {"encoder": None, "lambda_r": 1.0, "lambda_p": 1.0, "horizon": None}),
     ],
 )
 def test_a_penalty_on_the_slope_at_one_example_is_refused(system, options):
