@@ -82,8 +82,9 @@ def read(path: str, name: str) -> Run:
     if not log:
         raise ValueError(f"{path} is a run without metrics: {folder.metrics} has no line so far")
     data, scores = (_json(folder.file(file)) for file in ("data.json", "scores.json"))
-    if scores and not all(isinstance(scores.get(column), dict) for column in ("samples", "data")):
-        raise ValueError(f"{folder.file('scores.json')} is damaged (it has no scores of samples and data)")
+    expected = {"step": int, "samples": dict, "data": dict}
+    if scores and not all(isinstance(scores.get(name), kind) for name, kind in expected.items()):
+        raise ValueError(f"{folder.file('scores.json')} is damaged (it lacks one of {', '.join(expected)})")
     compared = {"train.data": settings.get("train.data", ""), "test split": data.get("test_split_sha256", "")[:12]}
     return Run(
         name=name,

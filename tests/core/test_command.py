@@ -121,3 +121,8 @@ def test_of_an_error_in_traced_code_the_essential_line_is_kept():
     with pytest.raises(ValueError) as caught:
         model.fit(tf.zeros([4, 2]), verbose=0)
     assert one_line(caught.value) == "the discriminator takes (2,), received (3,)"
+
+
+def test_last_words():
+    assert command.last_words("a warning\nerror: no such file\n", 1) == "no such file"
+    assert command.last_words(" \n", -9) == "exit code -9"

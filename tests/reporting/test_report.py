@@ -144,7 +144,8 @@ def test_a_run_without_metrics(make_run):
     ("name", "text", "said"),
     [
         ("scores.json", '{"step": 40, "sam', "scores.json is damaged (Unterminated string"),
-        ("scores.json", '{"step": 40}', "scores.json is damaged (it has no scores of samples and data)"),
+        ("scores.json", '{"step": 40}', "scores.json is damaged (it lacks one of step, samples, data)"),
+        ("scores.json", '{"samples": {}, "data": {}}', "scores.json is damaged (it lacks one of step, samples, data)"),
         ("data.json", "", "data.json is damaged (Expecting value"),
         ("config.gin", "train.seed = [", "config.gin is damaged ("),
         ("config.gin", "", "config.gin is damaged (it sets nothing)"),
