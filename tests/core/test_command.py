@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bms_tf.core import command
+
 ROOT = Path(__file__).parents[2]
 COMMAND = '''
 """Does a thing."""
