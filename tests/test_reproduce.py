@@ -133,6 +133,29 @@ def test_a_column_that_no_metric_gives(here):
 
 
 @pytest.mark.slow
+def test_what_evaluate_adds_stands_in_the_table(here):
+    text = (
+        TINY.split("study.methods")[0]
+        + """
+study.methods = [@vae/method()]
+study.seeds = (3,)
+study.protocol = '50 samples'
+study.columns = {'modes': 'max', 'recall': 'max'}
+study.evaluations = {'ring': ('--metrics=precision_recall --n=50 --n_real=50',)}
+vae/method.name = 'VAE'
+vae/method.params = {'BMSVAEGAN.T': 1}
+"""
+    )
+    Path("tiny.gin").write_text(text)
+    run("--study=tiny.gin", "--study_dir=study")
+    (row,) = rows()
+    assert 0 <= row["samples"]["recall"] <= 1 and 0 < row["real"]["recall"] <= 1 and row["seed"] == 3
+    assert {line["protocol"]["seed"] for line in row["evaluations"]} == {3}
+    assert {line["protocol"]["n_generated"] for line in row["evaluations"]} == {50}
+    assert "| VAE |" in Path("study/table.md").read_text()
+
+
+@pytest.mark.slow
 def test_a_study_is_stopped_killed_continued_and_shared_and_no_run_is_done_twice(here):
     # Stopped in its first runs: all workers end, with their checkpoints.
     process = start("--jobs=2")

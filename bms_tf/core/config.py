@@ -6,11 +6,14 @@ type. Here every file is first read without running anything; only then is it ha
 
 import contextlib
 import difflib
+import functools
 import importlib.resources
 import importlib.util
 import io
+import pprint
 import re
 import tokenize
+import types
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -143,12 +146,23 @@ def forget(package: str) -> None:
 
 def as_text() -> str:
     """Every binding, in an order that depends only on the bindings. It can be loaded again as a gin file."""
-    return _plain_imports(gin.config_str(max_line_length=120))
+    with _dictionaries_as_written():
+        return _plain_imports(gin.config_str(max_line_length=120))
 
 
 def operative_text() -> str:
     """The parameters that were used so far, with their defaults."""
     return _plain_imports(gin.operative_config_str(max_line_length=120))
+
+
+@contextlib.contextmanager
+def _dictionaries_as_written() -> Iterator[None]:
+    """Within the context, gin writes a dictionary in its own order, which may matter, and not in that of its keys."""
+    gin_config.pprint = types.SimpleNamespace(pformat=functools.partial(pprint.pformat, sort_dicts=False))
+    try:
+        yield
+    finally:
+        gin_config.pprint = pprint
 
 
 def _plain_imports(text: str) -> str:

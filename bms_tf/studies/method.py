@@ -11,7 +11,8 @@ import gin
 from bms_tf.core import config
 from bms_tf.tuning.space import Choice, Code, Interval
 
-Setting = tuple[tuple[str, Code], ...]  # the values of what is swept: (gin parameter, value as gin text or a number)
+# The values of what is swept, (gin parameter, number or gin text), in the order of the parameters' names.
+Setting = tuple[tuple[str, Code], ...]
 
 
 @gin.configurable("method", module="bms_tf")
@@ -48,7 +49,7 @@ class Method:
         return {name: value for name, value in self.params_on(data).items() if name not in self.space(data)}
 
     def settings(self, data: str, beyond: Mapping[int, Sequence[int]] = {}) -> list[Setting]:  # noqa: B006, read only
-        """Every combination of the space, the last parameter moving fastest.
+        """Every combination of the space, its last parameter moving fastest.
 
         `beyond`: by axis, at which of its ends, 0 or -1, the space goes one step further; those combinations come last.
         """
@@ -58,7 +59,8 @@ class Method:
         for axis, ends in beyond.items():
             name, parameter = list(space.items())[axis]
             axes[axis] = [*axes[axis], *((name, step_beyond(parameter, end)) for end in ends)]
-        return declared + [setting for setting in itertools.product(*axes) if setting not in declared]
+        wider = [setting for setting in itertools.product(*axes) if setting not in declared]
+        return [tuple(sorted(setting)) for setting in declared + wider]
 
     def is_papers(self, data: str, setting: Setting) -> bool:
         """Whether a setting has the paper's own values."""

@@ -31,17 +31,18 @@ def is_unstable(row: Row, score: str = "hq_percent") -> bool:
 def why_not(row: Row) -> str | None:
     """Why no rule may choose a trial, in a word; None if one may.
 
-    Of 2-D data: `diverged` with samples that are not finite or a median std ratio of at least `DIVERGED`, `collapsed`
-    with one below `POINT` or less than half of the modes, `unstable` as `is_unstable` says.
+    `diverged`: an energy distance that is not a number, or a median std ratio that is none or at least `DIVERGED`;
+    `collapsed`: a ratio below `POINT`, or less than half of the data's modes; `unstable`: as `is_unstable` says. Scores
+    that a trial does not have say nothing.
     """
     if "samples" not in row:
         return "failed"
     scores = {name: number(value) for name, value in row["samples"].items()}
-    if "std_ratio_median" in scores:
-        if not math.isfinite(scores["energy_distance"]) or not scores["std_ratio_median"] < DIVERGED:
-            return "diverged"
-        if scores["std_ratio_median"] < POINT or scores["modes"] < number(row["real"]["modes"]) / 2:
-            return "collapsed"
+    ratio = scores.get("std_ratio_median", 1.0)
+    if not math.isfinite(scores.get("energy_distance", 0.0)) or not ratio < DIVERGED:
+        return "diverged"
+    if ratio < POINT or ("modes" in scores and scores["modes"] < number(row["real"]["modes"]) / 2):
+        return "collapsed"
     return "unstable" if is_unstable(row) else None
 
 
@@ -51,9 +52,9 @@ class MixtureRule:
     """The two lines of a method on a 2-D mixture, HQ and energy distance, among the trials that `why_not` leaves.
 
     The first: among those with a median std ratio of at least `std_ratio`, a median minor axis ratio of at least
-    `minor_axis_ratio` and, with `all_modes`, as many modes as the data, the best HQ of those whose mode KL is at most
-    `mode_kl` of the data set (no bound where it is not named); of all of them where there is none. The second: the
-    least energy distance.
+    `minor_axis_ratio` (neither where a trial has no such score, as on the 1200-D mixture) and, with `all_modes`, as
+    many modes as the data, the best HQ of those whose mode KL is at most `mode_kl` of the data set (no bound where it
+    is not named); of all of them where there is none. The second: the least energy distance.
     """
 
     mode_kl: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -71,11 +72,10 @@ class MixtureRule:
         }
 
     def _is_wide(self, trial: Row) -> bool:
-        return (
-            _score(trial, "std_ratio_median") >= self.std_ratio
-            and _score(trial, "minor_axis_ratio_median") >= self.minor_axis_ratio
-            and (not self.all_modes or _score(trial, "modes") == number(trial["real"]["modes"]))
-        )
+        least = {"std_ratio_median": self.std_ratio, "minor_axis_ratio_median": self.minor_axis_ratio}
+        if self.all_modes:
+            least["modes"] = number(trial["real"]["modes"])
+        return all(_score(trial, name) >= value for name, value in least.items() if name in trial["samples"])
 
 
 @gin.configurable("best_score", module="bms_tf")

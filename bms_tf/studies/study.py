@@ -31,7 +31,7 @@ class Job(NamedTuple):
 
 def job_of(row: Row) -> Job:
     """The job that a row is of."""
-    return Job(row["data"], row["method"], tuple(row["setting"].items()), row["seed"], row["length"])
+    return Job(row["data"], row["method"], tuple(sorted(row["setting"].items())), row["seed"], row["length"])
 
 
 @gin.configurable("study", module="bms_tf")

@@ -60,7 +60,7 @@ def test_a_best_value_at_an_edge_widens_the_space_once_for_all_methods_of_the_da
     wider = [job for job in plan.plan(study(), done) if job not in done and job.seed == 100]
     # One step further, 8, with each n, for both methods.
     assert {(job.data, job.method, *job.setting) for job in wider} == {
-        ("ring", name, ("rate", 8.0), ("n", n)) for name in "ab" for n in (1, 2)
+        ("ring", name, ("n", n), ("rate", 8.0)) for name in "ab" for n in (1, 2)
     }
     # The ring's chosen wait for them, the grid's do not.
     assert {job.data for job in plan.plan(study(), done) if job.seed != 100} == {"grid"}

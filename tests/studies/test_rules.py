@@ -50,6 +50,14 @@ def test_the_headline_is_the_best_hq_of_what_is_wide_whole_and_true():
     assert chosen(trials, mode_kl={"ring": 0.02})["HQ"] == "uneven"
 
 
+def test_on_the_1200_d_mixture_there_is_no_width():
+    rows = [trial("a", hq=50.0, energy=0.3), trial("b", hq=40.0, energy=0.1), trial("lost", hq=90.0, modes=10.0)]
+    for row in rows:
+        del row["samples"]["std_ratio_median"], row["samples"]["minor_axis_ratio_median"]
+    assert chosen(rows, all_modes=False) == {"HQ": "a", "energy distance": "b"}
+    assert [why_not(row) for row in rows] == [None, None, "collapsed"]
+
+
 def test_of_equals_the_first_is_taken():
     assert chosen([trial("a"), trial("b")]) == {"HQ": "a", "energy distance": "a"}
 
