@@ -50,16 +50,18 @@ def main(_):
 def write(folder):
     """Prints the table, and writes it and the figures."""
     from bms_tf.core import files
-    from bms_tf.studies import figures, formats, table
+    from bms_tf.studies import compute, figures, formats, table
 
-    done = folder.done()
-    for ending, text in formats.written(folder.study, table.rows(folder.study, done.values())).items():
+    study, done = folder.study, folder.done()
+    lines = table.rows(study, done.values())
+    notes = formats.notes(study, done.values(), compute.left(study, done))
+    for ending, text in formats.written(study, lines, notes).items():
         files.write_whole(folder.file(f"table.{ending}"), text)
         if ending == "txt":
             print("\n" + text, end="")
     os.makedirs(folder.file("figures"), exist_ok=True)
     folders = {job: folder.run_dir(job) for job in done}
-    for name, figure in figures.drawn(folder.study, list(done.values()), folders).items():
+    for name, figure in figures.drawn(study, list(done.values()), folders).items():
         figure.savefig(folder.file(os.path.join("figures", f"{name}.png")), dpi=110)
     print(
         f"{folder.file('table.md')}, .csv and .tex; figures: {folder.file('figures')}; a line for each run: "

@@ -3,8 +3,9 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from bms_tf.studies.rules import Row
 from bms_tf.studies.study import Study
 from bms_tf.studies.table import BETTER, EQUAL, WORSE, Cell, Line
 from bms_tf.tuning.space import shown
@@ -104,17 +105,45 @@ FORMATS: dict[str, Callable[[str, Sequence[Sequence[str]]], str]] = {
 }
 
 
-def written(study: Study, lines: Sequence[Line]) -> dict[str, str]:
-    """The whole table by the ending of its file's name."""
-    texts = {}
-    for ending, make in FORMATS.items():
-        parts = []
-        for data in study.data:
-            own = [line for line in lines if line.data == data]
-            if own:
-                parts.append(make(data, grid(study, own)))
-        words = [f"{study.title}. Ours: {study.protocol}", study.published_protocol, LEGEND]
-        note = ". ".join(word for word in words if word) + "."
-        notes = {"txt": note, "md": note, "csv": "", "tex": f"% {_latex(note)}"}
-        texts[ending] = "\n\n".join(filter(None, [*parts, notes[ending]])) + "\n"
-    return texts
+def notes(study: Study, records: Collection[Row], left: Mapping[tuple[str, str], Collection]) -> list[str]:
+    """What is to be said below the tables. `left`: the runs that are not there yet, by data set and method."""
+    words = [f"{study.title}. Ours: {study.protocol}", study.published_protocol, LEGEND]
+    made = [row for row in records if "machine" in row]
+    if made:
+        days = sorted({row["ended"] for row in made})
+        machines = {
+            ", ".join([*m["gpus"], m["processor"], f"{m['threads']} thread(s) a run", f"TensorFlow {m['tensorflow']}"])
+            for m in (row["machine"] for row in made)
+        }
+        words.append(
+            f"{len(records)} runs, {' to '.join(dict.fromkeys([days[0], days[-1]]))}: {'; '.join(sorted(machines))}"
+        )
+    missing = [f"{len(runs)} of {method} on {data}" for (data, method), runs in left.items() if runs]
+    if missing:
+        words.append(f"Not run so far, at most: {', '.join(missing)}")
+    return [f"{word}." for word in words if word]
+
+
+def written(study: Study, lines: Sequence[Line], notes: Sequence[str]) -> dict[str, str]:
+    """The tables of all data sets, with what is said below them, by the ending of their file's name."""
+    tables = {data: [line for line in lines if line.data == data] for data in study.data}
+    tables = {data: grid(study, own) for data, own in tables.items() if own}
+    below = "\n".join(notes)
+    texts = {name: "\n\n".join(FORMATS[name](*item) for item in tables.items()) for name in ("txt", "md", "tex")}
+    return {
+        "txt": f"{texts['txt']}\n\n{below}\n",
+        "md": f"{texts['md']}\n\n{below}\n",
+        "tex": texts["tex"] + "".join(f"\n% {_latex(note)}" for note in notes) + "\n",
+        "csv": _one_csv(tables),
+    }
+
+
+def _one_csv(tables: Mapping[str, Sequence[Sequence[str]]]) -> str:
+    """All tables below one line of titles, those of each."""
+    titles = dict.fromkeys(["table", *(title for head, *_ in tables.values() for title in head)])
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, titles, restval="", lineterminator="\n")
+    writer.writeheader()
+    for name, (head, *rows) in tables.items():
+        writer.writerows({"table": name, **dict(zip(head, row))} for row in rows)
+    return buffer.getvalue()

@@ -32,18 +32,18 @@ def work(path: str):
         left = [job for job in plan(folder.study, done) if job not in done]
         if not left:
             return
-        if not any(run(folder, job) for job in left):
+        if not any(run(folder, job, len(left)) for job in left):
             time.sleep(WAIT)
 
 
-def run(folder, job) -> bool:
-    """Runs `job` and records it, if nobody else has it; whether it did."""
+def run(folder, job, left) -> bool:
+    """Runs `job`, one of `left`, and records it, if nobody else has it; whether it did."""
     from bms_tf.studies.folder import row_of
     from bms_tf.studies.table import named, scored
 
     with folder.claimed(job) as ours:
         if ours:
-            print(f"{named(job)}: running", flush=True)
+            print(f"{named(job)}: running, of {left} that are known to be left", flush=True)
             finish(folder, job)
             row = row_of(job, folder.run_dir(job))
             folder.record(row | {"ended": datetime.date.today().isoformat(), "machine": machine()})

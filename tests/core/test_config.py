@@ -498,3 +498,9 @@ def test_a_programs_own_configuration_comes_back(folder):
         raise RuntimeError("inside")
     assert (config.as_text(), config.operative_text()) == (before, operative)
     assert toys.needs() == 7
+
+
+def test_a_dictionary_keeps_its_order_as_text(folder):
+    binding = "Toy.free = {'b': 1, 'a': {'d': 2, 'c': 3}}"
+    folder.load(binding)
+    assert binding in config.as_text().splitlines()

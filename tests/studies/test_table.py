@@ -119,21 +119,47 @@ def test_a_run_without_a_score_of_the_table():
 
 
 def test_the_files():
-    texts = formats.written(study(), table.rows(study(), RECORDS))
+    texts = formats.written(study(), table.rows(study(), RECORDS), ["One note.", "Two: 50 %."])
     line = next(line for line in texts["md"].splitlines() if line.startswith("| A |"))
     assert line == "| A | fd | lr=2 | 0 1 | 0 of 2 |  | 67 ± 0.5 | 75.0 ± 7.1 ▲ | 2 ± 1.41 |"
     assert "| A | fd | lr=2, 3 times the length | 0 | 0 of 2 | 1 of 1 | 67 ± 0.5 | 30.0 | 3 |" in texts["md"]
     assert "| B | fd | lr=1 |  (1 failed) | 1 unstable of 2 |" in texts["md"]
     assert "| C | none could be chosen |  |  | 2 failed of 2 |" in texts["md"]
-    lines = list(csv.DictReader(io.StringIO(texts["csv"])))
-    assert [line["method"] for line in lines] == ["A", "A", "B", "C", "real data"]
-    assert lines[0]["HQ %"] == "75.0 ± 7.1 ▲" and lines[0]["table"] == "ring"
+    assert texts["md"].endswith("\n\nOne note.\nTwo: 50 %.\n") and texts["txt"].endswith("\n\nOne note.\nTwo: 50 %.\n")
     assert r"75.0 $\pm$ 7.1 $\blacktriangle$" in texts["tex"] and r"HQ \%" in texts["tex"]
-    assert texts["tex"].count(r" \\") == 6
-    assert "2,500 samples" in texts["txt"] and "better than published" in texts["txt"]
+    assert texts["tex"].count(r" \\") == 6 and texts["tex"].endswith("\n% One note.\n% Two: 50 \\%.\n")
     widths = {text.index("75.0") for text in texts["txt"].splitlines() if "75.0" in text}
     head = next(text for text in texts["txt"].splitlines() if text.startswith("method"))
     assert widths == {head.index("HQ %", head.index("HQ %") + 1)}, "columns stand below their titles"
+
+
+def test_one_csv_of_tables_with_other_columns():
+    this = study(data={"ring": (), "grid": ()}, columns_on={"grid": {"fd": "min"}})
+    records = RECORDS + [{**record, "data": "grid"} for record in RECORDS]
+    texts = formats.written(this, table.rows(this, records), [])
+    lines = list(csv.DictReader(io.StringIO(texts["csv"])))
+    assert [(line["table"], line["method"]) for line in lines[:6]] == [
+        ("ring", "A"), ("ring", "A"), ("ring", "B"), ("ring", "C"), ("ring", "real data"), ("grid", "A")
+    ]  # fmt: skip
+    assert (lines[0]["HQ %"], lines[0]["fd"]) == ("75.0 ± 7.1 ▲", "2 ± 1.41")
+    assert (lines[5]["HQ %"], lines[5]["fd"]) == ("", "2 ± 1.41")
+
+
+def test_what_is_said_below_a_table():
+    machine = {"gpus": [], "processor": "a core", "threads": 1, "tensorflow": "2.15.1"}
+    records = [{"ended": f"2026-11-{day}", "machine": machine} for day in (27, 25, 26)]
+    this = study(published_protocol="Published: 5 runs")
+    assert formats.notes(this, records, {("ring", "A"): [1, 3], ("ring", "B"): []}) == [
+        "t. Ours: 2,500 samples.",
+        "Published: 5 runs.",
+        f"{formats.LEGEND}.",
+        "3 runs, 2026-11-25 to 2026-11-27: a core, 1 thread(s) a run, TensorFlow 2.15.1.",
+        "Not run so far, at most: 2 of A on ring.",
+    ]
+    gpu = {**records[0], "machine": {**machine, "gpus": ["a GPU"]}}
+    assert formats.notes(this, [gpu], {})[-1] == (
+        "1 runs, 2026-11-27: a GPU, a core, 1 thread(s) a run, TensorFlow 2.15.1."
+    )
 
 
 def test_every_run_is_in_the_plan():
