@@ -322,3 +322,9 @@ def test_a_formula_between_dollars_becomes_mathml():
     shown = hook("docs_math").on_page_content(page)
     assert shown.count("<math") == 2 and "arithmatex" not in shown and "<mo>&#x0003C;</mo>" in shown
     assert 'display="block"' in shown
+
+
+def test_the_wheel_that_is_named_is_of_this_version():
+    import bms_tf
+
+    assert set(re.findall(r"bms_tf-([\d.]+)-py3", PAGES["index.md"])) == {bms_tf.__version__}
