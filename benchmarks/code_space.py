@@ -33,7 +33,7 @@ UPDATES = flags.DEFINE_integer("updates", 8000, "Generator updates of each run."
 SEED = flags.DEFINE_integer("seed", 0, "Of all runs.", lower_bound=0)
 NOISE = flags.DEFINE_float("noise", 1.0, "Standard deviation of the noise on codes, for all methods alike.")
 PAPER = flags.DEFINE_bool("paper", False, "BMS-VAE-GAN with hinge loss and spectral normalization.")
-FOLDER = flags.DEFINE_string("runs_folder", "runs/code_space", "Where the runs are; what is there is not trained again.")
+KEEP = flags.DEFINE_string("keep", "runs/code_space", "Where the runs are; what is there is not trained again.")
 
 ROOT = pathlib.Path(__file__).parent.parent
 METHODS = {  # a method's gin files behind the recipe, and settings
@@ -60,7 +60,7 @@ SHOWN = {
 def folder(method):
     """The run folder of a method."""
     name = "".join(c if c.isalnum() else "_" for c in method.lower())
-    return pathlib.Path(FOLDER.value) / f"{DATA.value}_{name}_{'paper_' * PAPER.value}{UPDATES.value}_{SEED.value}"
+    return pathlib.Path(KEEP.value) / f"{DATA.value}_{name}_{'paper_' * PAPER.value}{UPDATES.value}_{SEED.value}"
 
 
 def settings(method):

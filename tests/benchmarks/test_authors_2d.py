@@ -1,6 +1,5 @@
 """The runs of the systems as their authors have them: gin reads every setting, and the rows tell the runs apart."""
 
-import importlib
 import json
 from pathlib import Path
 
@@ -12,10 +11,8 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def study():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        yield importlib.import_module("authors_2d")
+def study(script):
+    return script("authors_2d")
 
 
 def test_gin_reads_every_setting(study, monkeypatch):

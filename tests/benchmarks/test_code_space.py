@@ -1,6 +1,5 @@
 """The runs whose code spaces are compared: gin can read them, and T alone differs between those of BMS-VAE-GAN."""
 
-import importlib
 from pathlib import Path
 
 import gin
@@ -13,13 +12,8 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def study():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        module = importlib.import_module("code_space")
-    if not module.flags.FLAGS.is_parsed():
-        module.flags.FLAGS.mark_as_parsed()
-    return module
+def study(script):
+    return script("code_space")
 
 
 @pytest.mark.parametrize("data", ["ring", "grid"])

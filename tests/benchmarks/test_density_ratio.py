@@ -1,8 +1,6 @@
 """The study of the density ratio: the true KL is the closed form, and in one dimension the classifier finds it."""
 
-import importlib
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,17 +8,10 @@ from absl.testing import flagsaver
 
 from bms_tf.metrics.marginal_kl import kl_of_gaussian
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def study():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        module = importlib.import_module("density_ratio")
-    if not module.flags.FLAGS.is_parsed():
-        module.flags.FLAGS.mark_as_parsed()
-    return module
+def study(script):
+    return script("density_ratio")
 
 
 def test_kl(study):
