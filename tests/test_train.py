@@ -36,6 +36,11 @@ TINY = {
 }
 
 
+@gin.configurable(module="test_train")
+def never_called() -> keras.optimizers.Optimizer:
+    raise AssertionError("the system is made before its optimizers")
+
+
 def tiny(*options: str, recipe: str = "ring", **changed: str) -> list[str]:
     """The flags of a tiny run in the folder `run`; `changed`: other values, with __ for the dot in a name."""
     values = TINY | {name.replace("__", "."): value for name, value in changed.items()}
@@ -114,7 +119,7 @@ def test_a_mistake_in_the_settings(here, options, own, line):
                 "--gin_file=gin/data/ring.gin",
                 "--gin_file=gin/networks/mlp.gin",
                 recipe="systems/bms_vae_gan",
-                train__optimizer="@generator",  # never called
+                train__optimizer="@test_train.never_called",
             ),
             "BMSVAEGAN.lambda_ must be set",
         ),

@@ -172,7 +172,7 @@ def test_a_run_calls_them_in_the_order_of_the_file(tmp_path):
         recipe=SimpleNamespace(evaluation_share=1.0, **often),
     )
     with pytest.raises(AttributeError, match="scores"):  # which nothing has computed
-        Run._train(fake, 0, RunFolder(str(tmp_path)), SimpleNamespace(folder=str(tmp_path)))
+        Run._train(fake, 0, RunFolder(str(tmp_path)), SimpleNamespace(folder=str(tmp_path)), ())
     order = [ProgressBar, StopOnNonFinite, Estimate, Evaluate, Record, Draw, Operative, Save, StopOnSignal]
     assert [type(callback) for callback in passed] == order
 

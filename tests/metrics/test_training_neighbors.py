@@ -1,5 +1,7 @@
 """Nearest training examples by hand, and for models that have learnt by heart and that have not."""
 
+import importlib
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -8,7 +10,7 @@ from bms_tf.metrics.training_neighbors import nearest, to_nearest_other, trainin
 
 
 def test_by_hand(monkeypatch):
-    monkeypatch.setattr("bms_tf.metrics.training_neighbors.ROWS", 2)
+    monkeypatch.setattr(importlib.import_module("bms_tf.metrics.training_neighbors"), "ROWS", 2)
     training = np.array([[0.0], [1], [4], [10]])
     number, distance = nearest(np.array([[0.4], [5], [8]]), training)
     assert list(number) == [0, 2, 3] and distance == pytest.approx([0.4, 1, 2])

@@ -127,6 +127,7 @@ def test_bms_vae_gan_with_one_sample_and_no_d_i_is_the_vae():
         T=1,
         lambda_=1.0,
         alpha=0.0,
+        sample_weight=0.0,
         prior_term=divergences.analytic_kl,
     )
     key = Key(np.array([3, 7]))
