@@ -18,6 +18,7 @@ from bms_tf.core.signatures import signatures
 from bms_tf.core.system import System
 
 ROOT = Path(__file__).parents[2]
+LARGE = {"gin/systems/md_gan_2d.gin": 0.2}  # further out its saturating loss has no slope in float32
 STEPS = 4  # ahead of a checkpoint, and as many behind it
 SYSTEMS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "gin/systems").glob("*.gin"))
 TINY = (
@@ -121,7 +122,7 @@ def test_a_phase_changes_its_players_variables_alone_and_all_have_a_gradient(tra
         # Large weights, so that hinge losses are not all within their margin: there the bias of the last layer has no
         # gradient, since data and fakes weigh the same.
         for seed, variable in enumerate(system.trainable_variables):
-            variable.assign(0.6 * tf.random.stateless_normal(variable.shape, [0, seed]))
+            variable.assign(LARGE.get(trained.file, 0.6) * tf.random.stateless_normal(variable.shape, [0, seed]))
         before = {v.ref(): v.numpy() for v in system.trainable_variables}
         players = system._acting[phase.name]
         own = {v.ref() for player in players for v in system.trainable(player)}
