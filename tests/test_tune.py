@@ -99,7 +99,10 @@ def swept(name: str, *values: str) -> list[str]:
             swept("BMSVAEGAN.T", "1.5"),
             "tune.space: 'BMSVAEGAN.T = 1.5': BMSVAEGAN.T is 1.5; it must be int",
         ),
-        (swept("generatr/mlp.gain", "1.0"), "tune.space: nothing reads generatr/mlp.gain; is its scope right?"),
+        (
+            swept("generatr/mlp.gain", "1.0"),
+            "--gin_param 'generatr/mlp.gain = 1.0': generatr/mlp.gain has no effect: nothing is made in the scope",
+        ),
         (params("rate/choice.values = ()"), "rate/choice: choice.values is (); it must hold values, each once"),
         (
             params(
