@@ -75,7 +75,7 @@ def test_its_commands_run_in_their_order(tmp_path):
             flags = {word.partition("=")[0].removeprefix("--") for word in arguments}
             assert all(f"--{flag}" in done.stdout or f"--[no]{flag}" in done.stdout for flag in flags)
     assert (tmp_path / "savedmodels/my_grid/1/saved_model.pb").exists()
-    assert list((tmp_path / "runs").rglob("*.html"))
+    assert list(tmp_path.rglob("*.html"))
 
 
 @pytest.mark.slow

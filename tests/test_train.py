@@ -378,7 +378,7 @@ def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(here, capsys)
             "ckpt-20.index",
         ]
         assert [row["step"] for row in rows(here / "run")] == ["10", "20"]
-        assert capsys.readouterr().err.endswith("\n"), "the bar's line has ended"
+        assert "Traceback" not in capsys.readouterr().err
     # Where nothing good was kept, the same folder takes other settings.
     assert refused(*tiny("--run_dir=new", adam__learning_rate="1e30")).endswith("the last good checkpoint: none")
     run(*tiny("--run_dir=new"))

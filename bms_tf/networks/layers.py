@@ -127,9 +127,9 @@ def normal_weights(*, stddev: float = gin.REQUIRED) -> keras.initializers.Initia
 
 
 @gin.configurable
-def bounded(x: tf.Tensor, *, bound: float = gin.REQUIRED, slope: float = 1.0) -> tf.Tensor:
+def bounded(*, bound: float = gin.REQUIRED, slope: float = 1.0) -> Callable[[tf.Tensor], tf.Tensor]:
     """An activation that stays within (-bound, bound): bound * tanh(slope * x / bound), with `slope` at 0."""
-    return bound * tf.tanh(slope / bound * x)
+    return lambda x: bound * tf.tanh(slope / bound * x)
 
 
 @gin.configurable

@@ -1,6 +1,7 @@
 """What keeps one visitor from harming the others: who may ask, and how long a connection may make the server wait."""
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 import socket
@@ -62,12 +63,12 @@ class Guard:
         host, origin = headers.get(b"host"), headers.get(b"origin")
         if host is not None and not self._is_ours(f"//{host}"):
             return await _refuse(scope, send, 403, f"this server is not {host}; --allow_host names others")
-        if origin is not None and urlsplit(origin).netloc != host and not self._is_named(origin):
+        if origin is not None and origin.partition("://")[2] != host and not self._is_named(origin):
             return await _refuse(scope, send, 403, f"requests from pages of {origin} are not answered")
-        try:
-            await self.app(scope, _in_time(receive) if scope["type"] == "http" else receive, send)
-        except ClientDisconnect:
-            await _refuse(scope, send, 408, "the request ended before its body did")
+        if scope["type"] == "http":
+            receive, send = _in_time(scope, receive, send)
+        with contextlib.suppress(ClientDisconnect):  # nobody is left to hear of it
+            await self.app(scope, receive, send)
 
     def _is_ours(self, url: str) -> bool:
         try:
@@ -82,24 +83,31 @@ class Guard:
             return False
 
 
-def _in_time(receive: Receive) -> Receive:
-    """`receive`, for which a visitor who takes too long to send a body is gone."""
+def _in_time(scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """For both, a visitor who takes too long to send a body is gone; whatever is answered then, it is that."""
     ends = asyncio.get_running_loop().time() + BODY_PATIENCE
-    whole = False
+    whole = late = False
 
-    async def timed() -> Message:
-        nonlocal whole
+    async def receive_in_time() -> Message:
+        nonlocal whole, late
         if whole:
             return await receive()
         try:
             async with asyncio.timeout_at(ends):
                 message = await receive()
         except TimeoutError:
+            late = True
             return {"type": "http.disconnect"}
         whole = not message.get("more_body", False)
         return message
 
-    return timed
+    async def send_in_time(message: Message):
+        if not late:
+            await send(message)
+        elif message["type"] == "http.response.start":
+            await _refuse(scope, send, 408, "the request ended before its body did")
+
+    return receive_in_time, send_in_time
 
 
 async def _refuse(scope: Scope, send: Send, status: int, message: str):

@@ -82,7 +82,9 @@ def test_a_recipe_takes_steps_with_30_samples_per_data_point(name, stored):
 def test_a_part_takes_a_dry_run_on_top_of_the_ring_recipe(build, check_dry_run, stored, name):
     if "addons" in name:
         pytest.importorskip("tensorflow_addons")
-    check_dry_run(build(name, SMALL_BATCH, *stored(pipelines(name))))
+    # R1 and R2 refuse a discriminator of packs or with batch normalization.
+    free = ["train.modifiers = []"] if name.endswith(("packing.gin", "batch_normalization.gin")) else []
+    check_dry_run(build(name, SMALL_BATCH, *free, *stored(pipelines(name))))
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def test_order_and_names_of_the_parts():
 def test_a_bounded_output():
     # The logit of 3 with all weights 1 and no hidden layer is 3. 6 tanh(x) is 6 at infinity and has a slope of 6 at 0;
     # 5 sigmoid(x) - 2.5 = 2.5 tanh(x / 2) is 2.5 there, with a slope of 1.25 (MD-GAN's generator and discriminator).
-    wide, narrow = partial(bounded, bound=6.0, slope=6.0), partial(bounded, bound=2.5, slope=1.25)
+    wide, narrow = bounded(bound=6.0, slope=6.0), bounded(bound=2.5, slope=1.25)
     for activation, expected in ((wide, 6 * np.tanh(3.0)), (narrow, 5 / (1 + np.exp(-3.0)) - 2.5)):
         network = mlp(input_shape=(1,), output_shape=(1,), hidden=(), output_activation=activation)
         network.set_weights([np.ones((1, 1), np.float32), np.zeros(1, np.float32)])

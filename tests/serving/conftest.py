@@ -26,6 +26,7 @@ class Server(NamedTuple):
     address: str  # host:port of gRPC
     url: str  # http://host:port of REST
     process: subprocess.Popen | None = None
+    said: str = ""  # at its start
 
     def grpc(self) -> Grpc:
         """A transport with patience, for slow machines; rest() likewise."""
@@ -41,14 +42,17 @@ def port() -> int:
 
 
 @contextmanager
-def local_server(model_dir: Path = MODELS, *flags: str) -> Iterator[Server]:
+def local_server(model_dir: Path = MODELS, *flags: str, stderr=None) -> Iterator[Server]:
     """The local server in a process of its own, ready."""
     command = [sys.executable, "-m", "bms_tf.serve", f"--model_dir={model_dir}", "--port=0", "--rest_port=0", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=ROOT)
+    said = ""
     try:
         for line in process.stdout:
+            said += line
             if ready := re.match(r"gRPC at (\S+), REST and a page at (\S+)", line):
-                yield Server("local", *ready.groups(), process)
+                address, url = (text.replace("0.0.0.0", "127.0.0.1") for text in ready.groups())
+                yield Server("local", address, url, process, said)
                 return
         raise AssertionError(f"the server ended with {process.wait()}")
     finally:

@@ -1,18 +1,23 @@
 """What the local server does as a program: its limits, its end, damaged models."""
 
+import gzip
+import json
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
 import numpy as np
+import psutil
 import pytest
 import requests
 
+from bms_tf import client
 from bms_tf.client import Client, ServerError
 
 MODELS = Path(__file__).parents[2] / "savedmodels"
@@ -50,7 +55,7 @@ def test_the_newest_version_that_can_be_loaded_is_served(strict):
 def test_rows_over_the_limit(strict):
     for transport in (strict.grpc(), strict.rest()):
         assert Client(transport, "ring", max_rows=4).sample(np.arange(9)).shape == (9, 2)
-        with pytest.raises(ServerError, match="5 rows; at most 4") as refused:
+        with pytest.raises(ServerError, match="Task size 5 is larger than maximum input batch size 4") as refused:
             Client(transport, "ring").sample(np.arange(5))
         assert refused.value.code == Code.INVALID_ARGUMENT
 
@@ -59,8 +64,13 @@ def test_a_body_over_the_limit(strict):
     with pytest.raises(ServerError) as refused:
         Client(strict.grpc(), "ring", max_rows=10**6).sample(np.arange(200_000))
     assert refused.value.code == Code.RESOURCE_EXHAUSTED
-    for body in (b" " * 2**21, iter([b" " * 2**21])):  # with its length said in advance, and in chunks
-        answer = requests.post(f"{strict.url}/v1/models/ring:predict", data=body, timeout=300)
+    # With its length said in advance, in chunks, and packed into a thousandth.
+    for body, headers in [
+        (b" " * 2**21, {}),
+        (iter([b" " * 2**21]), {}),
+        (gzip.compress(b" " * 2**21), {"Content-Encoding": "gzip"}),
+    ]:
+        answer = requests.post(f"{strict.url}/v1/models/ring:predict", data=body, headers=headers, timeout=300)
         assert answer.status_code == 413
         assert answer.json() == {"error": "the request's body is larger than 1048576 bytes"}
 
@@ -84,7 +94,7 @@ def test_health(strict):
 
     with grpc.insecure_channel(strict.address) as channel:
         check = health_pb2_grpc.HealthStub(channel).Check
-        for service in ("", "tensorflow.serving.PredictionService"):
+        for service in ("", "PredictionService", "ModelService"):  # as TensorFlow Serving's server.cc names them
             answer = check(health_pb2.HealthCheckRequest(service=service), timeout=300)
             assert answer.status == answer.SERVING
 
@@ -97,6 +107,124 @@ def test_a_port_in_use_is_a_line(flag, local):
         done = subprocess.run([*command, f"{flag}={port}"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     assert f"error: cannot listen on 127.0.0.1:{port}" in done.stderr and "Traceback" not in done.stderr
+    assert f"{flag} takes another" in done.stderr
+
+
+class Watched:
+    """What a server took while a block ran: bytes of memory at the most, seconds of the processor."""
+
+    def __init__(self, server):
+        self.process = psutil.Process(server.process.pid)
+
+    def __enter__(self):
+        self.before, self.cpu = self.process.memory_info().rss, sum(self.process.cpu_times()[:2])
+        self.most, self.ends = self.before, threading.Event()
+        self.thread = threading.Thread(target=self._look)
+        self.thread.start()
+        return self
+
+    def _look(self):
+        while not self.ends.wait(0.005):
+            self.most = max(self.most, self.process.memory_info().rss)
+
+    def __exit__(self, *_):
+        self.ends.set()
+        self.thread.join()
+        self.growth = self.most - self.before
+        self.cpu = sum(self.process.cpu_times()[:2]) - self.cpu
+
+
+@pytest.fixture(scope="module")
+def plain(local):
+    with local() as server:
+        Client(server.rest(), "ring").sample([1])
+        yield server
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"instances": [["' + "x" * 2**20 + '"' + ', ""' * 10_000 + "]]}",
+        '{"inputs": {"z": ["' + "x" * 2**20 + '"' + ', ""' * 10_000 + "]}}",
+        '{"instances": ["' + "x" * 2**20 + '"' + ', ""' * 200 + "]}",
+    ],
+    ids=["a row", "a column", "rows"],
+)
+def test_a_long_string_among_many_is_never_an_array(plain, body):
+    """NumPy would give each of 10,000 strings the width of the longest: 4 MB x 10,000."""
+    with Watched(plain) as watched:
+        answer = requests.post(f"{plain.url}/v1/models/ring:predict", data=body, timeout=300)
+    assert answer.status_code == 400 and len(answer.text) < 1000
+    assert watched.growth < 100e6
+
+
+@pytest.mark.parametrize("part", ["[]", "{}", "0", '""'])
+def test_millions_of_elements_are_refused_before_they_are_made(plain, part):
+    body = '{"instances": [' + ",".join([part] * (12_000_000 // (len(part) + 1))) + "]}"
+    with Watched(plain) as watched:
+        answer = requests.post(f"{plain.url}/v1/models/ring:predict", data=body, timeout=300)
+    assert answer.status_code == 400 and "too many elements" in answer.json()["error"]
+    assert watched.growth < 100e6 and watched.cpu < 1.5
+
+
+def test_one_too_many_at_once_is_unavailable(local):
+    """The code for which clients try again, as TensorFlow Serving's full queue has it."""
+    with local(MODELS, "--max_concurrency=1") as server:
+        seen = {"grpc": set(), "rest": set()}
+
+        def ask(kind):
+            transport = server.grpc() if kind == "grpc" else server.rest()
+            for _ in range(10):
+                try:
+                    transport.predict("digits", {}, "sample", {"seed": np.arange(64)}, [])
+                    seen[kind].add(Code.OK)
+                except ServerError as error:
+                    seen[kind].add(error.code)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(client, "ATTEMPTS", 2)  # the least that gRPC takes
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(ask, ["grpc", "rest"] * 4))
+    assert seen["grpc"] | seen["rest"] == {Code.OK, Code.UNAVAILABLE}
+
+
+def test_what_is_no_request_over_grpc_prints_nothing(local, tmp_path):
+    with open(tmp_path / "said", "w+") as said, local(stderr=said) as server:
+        with grpc.insecure_channel(server.address) as channel:
+            call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+            for _ in range(3):
+                with pytest.raises(grpc.RpcError) as refused:
+                    call(b"\xff" * 100, timeout=300)
+                assert refused.value.code() == Code.INTERNAL
+                assert refused.value.details() == "the request cannot be read as a PredictRequest"
+        said.seek(0)
+        assert said.read() == ""
+
+
+def test_a_server_for_all_says_so(local):
+    with local(MODELS, "--host=0.0.0.0") as server:
+        assert "every machine that can reach this one can use the models" in server.said
+        assert "no password and no encryption" in server.said
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_the_page_documents_no_interface(plain, path):
+    assert requests.get(plain.url + path, timeout=300).status_code == 404
+
+
+def test_requests_of_other_sites_are_refused(plain):
+    body = json.dumps({"signature_name": "sample", "instances": [1]})
+    url = f"{plain.url}/v1/models/ring:predict"
+    port = plain.url.rpartition(":")[2]
+    for headers, status in [
+        ({"Origin": plain.url}, 200),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Host": f"evil.example:{port}"}, 403),
+        ({"Host": f"localhost:{port}"}, 200),
+        ({"Host": "[::1"}, 403),
+    ]:
+        assert requests.post(url, data=body, headers=headers, timeout=300).status_code == status, headers
 
 
 @pytest.mark.parametrize(("folder", "said"), [("nowhere", "does not exist"), ("", "holds no model that can be loaded")])

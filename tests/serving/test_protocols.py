@@ -4,6 +4,7 @@ Nothing here is special to the local server: with tensorflow_model_server on the
 tests run against TensorFlow Serving.
 """
 
+import gzip
 import json
 import socket
 
@@ -86,9 +87,8 @@ ROW = np.zeros([1, 32], np.float32)
         ({}, "generate", {"z": np.zeros([2, 32, 1])}, Code.INVALID_ARGUMENT),
         ({}, "generate", {"z": np.zeros([2, 32, 0])}, Code.INVALID_ARGUMENT),
         ({}, "generate", {"code": ROW}, Code.INVALID_ARGUMENT),
-        ({}, "generate", {"z": ROW, "more": ROW}, Code.INVALID_ARGUMENT),
-        ({}, "generate", {"z": np.full([1, 32], np.nan)}, Code.INVALID_ARGUMENT),
-        ({}, "generate", {"z": np.full([1, 32], np.inf)}, Code.INVALID_ARGUMENT),
+        ({}, "log_posterior", {"z": ROW}, Code.INVALID_ARGUMENT),
+        ({}, "generate", {"z": np.zeros([65, 32])}, Code.INVALID_ARGUMENT),
         ({"model": "nowhere"}, "generate", {"z": ROW}, Code.NOT_FOUND),
         ({"version": 77}, "generate", {"z": ROW}, Code.NOT_FOUND),
         ({"label": "nobody"}, "generate", {"z": ROW}, Code.INVALID_ARGUMENT),
@@ -96,9 +96,32 @@ ROW = np.zeros([1, 32], np.float32)
 )
 def test_a_bad_request_has_its_code(transport, client, signature, given, code):
     with pytest.raises(ServerError) as refused:
-        Client(transport, **{"model": "ring"} | client).predict(signature, **given)
+        Client(transport, **{"model": "ring", "max_rows": 1000} | client).predict(signature, **given)
     assert refused.value.code == code
     assert "Traceback" not in str(refused.value) and "\n" not in str(refused.value).strip()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_row_that_is_not_finite(transport, server, bad):
+    """The local server refuses it; in Serving the graph decides: NaN in this row, or an error in older exports."""
+    z = np.zeros([3, 32], np.float32)
+    z[1, 5] = bad
+    try:
+        x = transport.predict("ring", {}, "generate", {"z": z}, [])["x"]
+    except ServerError as refused:
+        assert refused.code == Code.INVALID_ARGUMENT
+    else:
+        assert server.kind != "local"
+        assert np.isfinite(x[[0, 2]]).all() and np.isnan(x[1]).all()
+
+
+def test_more_inputs_than_the_signature_has(server):
+    """REST reads those that it needs, gRPC counts them."""
+    given = {"z": ROW, "more": ROW}
+    with pytest.raises(ServerError) as refused:
+        server.grpc().predict("ring", {}, "generate", given, [])
+    assert refused.value.code == Code.INVALID_ARGUMENT
+    assert server.rest().predict("ring", {}, "generate", given, [])["x"].shape == (1, 2)
 
 
 def test_an_unknown_signature(server):
@@ -156,6 +179,14 @@ def test_a_bad_tensor_over_grpc(server, tensor):
         '{"instances": [[0, 1], [0]]}',
         '{"instances": [["a"]]}',
         '{"instances": [{"z": [0]}, {"x": [0]}]}',
+        '{"instances": [{"z": [0]}, [0]]}',
+        '{"instances": [[0], {"z": [0]}]}',
+        '{"signature_name": "log_posterior", "instances": [[0]]}',
+        '{"signature_name": "log_posterior", "inputs": [[0]]}',
+        '{"signature_name": "sample", "instances": [true]}',
+        '{"signature_name": "sample", "instances": [1.5]}',
+        '{"signature_name": "sample", "instances": [99999999999999999999]}',
+        '{"signature_name": "sample", "instances": [{"b64": "AA=="}]}',
         '{"inputs": {"z": null}}',
         '{"signature_name": 3, "inputs": [[0]]}',
         "[" * 100_000,
@@ -177,23 +208,60 @@ def test_a_bad_body_over_rest(server, body):
         ("/v1/models/nowhere", 404),
         ("/v1/models/ring/versions/77", 404),
         ("/v1/models/ring/versions/x", 400),
+        ("/v1/models/ring/versions/" + "9" * 5000, 400),
+        ("/v1/models/ring/versions/%D9%A1", 400),  # a digit one, but not of ASCII
+        ("/v1/models/ring/versions/9223372036854775808", 400),  # 2^63
         ("/v1/models", 400),
+        ("/v1/models/ring:predict", 400),
+        ("/v1/models/" + "x" * 5000, 404),
+        ("/V1/Models/ring/Metadata", 200),
+        ("/v1/models/r%69ng", 200),
+        ("/v1/models/ring/labels/nobody", 200),  # a state is that of all versions
+        ("/v1/models/ring/labels/nobody/metadata", 400),
+        ("/v1/models/nowhere/labels/stable", 404),
+        ("/v1/nothing", 400),
     ],
 )
 def test_status_and_metadata_over_rest(server, path, status):
     answer = requests.get(server.url + path, timeout=300)
     assert answer.status_code == status
     if status != 200:
-        assert list(answer.json()) == ["error"]
-    elif path.endswith("metadata"):
+        assert list(answer.json()) == ["error"] and len(answer.text) < 2000 + len(path) * (server.kind != "local")
+    elif path.lower().endswith("metadata"):
         told = answer.json()
         assert told["model_spec"] == {"name": "ring", "signature_name": "", "version": "1"}
         z = told["metadata"]["signature_def"]["signature_def"]["generate"]["inputs"]["z"]
-        assert z["dtype"] == "DT_FLOAT" and [dim["size"] for dim in z["tensor_shape"]["dim"]] == ["-1", "32"]
+        assert z["dtype"] == "DT_FLOAT"
+        dims = [{"size": "-1", "name": ""}, {"size": "32", "name": ""}]
+        assert z["tensor_shape"] == {"dim": dims, "unknown_rank": False}
     else:
         (version,) = answer.json()["model_version_status"]
         assert version["version"] == "1" and version["state"] == "AVAILABLE"
         assert version["status"] == {"error_code": "OK", "error_message": ""}
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("path", ["/v1/models/ring", "/v1/models/ring:predict"])
+def test_other_methods_over_rest(server, method, path):
+    answer = requests.request(method, server.url + path, data="{}", timeout=300)
+    assert answer.status_code == 400 and "Malformed request" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("verb", ["classify", "regress"])
+def test_what_the_models_are_not_for(server, verb):
+    body = {"examples": [{"x": 1.0}], "instances": [[0]]}
+    answer = requests.post(f"{server.url}/v1/models/ring:{verb}", json=body, timeout=300)
+    assert answer.status_code == 400 and list(answer.json()) == ["error"]
+
+
+def test_a_packed_body(server, ring):
+    body = gzip.compress(json.dumps({"signature_name": "sample", "instances": [7]}).encode())
+    url, headers = f"{server.url}/v1/models/ring:predict", {"Content-Encoding": "gzip"}
+    answer = requests.post(url, data=body, headers=headers, timeout=300)
+    x = ring.signatures["sample"](seed=tf.constant([7], tf.int64))["x"]
+    np.testing.assert_array_equal(np.float32(answer.json()["predictions"]), x)
+    for broken in (body[:-20], b"no gzip"):
+        assert requests.post(url, data=broken, headers=headers, timeout=300).status_code == 400
 
 
 def test_rows_over_rest(server, ring):
@@ -224,10 +292,17 @@ def test_status_and_metadata_over_grpc(server):
         request.model_spec.name = "ring"
         (version,) = status.GetModelStatus(request, timeout=300).model_version_status
         assert version.version == 1 and version.state == version.AVAILABLE and version.status.error_code == 0
-        request.model_spec.name = "nowhere"
+        request.model_spec.version_label = "nobody"  # a state is that of all versions
+        assert len(status.GetModelStatus(request, timeout=300).model_version_status) == 1
+        request.model_spec.version.value = 77
+        for name in ("ring", "nowhere"):
+            request.model_spec.name = name
+            with pytest.raises(grpc.RpcError) as refused:
+                status.GetModelStatus(request, timeout=300)
+            assert refused.value.code() == Code.NOT_FOUND
         with pytest.raises(grpc.RpcError) as refused:
-            status.GetModelStatus(request, timeout=300)
-        assert refused.value.code() == Code.NOT_FOUND
+            status.GetModelStatus(get_model_status_pb2.GetModelStatusRequest(), timeout=300)
+        assert refused.value.code() == Code.INVALID_ARGUMENT
 
         prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
@@ -243,9 +318,19 @@ def test_status_and_metadata_over_grpc(server):
             assert refused.value.code() == Code.INVALID_ARGUMENT
 
 
+@pytest.mark.parametrize("method", ["PredictionService/Classify", "ModelService/HandleReloadConfigRequest", "X/Y"])
+def test_other_services_over_grpc(server, method):
+    """None is there in the local server; Serving has some, which the models are not for."""
+    with grpc.insecure_channel(server.address) as channel:
+        call = channel.unary_unary(f"/tensorflow.serving.{method}")
+        with pytest.raises(grpc.RpcError) as refused:
+            call(b"", timeout=300)
+    assert server.kind != "local" or refused.value.code() == Code.UNIMPLEMENTED
+
+
 def test_a_connection_cut_in_the_middle_harms_nobody(server):
     host, port = server.url.removeprefix("http://").split(":")
-    head = b"POST /v1/models/ring:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+    head = b"POST /v1/models/ring:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
     for sent in (b"POST /v1/mod", head, head + b'{"instances": [[0,'):
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(sent)
