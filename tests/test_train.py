@@ -202,7 +202,7 @@ def test_what_a_run_writes(trained):
     assert names == {*files, *pictures, "pictures/density.gif", "lock", *kept}
     assert [row["step"] for row in rows(trained / "run")] == ["10", "20", "30", "40"]
     scores = json.loads((trained / "run" / "scores.json").read_text())
-    assert scores["data"]["modes"] == 8 and set(scores["data"]) == set(scores["samples"]) and scores["step"] == 40
+    assert scores["data"]["modes"] == 8 and set(scores["data"]) <= set(scores["samples"]) and scores["step"] == 40
 
 
 @pytest.mark.slow
