@@ -104,6 +104,17 @@ def test_the_sweep_can_be_searched(tmp_path):
     assert (rate.low, rate.high, rate.log, search.oracle.hours) == (1e-4, 1e-2, True, 6)
 
 
+def test_the_study_can_be_read(tmp_path):
+    from bms_tf.studies import plan
+    from bms_tf.studies.study import load
+
+    (tmp_path / "mine.gin").write_text(titled("studies.md")["mine.gin"])
+    study = load(str(tmp_path / "mine.gin"))
+    assert len(plan.plan(study, {})) == 2 * 9
+    for method in study.methods:
+        assert config.values(study.recipe("ring", method))["train.generator_updates"] == 10000
+
+
 def test_every_message_that_is_explained_is_one_of_the_program():
     sources = [*ROOT.glob("bms_tf/**/*.py"), *ROOT.glob("pipelines/*.py"), ROOT / "tools/find_python.sh"]
     said = "".join(path.read_text(encoding="utf-8") for path in sources).replace("`", "")
