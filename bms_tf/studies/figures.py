@@ -59,7 +59,7 @@ def sensitivity(columns: Columns, rows: Sequence[Row]) -> Figure:
         own = [ranked([row for row in rows if row["method"] == method], score, direction) for method in methods]
         values = [[_value(row, score) for row in runs] for runs in own]
         places = range(len(methods), 0, -1)
-        axes.boxplot(values, positions=places, vert=False, whis=(0, 100), widths=0.6)
+        axes.boxplot(values, positions=places, orientation="horizontal", whis=(0, 100), widths=0.6)
         for place, runs in zip(places, values):
             axes.plot(runs[:BEST], [place] * len(runs[:BEST]), "k.", markersize=5)
         real = [rules.number(row["real"].get(score)) for row in rows]

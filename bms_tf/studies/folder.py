@@ -138,13 +138,20 @@ class Folder:
             files.write_whole(self.file("runs.jsonl"), "".join([*self._lines(), json.dumps(row) + "\n"]))
 
     def forget_failed(self) -> int:
-        """Takes out the lines of failed runs and their folders, so that they are run again; returns how many."""
+        """Takes out the lines of failed runs, so that they are run again; returns how many.
+
+        One that was trained keeps its folder, and is evaluated again; any other begins anew.
+        """
         with self._locked():
             rows = self.done()
             failed = [job for job, row in rows.items() if "error" in row]
-            kept = "".join(json.dumps(row) + "\n" for job, row in rows.items() if job not in failed)
             for job in failed:
-                shutil.rmtree(self.run_dir(job), ignore_errors=True)
+                folder = RunFolder(self.run_dir(job))
+                if os.path.exists(folder.file("scores.json")):
+                    os.remove(folder.file("error.txt"))
+                else:
+                    shutil.rmtree(folder.path, ignore_errors=True)
+            kept = "".join(json.dumps(row) + "\n" for job, row in rows.items() if job not in failed)
             files.write_whole(self.file("runs.jsonl"), kept)
         return len(failed)
 

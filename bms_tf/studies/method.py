@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import gin
@@ -48,19 +48,16 @@ class Method:
         """What is set there for every run."""
         return {name: value for name, value in self.params_on(data).items() if name not in self.space(data)}
 
-    def settings(self, data: str, beyond: Mapping[int, Sequence[int]] = {}) -> list[Setting]:  # noqa: B006, read only
-        """Every combination of the space, its last parameter moving fastest.
+    def settings(self, data: str) -> list[Setting]:
+        """Every combination of the space, its last parameter moving fastest."""
+        axes = [[(name, _rounded(code)) for code in parameter.codes] for name, parameter in self.space(data).items()]
+        return [tuple(sorted(setting)) for setting in itertools.product(*axes)]
 
-        `beyond`: by axis, at which of its ends, 0 or -1, the space goes one step further; those combinations come last.
-        """
-        space = self.space(data)
-        axes = [[(name, _rounded(code)) for code in parameter.codes] for name, parameter in space.items()]
-        declared = list(itertools.product(*axes))
-        for axis, ends in beyond.items():
-            name, parameter = list(space.items())[axis]
-            axes[axis] = [*axes[axis], *((name, step_beyond(parameter, end)) for end in ends)]
-        wider = [setting for setting in itertools.product(*axes) if setting not in declared]
-        return [tuple(sorted(setting)) for setting in declared + wider]
+    def beyond(self, data: str, setting: Setting, ends: Collection[tuple[int, int]]) -> list[Setting]:
+        """`setting` with one value a step outside the space, for each of `ends`: (axis, 0 or -1)."""
+        space = list(self.space(data).items())
+        moved = ((space[axis][0], step_beyond(space[axis][1], end)) for axis, end in ends)
+        return [tuple(sorted((dict(setting) | {name: code}).items())) for name, code in moved]
 
     def is_papers(self, data: str, setting: Setting) -> bool:
         """Whether a setting has the paper's own values."""

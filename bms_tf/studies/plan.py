@@ -8,37 +8,49 @@ from bms_tf.studies.study import Job, Study
 from bms_tf.tuning.space import Interval
 
 Done = Mapping[Job, Row]
-Ends = dict[int, list[int]]  # by axis of a space, at which of its ends, 0 or -1, it is widened
 
 
-def trial_jobs(study: Study, data: str, method: Method, beyond: Ends) -> list[Job]:
-    """The trials of a method on a data set; none where it has nothing to tune."""
-    return [Job(data, method.name, setting, study.tuning_seed) for setting in study.settings(data, method, beyond)]
+def declared(study: Study, data: str, method: Method) -> list[Job]:
+    """The declared trials of a method on a data set; none where it has nothing to tune."""
+    return [Job(data, method.name, setting, study.tuning_seed) for setting in study.settings(data, method)]
 
 
-def edges(study: Study, data: str, done: Done) -> Ends:
-    """Where the headline of some method lies at an end of its declared space."""
+def headline(study: Study, trials: Sequence[Job], done: Done) -> Job | None:
+    """What the rule picks among these trials for its first line, or the next one where that has none."""
+    rows = {id(done[job]): job for job in trials}
+    picked = study.rule([done[job] for job in trials]).values()
+    return next((rows[id(row)] for row in picked if row), None)
+
+
+def edges(study: Study, data: str, done: Done) -> list[tuple[int, int]]:
+    """The ends of the declared spaces, (axis, 0 or -1), at which the headline of some method lies."""
     found = set()
     for method in study.methods_on(data):
-        trials = trial_jobs(study, data, method, {})
-        if not trials:
-            continue
-        headline = next((row for row in study.rule([done[job] for job in trials]).values() if row), None)
+        trials = declared(study, data, method)
+        best = headline(study, trials, done) if trials else None
         for axis, (name, parameter) in enumerate(method.space(data).items()):
-            if headline and isinstance(parameter, Interval):
+            if best and isinstance(parameter, Interval):
                 values = [dict(job.setting)[name] for job in trials]
                 ends = {0: min(values), -1: max(values)}
-                found |= {(axis, end) for end, value in ends.items() if headline["setting"][name] == value}
-    return {axis: [end for end in (0, -1) if (axis, end) in found] for axis in sorted({axis for axis, _ in found})}
+                found |= {(axis, end) for end, value in ends.items() if dict(best.setting)[name] == value}
+    return sorted(found)
 
 
 def trials(study: Study, data: str, done: Done) -> dict[str, list[Job]]:
-    """By method its trials: the declared ones, and where those of all methods have ended those beyond the edges."""
-    declared = {method.name: trial_jobs(study, data, method, {}) for method in study.methods_on(data)}
-    if not all(job in done for jobs in declared.values() for job in jobs):
-        return declared
-    beyond = edges(study, data, done)
-    return {method.name: trial_jobs(study, data, method, beyond) for method in study.methods_on(data)}
+    """By method its trials: the declared ones and, once those of all methods have ended, one for each of the `edges`.
+
+    In these a method's headline (without one, the middle of its space) has the value of one step further.
+    """
+    jobs = {method.name: declared(study, data, method) for method in study.methods_on(data)}
+    if not all(job in done for own in jobs.values() for job in own):
+        return jobs
+    ends = edges(study, data, done)
+    for method in study.methods_on(data):
+        own = jobs[method.name]
+        if own:
+            best = headline(study, own, done) or own[len(own) // 2]
+            jobs[method.name] = own + [best._replace(setting=s) for s in method.beyond(data, best.setting, ends)]
+    return jobs
 
 
 def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
@@ -65,7 +77,7 @@ def plan(study: Study, done: Done) -> list[Job]:
     Of the chosen the headlines come first, each seed for all methods before the next, then the longer runs, then the
     other lines. Where all of these are done there is nothing more.
     """
-    declared = [job for data, method in study.pairs() for job in trial_jobs(study, data, method, {})]
+    first = [job for data, method in study.pairs() for job in declared(study, data, method)]
     wider = [job for data in study.data for own in trials(study, data, done).values() for job in own]
     lines = [list(own.values()) for data in study.data for own in chosen(study, data, done).values()]
     headlines = [own[0] for own in lines if own]
@@ -74,7 +86,7 @@ def plan(study: Study, done: Done) -> list[Job]:
     if study.longer:
         jobs += _on_seeds(study, headlines, study.longer)
     jobs += _on_seeds(study, others)
-    return list(dict.fromkeys([*declared, *wider, *jobs]))
+    return list(dict.fromkeys([*first, *wider, *jobs]))
 
 
 def _on_seeds(study: Study, jobs: Sequence[Job], length: int = 1) -> list[Job]:

@@ -112,7 +112,10 @@ class Study:
 
     def _check_spaces(self, data: str):
         tuned = [method for method in self.methods_on(data) if method.space(data)]
-        widened = any(isinstance(p, Interval) for method in tuned for p in method.space(data).values())
+        intervals = [p for method in tuned for p in method.space(data).values() if isinstance(p, Interval)]
+        if any(interval.step is None for interval in intervals):
+            raise ValueError(f"an interval that is swept on {data} has no step; a study tries every value")
+        widened = bool(intervals)
         for method in tuned:
             method.check_paper(data)
             count = len(method.settings(data))
@@ -141,12 +144,12 @@ class Study:
         """On which seeds a chosen setting is run."""
         return self.longer_seeds if length > 1 else self.seeds if method.seeds is None else method.seeds
 
-    def settings(self, data: str, method: Method, beyond: Mapping[int, Sequence[int]]) -> list[Setting]:
-        """The trials of a method; none where nothing is tuned. `beyond`: see `Method.settings`."""
+    def settings(self, data: str, method: Method) -> list[Setting]:
+        """The trials of a method; none where nothing is tuned."""
         if not method.space(data):
             return []
-        settings = method.settings(data, beyond)
-        if beyond or len(settings) == self.trials:
+        settings = method.settings(data)
+        if len(settings) == self.trials:
             return settings
         own = [setting for setting in settings if method.is_papers(data, setting)][:1]
         rest = [setting for setting in settings if setting not in own]

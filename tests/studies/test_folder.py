@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from bms_tf.core import config
+from bms_tf.studies import worker
 from bms_tf.studies.folder import DEATHS, Folder, multiplied, row_of, seconds, slug
 from bms_tf.studies.study import Job
+from bms_tf.tuning import search
 
 TINY = (Path(__file__).parent / "tiny.gin").read_text()
 JOB = Job("ring", "VAE", (("adam.learning_rate", 0.001),), 100)
@@ -68,12 +70,38 @@ def test_a_line_that_a_crash_cut_off_is_no_line(here):
 
 
 def test_failed_runs_are_forgotten_and_nothing_else(here):
-    folder, bad = enter(), JOB._replace(seed=0)
+    folder, untrained, trained = enter(), JOB._replace(seed=0), JOB._replace(seed=1)
     folder.record(row())
-    folder.record({**bad.as_row(), "error": "not finite", "path": []})
-    Path(folder.run_dir(bad)).mkdir(parents=True)
-    assert folder.forget_failed() == 1
-    assert folder.done().keys() == {JOB} and not Path(folder.run_dir(bad)).exists()
+    for job in (untrained, trained):
+        folder.record({**job.as_row(), "error": "not finite", "path": []})
+        Path(folder.run_dir(job)).mkdir(parents=True)
+        Path(folder.run_dir(job), "error.txt").write_text("not finite\n")
+    Path(folder.run_dir(trained), "scores.json").write_text("{}")
+    assert folder.forget_failed() == 2
+    assert folder.done().keys() == {JOB} and not Path(folder.run_dir(untrained)).exists()
+    assert [path.name for path in Path(folder.run_dir(trained)).iterdir()] == ["scores.json"], (
+        "only its evaluation failed"
+    )
+
+
+def test_what_was_finished_as_its_process_died_is_recorded_without_training(here, monkeypatch, capsys):
+    folder = enter()
+    Path(folder.run_dir(JOB)).mkdir(parents=True)
+    scores = '{"step": 20, "samples": {"modes": 8.0, "energy_distance": 0.5}, "data": {"modes": 8.0}}'
+    Path(folder.run_dir(JOB), "scores.json").write_text(scores)
+    monkeypatch.setattr(search, "train", lambda *_: pytest.fail("it is trained again"))
+    assert worker.run(folder, JOB, 1)
+    assert folder.done()[JOB]["samples"]["energy_distance"] == 0.5
+    assert "modes 8, energy_distance 0.5" in capsys.readouterr().out
+    assert not worker.run(folder, JOB, 1), "it is recorded"
+
+
+def test_an_error_is_the_line_of_its_run(here, monkeypatch):
+    folder = enter()
+    monkeypatch.setattr(search, "train", lambda *_: 1 / 0)
+    assert worker.run(folder, JOB, 1)
+    assert folder.done()[JOB]["error"] == "division by zero"
+    assert not Path(folder.run_dir(JOB), "deaths").exists()
 
 
 def test_a_run_in_which_process_after_process_dies_has_failed(here):

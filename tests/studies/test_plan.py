@@ -49,36 +49,43 @@ def test_a_best_value_inside_widens_nothing():
     assert [job.seed for job in left] == [0] * 4 + [1] * 4
 
 
-def test_a_best_value_at_an_edge_widens_the_space_once_for_all_methods_of_the_data_set():
-    # On the ring method a is best at 4, the upper edge; b is best inside; on the grid both are.
+def test_a_best_value_at_an_edge_is_followed_once_by_all_methods_of_the_data_set():
+    # On the ring method a is best at 4, the upper edge, with n = 2; b is best inside, at 2 with n = 1; so are both on
+    # the grid.
     def score(job):
-        return -rate(job) if (job.data, job.method) == ("ring", "a") else abs(rate(job) - 2.0)
+        if (job.data, job.method) == ("ring", "a"):
+            return -rate(job) - 0.1 * dict(job.setting)["n"]
+        return abs(rate(job) - 2.0) + 0.1 * dict(job.setting)["n"]
 
     declared = plan.plan(study(), {})
     done = finished(declared, score)
-    assert plan.edges(study(), "ring", done) == {0: [-1]} and plan.edges(study(), "grid", done) == {}
+    assert plan.edges(study(), "ring", done) == [(0, -1)] and plan.edges(study(), "grid", done) == []
     wider = [job for job in plan.plan(study(), done) if job not in done and job.seed == 100]
-    # One step further, 8, with each n, for both methods.
-    assert {(job.data, job.method, *job.setting) for job in wider} == {
-        ("ring", name, ("n", n), ("rate", 8.0)) for name in "ab" for n in (1, 2)
-    }
+    # One step further, 8: one more trial for each, with the rest of its own best setting.
+    assert [(job.data, job.method, *job.setting) for job in wider] == [
+        ("ring", "a", ("n", 2), ("rate", 8.0)), ("ring", "b", ("n", 1), ("rate", 8.0))
+    ]  # fmt: skip
     # The ring's chosen wait for them, the grid's do not.
     assert {job.data for job in plan.plan(study(), done) if job.seed != 100} == {"grid"}
     # 8 is better still; the space is widened once, and so 16 is not tried.
     done |= finished(wider, score)
     left = [job for job in plan.plan(study(), done) if job not in done]
     assert {(job.data, job.method, rate(job)) for job in left} == {
-        ("ring", "a", 8.0),
-        ("ring", "b", 2.0),
-        ("grid", "a", 2.0),
-        ("grid", "b", 2.0),
-    }
-    assert plan.trials(study(), "ring", done)["a"] == [*declared[:6], *(j for j in wider if j.method == "a")]
+        ("ring", "a", 8.0), ("ring", "b", 2.0), ("grid", "a", 2.0), ("grid", "b", 2.0)
+    }  # fmt: skip
+    assert plan.trials(study(), "ring", done)["a"] == [*declared[:6], wider[0]]
 
 
-def test_both_ends_may_widen():
+def test_both_ends_may_be_followed():
     done = finished(plan.plan(study(), {}), lambda job: -rate(job) if job.method == "a" else rate(job))
-    assert plan.edges(study(), "ring", done) == {0: [0, -1]}
+    assert plan.edges(study(), "ring", done) == [(0, -1), (0, 0)]
+    assert [rate(job) for job in plan.trials(study(), "ring", done)["a"][6:]] == [8.0, 0.5]
+
+
+def test_a_method_of_which_nothing_can_be_chosen_has_as_many_trials_from_the_middle_of_its_space():
+    done = finished(plan.plan(study(), {}), lambda job: None if job.method == "a" else rate(job))
+    # The fourth of (1, 1), (1, 2), (2, 1), (2, 2), (4, 1), (4, 2) has n = 2; b is best at 1, the lower edge.
+    assert [job.setting for job in plan.trials(study(), "ring", done)["a"][6:]] == [(("n", 2), ("rate", 0.5))]
 
 
 def test_a_setting_that_is_best_in_two_lines_is_run_once_and_longer_runs_come_before_other_lines():

@@ -14,17 +14,24 @@ TINY = (Path(__file__).parent / "tiny.gin").read_text()
 LOG = Interval(low=1e-3, high=1e-2, step=10.0, log=True)
 
 
-def test_the_settings_are_every_combination_then_those_beyond_the_ends():
-    # Log steps of 2 from 1 to 4 give 1, 2, 4; one step below is 0.5. Linear steps of 3 from 0 to 3; one above is 6.
+def test_the_settings_are_every_combination():
+    # Log steps of 2 from 1 to 4 give 1, 2, 4; linear ones of 3 from 0 to 3 give 0, 3.
     lam, count = Interval(low=1.0, high=4.0, step=2.0, log=True), Interval(low=0, high=3, step=3)
-    method = Method(name="a", params={"T": 10, "lam": lam, "n": count})
-    first = [(1.0, 0), (1.0, 3), (2.0, 0), (2.0, 3), (4.0, 0), (4.0, 3)]
+    method = Method(name="a", params={"T": 10, "n": count, "lam": lam})
     values = [tuple(value for _, value in setting) for setting in method.settings("ring")]
-    assert values == first
-    wider = [tuple(value for _, value in setting) for setting in method.settings("ring", {0: [0], 1: [-1]})]
-    assert wider[:6] == first
-    assert set(wider[6:]) == {(0.5, 0), (0.5, 3), (0.5, 6), (1.0, 6), (2.0, 6), (4.0, 6)} and len(wider) == 12
+    assert values == [(1.0, 0), (2.0, 0), (4.0, 0), (1.0, 3), (2.0, 3), (4.0, 3)], "in the order of their names"
     assert method.fixed("ring") == {"T": 10}
+
+
+def test_one_step_beyond_an_end():
+    # One step below 1 is 0.5, above 4 is 8; one above 3 is 6.
+    lam, count = Interval(low=1.0, high=4.0, step=2.0, log=True), Interval(low=0, high=3, step=3)
+    method = Method(name="a", params={"n": count, "lam": lam})
+    best = (("lam", 4.0), ("n", 3))
+    assert method.beyond("ring", best, [(0, -1), (1, 0), (1, -1)]) == [
+        (("lam", 4.0), ("n", 6)), (("lam", 0.5), ("n", 3)), (("lam", 8.0), ("n", 3))
+    ]  # fmt: skip
+    assert method.beyond("ring", best, []) == []
 
 
 def test_a_value_is_the_same_however_it_was_reached():
@@ -87,6 +94,7 @@ def method(name="b", **more):
         ({"trials": 0}, "go together"),
         ({"rule": None}, "go together"),
         ({"trials": 3}, "study.trials is 3, but the space of 'a' on ring has 2 settings"),
+        ({"methods": [method(params={"rate": Interval(low=1, high=2)})]}, "swept on ring has no step"),
         (
             {"methods": [method(), method("c", params={"rate": Choice(values=(1, 2))})]},
             "the space of 'c' on ring is Choice of 2, that of 'b' Interval of 2",
@@ -114,11 +122,11 @@ def test_of_a_larger_space_every_method_gets_a_sample_with_its_papers_setting():
         Method(name="b", params={"lam": lam}),
     ]
     this = study(methods=methods, trials=4)
-    sample = this.settings("ring", methods[0], {})
+    sample = this.settings("ring", methods[0])
     assert len(set(sample)) == 4 and (("lam", 50), ("rate", 3)) in sample
-    assert sample == this.settings("ring", methods[0], {}), "always the same one"
+    assert sample == this.settings("ring", methods[0]), "always the same one"
     assert set(sample) < set(methods[0].settings("ring"))
-    assert this.settings("ring", methods[1], {}) == methods[1].settings("ring")
+    assert this.settings("ring", methods[1]) == methods[1].settings("ring")
 
 
 def test_a_choice_may_be_of_anything_that_gin_reads(tmp_path):
