@@ -81,7 +81,7 @@ class Study:
         if len(set(names)) < len(names):
             raise ValueError(f"study.methods has two of one name: {', '.join(names)}")
         for seeds in (self.seeds, self.longer_seeds, *(method.seeds or () for method in self.methods)):
-            if len(set(seeds)) < len(seeds) or min(self.tuning_seed, *seeds, self.tuning_seed) < 0:
+            if len(set(seeds)) < len(seeds) or min((*seeds, self.tuning_seed)) < 0:
                 raise ValueError(f"the seeds are {seeds}, of tuning {self.tuning_seed}; each once, and none negative")
             if self.tuning_seed in seeds:
                 raise ValueError(

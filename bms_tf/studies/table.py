@@ -16,7 +16,8 @@ from bms_tf.tuning.space import shown
 
 BETTER, EQUAL, WORSE = "better", "equal", "worse"
 REAL_DATA = "real data"
-OF_A_RUN = ("seed", "ema", "signature")  # in the protocol of an evaluation, what may differ between two runs
+# In the protocol of an evaluation, what may differ between two runs. Its data are known by their hash.
+OF_A_RUN = ("seed", "ema", "signature", "data", "floor")
 
 
 class Cell(NamedTuple):
