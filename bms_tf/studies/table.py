@@ -16,8 +16,8 @@ from bms_tf.tuning.space import shown
 
 BETTER, EQUAL, WORSE = "better", "equal", "worse"
 REAL_DATA = "real data"
-# In the protocol of an evaluation, what may differ between two runs. Its data are known by their hash.
-OF_A_RUN = ("seed", "ema", "signature", "data", "floor")
+# In the protocol of an evaluation, what may differ between two runs: synthetic data are drawn by the run's seed.
+OF_A_RUN = ("seed", "ema", "signature", "data", "data_sha256", "floor")
 
 
 class Cell(NamedTuple):
