@@ -105,14 +105,14 @@ def stated(folder: Folder, jobs: int) -> str:
     total = sum(each[pair] * sum(lengths) for pair, lengths in todo.items())
     lines = [
         f"{sum(map(len, todo.values()))} runs are left, {len(folder.done())} are done; about {total / 3600 / jobs:.1f} "
-        f"hours with {jobs} at a time on this machine"
+        f"hours with {jobs} at a time on this machine, if it does nothing else"
     ]
     for (data, method), lengths in todo.items():
         longer = sum(length > 1 for length in lengths)
         if lengths:
             lines.append(
                 f"  {data}, {method}: {len(lengths)} runs of {each[data, method] / 60:.1f} minutes"
-                + (f", {longer} of which are longer" if longer else "")
+                + (f", {longer} of them longer" if longer else "")
             )
     return "\n".join(lines)
 
