@@ -72,8 +72,9 @@ def main(_):
             gin_file=GIN_FILE.value,
             gin_param=GIN_PARAM.value,
             allow_import=ALLOW_IMPORT.value,
+            report=print,
         )
-        place = OUT.value or beside(model or SAMPLES.value)
+        place = OUT.value or str(beside(model or SAMPLES.value))
         if CARD.value:
             command_line = shlex.join(["python", "-m", "bms_tf.evaluate", *sys.argv[1:]])
             tables.write_card(os.path.join(os.path.dirname(place), "README.md"), found, command_line)

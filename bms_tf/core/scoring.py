@@ -58,7 +58,11 @@ class Scoring:
         if kind in ("values", "rows"):
             return np.asarray(examples) if kind == "values" else examples
         if not known:
-            answers = [self._network(examples[i : i + ROWS]) for i in range(0, len(examples), ROWS)]
+            parts = (examples[i : i + ROWS] for i in range(0, len(examples), ROWS))
+            finite = (x[np.isfinite(x).all(axis=tuple(range(1, x.ndim)))] for x in parts)  # the others have no features
+            answers = [self._network(x) for x in finite if len(x)]
+            if not answers:
+                raise ValueError("no sample is finite, and so none has features")
             known |= {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
         if kind not in known:
             raise ValueError(f"train.features gives no {kind}")

@@ -21,7 +21,7 @@ from bms_tf.core import metric as asked
 from bms_tf.core.examples import Rows, as_floats, is_picture
 from bms_tf.evaluation import data as real
 from bms_tf.evaluation import features as networks
-from bms_tf.evaluation import models, registry, sources
+from bms_tf.evaluation import models, registry, sources, tables
 from bms_tf.evaluation.features import Network
 from bms_tf.evaluation.sources import Source
 from bms_tf.evaluation.store import Store
@@ -52,6 +52,7 @@ def evaluate(
     gin_file: Sequence[str] = (),
     gin_param: Sequence[str] = (),
     allow_import: Sequence[str] = (),
+    report: Callable[[str], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Scores of a model or of samples against real data.
 
@@ -79,6 +80,7 @@ def evaluate(
             samples, or in the run folder; nowhere for an array.
         cache_dir: where features are kept; None: `bms_tf` in $XDG_CACHE_HOME or ~/.cache.
         gin_file, gin_param, allow_import: as of `bms_tf.train`, such as "precision_recall.k = 5".
+        report: hears of each metric that is done, in one line.
 
     Returns:
         The lines, one for each value.
@@ -123,7 +125,13 @@ def evaluate(
         seed=seed,
         out=place,
     )
-    return [row for metric in chosen for row in evaluation.measure(metric)]
+    found = []
+    for metric in chosen:
+        rows = evaluation.measure(metric)
+        found += rows
+        if report is not None and rows:
+            report(f"{metric.__name__}: {', '.join(tables.number(row) for row in rows)} ({rows[0]['seconds']} s)")
+    return found
 
 
 def _network(features, weights, resizer, given: Mapping[str, Any], source: Source) -> Network | None:
@@ -284,7 +292,7 @@ class Evaluation:
         if self.out is not None:
             append(self.out, rows)
             for name, figure in asked.figures(answer).items():
-                figure.savefig(f"{os.path.splitext(self.out)[0]}.{name}.png")
+                figure.savefig(f"{os.path.splitext(self.out)[0]}.{metric.__name__}.{name}.png")
         return rows
 
 

@@ -44,7 +44,7 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
         for model in models:
             row = cells.get((metric, name, model))
             mark = "" if row is None or len(letters) == 1 else f" {letters[_protocol(row)]}"
-            line += ["", ""] if row is None else [_number(row) + mark, _floor(row)]
+            line += ["", ""] if row is None else [number(row) + mark, _floor(row)]
         if len(settings) > 1:
             line[0] += " *"
             notes.append(f"* {name}: measured with different settings, {' and '.join(sorted(settings))}.")
@@ -72,8 +72,8 @@ def write_card(path: str, rows: Sequence[Row], command: str) -> None:
     os.replace(path + ".new", path)
 
 
-def _letter(number: int) -> str:
-    return f"({string.ascii_lowercase[number % 26] * (number // 26 + 1)})"
+def _letter(place: int) -> str:
+    return f"({string.ascii_lowercase[place % 26] * (place // 26 + 1)})"
 
 
 def _protocol(row: Row) -> str:
@@ -88,7 +88,8 @@ def _protocol(row: Row) -> str:
     return ", ".join([" and ".join(counts), *words])
 
 
-def _number(row: Row) -> str:
+def number(row: Row) -> str:
+    """The value and its spread."""
     if row["value"] is None:
         return "not finite"
     return f"{row['value']:.4g}" + (f" ± {row['spread']:.2g}" if row["spread"] is not None else "")

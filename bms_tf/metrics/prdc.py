@@ -52,7 +52,7 @@ def manifold_scores(
     if min(wanted) < 1:
         raise ValueError(f"{min(wanted)} neighbors: there must be at least 1")
     of_real = dict(zip(wanted, squared_radii(reference, wanted).T))
-    of_samples = None if k is None else squared_radii(samples, (k,))[:, 0]
+    of_samples = np.zeros(0) if k is None else squared_radii(samples, (k,))[:, 0]
 
     realistic = np.zeros(len(samples), bool)  # a sample in any ball of real examples
     reached = np.zeros(len(reference), bool)  # a real example in any ball of samples

@@ -3,7 +3,8 @@
 Of NumPy alone, so that it is the same with every TensorFlow, with and without XLA.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import gin
 import numpy as np
@@ -96,30 +97,31 @@ def sliced_wasserstein(
     rng = np.random.default_rng(seed)
     scores = {}
     for level in range(levels):
+        filtered = partial(laplacian_level, level=level, levels=levels)
         cut = [
-            _descriptors(
-                images,
-                count,
-                lambda x, level=level: laplacian_level(x, level, levels),
-                rng,
-                patches_per_image,
-                patch_size,
-            )
+            np.concatenate([*_descriptors(_slices(images, count), filtered, rng, patches_per_image, patch_size)])
             for images in (reference, samples)
         ]
         axes = rng.normal(size=(cut[0].shape[1], directions)).astype(np.float32)
-        scores[f"swd_{height // 2**level}"] = sliced_distance(*cut, axes)
+        scores[f"swd_{height // 2**level}"] = sliced_distance(cut[0], cut[1], axes)
     return {**scores, "swd": float(np.mean(list(scores.values())))}
 
 
 sliced_wasserstein.needs = "rows"
 
 
-def _descriptors(images, count: int, level: Callable, rng, per_image: int, size: int) -> np.ndarray:
-    """Normalized patches at random places of the first `count` images, float32 [count * per_image, size^2 * C]."""
-    parts = []
-    for i in range(0, count, IMAGES):
-        x = level(np.asarray(images[i : min(i + IMAGES, count)], np.float32))
-        places = [rng.integers(size // 2, side - size // 2, size=(len(x), per_image)) for side in x.shape[1:3]]
-        parts.append(patches(x, *places, size).astype(np.float32))
-    return np.concatenate(parts)
+def _descriptors(
+    slices: Iterator[np.ndarray], level: Callable, rng: np.random.Generator, per_image: int, size: int
+) -> Iterator[np.ndarray]:
+    """Normalized patches at random places of each image, float32 [N * per_image, size^2 * C]."""
+    for images in slices:
+        x = level(images)
+        y_of_patches, x_of_patches = (
+            rng.integers(size // 2, side - size // 2, size=(len(x), per_image)) for side in x.shape[1:3]
+        )
+        yield patches(x, y_of_patches, x_of_patches, size).astype(np.float32)
+
+
+def _slices(images: np.ndarray, count: int) -> Iterator[np.ndarray]:
+    """The first `count` images as arrays of few."""
+    return (np.asarray(images[i : min(i + IMAGES, count)], np.float32) for i in range(0, count, IMAGES))

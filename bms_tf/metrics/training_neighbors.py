@@ -1,7 +1,5 @@
 """The nearest training examples of samples: what was learnt by heart."""
 
-from collections.abc import Sequence
-
 import gin
 import numpy as np
 from matplotlib.figure import Figure
@@ -40,8 +38,8 @@ def training_neighbors(
     *,
     seed: int,
     training: np.ndarray | None = None,
-    sample_values: Sequence | None = None,
-    training_values: Sequence | None = None,
+    sample_values: np.ndarray | None = None,
+    training_values: np.ndarray | None = None,
     pictures: int = 32,
 ) -> dict[str, float | Figure]:
     """How much nearer samples are to the training data than held-out data is; a picture of the nearest pairs.
@@ -76,7 +74,9 @@ def training_neighbors(
         "training_distance_ratio": float(np.median(distance) / held_out) if held_out else np.nan,
         "authentic_percent": 100 * float(authentic.mean()),
     }
-    if sample_values is not None and len(sample_values.shape) == 4 and sample_values.shape[-1] in (1, 3):
+    if sample_values is None or training_values is None:
+        return scores
+    if len(sample_values.shape) == 4 and sample_values.shape[-1] in (1, 3):
         shown = np.argsort(distance)[:pictures]
         pairs = over(sample_values[shown], training_values[number[shown]])
         scores["neighbors"] = grid(pairs, 8, "the samples nearest to a training image, that image below")

@@ -85,6 +85,16 @@ def test_examples_as_the_metric_needs_them(system):
     assert scores["first"] == pytest.approx(as_floats(stored)[0].mean())
 
 
+def test_samples_that_are_not_finite_have_no_features(system):
+    samples = SAMPLES.copy()
+    samples[3, 1] = np.nan
+    kept = np.delete(samples, 3, axis=0)
+    scores = Scoring([frechet], None, system, seed=0).scores(samples, REFERENCE)
+    assert scores["frechet_distance"] == pytest.approx(frechet_distance(kept, REFERENCE), rel=1e-6)
+    with pytest.raises(ValueError, match="no sample is finite"):
+        Scoring([frechet], None, system, seed=0).scores(samples * np.nan, REFERENCE)
+
+
 def test_a_metric_of_the_model_sees_it_as_it_is_now(system):
     scoring = Scoring([of_model, kinds], None, system, seed=0)
     first = scoring.scores(SAMPLES, REFERENCE)

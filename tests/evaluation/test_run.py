@@ -178,7 +178,7 @@ def drawn(samples, reference, *, seed):
 def test_pictures_lie_beside_the_lines(tmp_path):
     (line,) = evaluate(samples=normal(9), data=normal(9), metrics=[drawn], out=str(tmp_path / "out.jsonl"))
     assert line["name"] == "one"
-    assert (tmp_path / "out.shape.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "out.drawn.shape.png").read_bytes().startswith(b"\x89PNG")
 
 
 def of_model(model, reference, *, seed):
