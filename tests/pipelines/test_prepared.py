@@ -231,14 +231,6 @@ def test_a_file_fetched_by_hand_that_is_another_one_says_so(tmp_path, asked):
     assert prepare.check_fetched_by_hand(wanted, tmp_path) == ["https://x/y.zip"]
 
 
-def test_a_split_that_leaves_nothing_names_the_parameter():
-    with pytest.raises(
-        ValueError,
-        match=r"cifar10 has 20 examples in 'train', too few for 'train\[:-20\]'; a smaller held_out leaves some",
-    ):
-        cifar10("train", 0, 8, 0, held_out=20)
-
-
 def test_records_are_read_once_for_a_run(data):
     prepared._records.cache_clear()
     for _ in range(2):
