@@ -216,7 +216,8 @@ def shipped() -> dict[str, dict[str, str]]:
         name = Path("gin") / path.relative_to(_recipes())
         line, below, *_ = path.read_text(encoding="utf-8").splitlines()
         if re.match(r"# \S", below) and not line.endswith("."):  # its last sentence goes on
-            line = re.match(r"(.*\.) [A-Z]", line)[1]
+            ended = re.match(r"(.*\.) [A-Z]", line) or re.match(r"(.*?\.)( |$)", f"{line} {below[2:]}")
+            line = ended[1] if ended else line
         files.setdefault(name.parent.as_posix(), {})[name.as_posix()] = line[2:]
     return files
 

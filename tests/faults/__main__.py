@@ -4,17 +4,14 @@ Every scenario gets one fault a round. A line is printed for each, then a table;
 lost. Another kind of fault is another file in this folder with a `scenarios(scratch)`.
 """
 
-import importlib
-import pkgutil
-import random
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 from absl import app, flags
 
-import tests.faults
+from bms_tf.core import startup
+from tests.faults._injection import inject, kinds
 
 flags.DEFINE_integer("rounds", 1, "How many faults each scenario gets.", lower_bound=1)
 flags.DEFINE_list("only", [], "Kinds of faults, by the names of the files; all if not given.")
@@ -23,33 +20,9 @@ flags.DEFINE_string("keep", None, "Where the folders stay in which it all happen
 FLAGS = flags.FLAGS
 
 
-def kinds() -> dict:
-    """The modules that have scenarios, by their names."""
-    modules = {module.name: module.name for module in pkgutil.iter_modules(tests.faults.__path__)}
-    found = {name: importlib.import_module(f"tests.faults.{name}") for name in modules if name[:1] != "_"}
-    return {name: module for name, module in found.items() if hasattr(module, "scenarios")}
-
-
-def inject(rounds: int, only: list[str], seed: int, scratch: Path) -> tuple[Counter, list[str]]:
-    """How many faults of each kind there were, and what was lost."""
-    faults, losses = Counter(), []
-    for kind, module in kinds().items():
-        if only and kind not in only:
-            continue
-        for scenario in module.scenarios(scratch / kind):
-            draw = random.Random(f"{seed} {scenario.name}")
-            for _ in range(rounds):
-                what = scenario.fault(draw)
-                faults[kind] += 1
-                print(f"{scenario.name}: {what}", flush=True)
-            lost = [f"{scenario.name}: {loss}" for loss in scenario.losses()]
-            losses += lost
-            print("\n".join(f"LOST {loss}" for loss in lost) or f"{scenario.name}: nothing lost", flush=True)
-    return faults, losses
-
-
 def main(_):
     """Injects all of them and prints the table."""
+    startup.import_tensorflow()
     unknown = set(FLAGS.only) - set(kinds())
     if unknown:
         raise app.UsageError(f"--only has {', '.join(sorted(unknown))}; there are {', '.join(kinds())}")

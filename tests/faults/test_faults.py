@@ -5,19 +5,19 @@ import shutil
 
 import pytest
 
-from tests.faults import __main__ as faults
 from tests.faults import training
 from tests.faults._harness import STEPS, differences, reference
+from tests.faults._injection import inject, kinds
 
 
 def test_every_kind_is_found():
-    assert {"damage", "disks", "exporting", "training", "tuning"} <= faults.kinds().keys()
+    assert {"damage", "disks", "exporting", "training", "tuning"} <= kinds().keys()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["damage", "disks", "exporting", "tuning"])
 def test_nothing_is_lost(kind, tmp_path):
-    count, losses = faults.inject(1, [kind], 0, tmp_path)
+    count, losses = inject(1, [kind], 0, tmp_path)
     assert losses == [] and (count[kind] > 0 or kind == "disks"), "only the mounting of a disk may be refused"
 
 
