@@ -1,6 +1,7 @@
 """A search: what gin says of it, and its trials, each of which is an ordinary run folder."""
 
 import contextlib
+import gc
 import math
 import os
 import shutil
@@ -234,6 +235,8 @@ def train(judge: Callable[[Scores], Scores], configure: Callable[[], None], fold
                 line = command.one_line(error)
                 record_error(folder, line)
                 raise ValueError(line) from error
+            finally:
+                gc.collect()  # a model and its functions hold each other, where one process trains several
 
 
 def record_error(folder: str, line: str):
