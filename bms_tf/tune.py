@@ -23,9 +23,7 @@ def main(_):
         raise ValueError(f"--gin_file is missing; for example: {EXAMPLE}")
     from bms_tf.core import startup
 
-    tf = startup.import_tensorflow()
-    # TensorFlow counts the tracings of a method over all models of a process, and here every trial has its own.
-    tf.get_logger().addFilter(lambda record: "triggered tf.function retracing" not in record.getMessage())
+    startup.import_tensorflow()
     from bms_tf.tuning import workers
     from bms_tf.tuning.search import Setting
 
@@ -42,22 +40,23 @@ def main(_):
 
 def lead(setting, is_chief):
     """The whole of a search but for what workers do."""
-    from bms_tf.core import files
+    from bms_tf.core import files, processes
     from bms_tf.tuning import fresh, report, workers
-    from bms_tf.tuning.search import Tuner
+    from bms_tf.tuning.search import PRELOAD, Tuner
 
     is_alone = not (is_chief or WORKERS.value)
     if not is_alone:
         workers.become_chief(on_loopback=not is_chief)
-    setting.enter()
-    with files.locked(os.path.join(setting.folder, "lock"), f"searching in {setting.folder}"):
-        tuner = Tuner(setting)
-        report.attach(setting)
-        if is_alone:
-            tuner.search()
-        else:
-            workers.serve(setting, WORKERS.value, worker_flags(setting))
-        report.finish(setting, fresh.run(setting, 0 if is_alone else max(1, WORKERS.value)))
+    with processes.Group(PRELOAD) as group:
+        setting.enter(group)
+        with files.locked(os.path.join(setting.folder, "lock"), f"searching in {setting.folder}"):
+            tuner = Tuner(setting, group)
+            report.attach(setting)
+            if is_alone:
+                tuner.search()
+            else:
+                workers.serve(setting, WORKERS.value, worker_flags(setting))
+            report.finish(setting, fresh.run(setting, 0 if is_alone else max(1, WORKERS.value), group))
 
 
 def worker_flags(setting):

@@ -164,7 +164,7 @@ def _pixels(files: Files, crop: int | None, shape: tuple) -> np.ndarray:
     squares = records.map(lambda record: _square(record, crop, shape), num_parallel_calls=tf.data.AUTOTUNE)
     pixels = squares.map(lambda x: tf.cast(tf.round((x + 1.0) * 127.5), tf.uint8)).prefetch(64)
     count = len(files.path)
-    return np.stack(list(tqdm(pixels.as_numpy_iterator(), total=count, desc="decoding", disable=count < 1000)))
+    return np.stack(list(tqdm(pixels.as_numpy_iterator(), total=count, desc="decoding", disable=count < 1000 or None)))
 
 
 def _rgb(data: tf.Tensor) -> tf.Tensor:

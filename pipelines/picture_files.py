@@ -132,7 +132,9 @@ def index(folder: str) -> dict[str, Picture]:
     if new:
         with ThreadPoolExecutor() as pool:  # Pillow decodes outside Python's lock
             looked = pool.map(lambda name: _look(os.path.join(folder, name), stamps[name]), new)
-            found |= zip(new, tqdm(looked, total=len(new), desc=f"looking at {folder}", disable=len(new) < 1000))
+            found |= zip(
+                new, tqdm(looked, total=len(new), desc=f"looking at {folder}", disable=len(new) < 1000 or None)
+            )
         _write(json.dumps(found), cache)
     return dict(sorted((found | faulty).items()))
 

@@ -30,8 +30,21 @@ PARAMS = {
 }
 
 
+# The command, changed: it takes seconds to end.
+ENDS_LATE = """
+import atexit, runpy, time
+atexit.register(time.sleep, 5)
+runpy.run_module("bms_tf.train", run_name="__main__", alter_sys=True)
+"""
+
+
 def start(
-    folder: Path, updates: int, workers: list[str] | None = None, index: int = 0, interval: int = 10
+    folder: Path,
+    updates: int,
+    workers: list[str] | None = None,
+    index: int = 0,
+    interval: int = 10,
+    program: tuple[str, ...] = ("-m", "bms_tf.train"),
 ) -> subprocess.Popen:
     """The command on one device, or as one of `workers`."""
     often = {"train.log_every": str(interval), "train.checkpoint_every": str(interval)}
@@ -42,7 +55,7 @@ def start(
         task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
         environment["TF_CONFIG"] = json.dumps(task)
     flags = ["--gin_file=gin/ring.gin", f"--run_dir={folder}", *(f"--gin_param={n} = {v}" for n, v in params.items())]
-    command = [sys.executable, "-m", "bms_tf.train", *flags]
+    command = [sys.executable, *program, *flags]
     log = open(folder.with_name(f"{folder.name}_{index}.log"), "w")
     return subprocess.Popen(command, cwd=folder.parent, stdout=log, stderr=subprocess.STDOUT, env=environment)
 
@@ -99,9 +112,10 @@ def test_a_signal_to_one_of_two_processes_stops_both_at_one_step_inside_the_inte
     logs = [tmp_path / f"run_{index}.log" for index in range(2)]
     try:
         deadline = time.monotonic() + 300
-        while not re.search(r"autoencoder=", logs[1].read_text()):  # the bar has shown a step's losses
+        while not list((run / "tensorboard").glob("*")):  # the training begins
             assert all(p.poll() is None for p in processes) and time.monotonic() < deadline
             time.sleep(0.1)
+        time.sleep(5)
         processes[1].terminate()
         assert [process.wait(timeout=60) for process in processes] == [128 + signal.SIGTERM] * 2
     finally:
@@ -110,6 +124,30 @@ def test_a_signal_to_one_of_two_processes_stops_both_at_one_step_inside_the_inte
     steps = {re.search(r"stopped by SIGTERM at step (\d+)", log.read_text())[1] for log in logs}
     assert len(steps) == 1 and 0 < int(*steps) < 1_000_000
     assert (run / f"checkpoints/ckpt-{int(*steps)}.index").exists()
+
+
+@pytest.mark.slow
+def test_workers_begin_as_one_and_end_as_one(tmp_path):
+    run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    assert start(run, 20).wait(timeout=300) == 0
+    # On a disk that only one of them sees the other one would begin at step 0, and train on other weights.
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    processes = [start(folder, 40, workers, index) for index, folder in enumerate((run, elsewhere))]
+    assert [process.wait(timeout=300) for process in processes] == [1, 1]
+    line = "error: the workers, in the order of TF_CONFIG, begin with different step: 20, 0; all must be given the same"
+    for name in ("run_0.log", "elsewhere_1.log"):
+        assert (tmp_path / name).read_text().splitlines()[-1].startswith(line)
+    assert [row["step"] for row in losses(run)] == [10, 20] and not (elsewhere / "metrics.jsonl").exists()
+
+    # On one that both see they go on. Worker 1 ends late, and does not take the end of worker 0 for a crash.
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    programs = (("-m", "bms_tf.train"), ("-c", ENDS_LATE))
+    processes = [start(run, 40, workers, index, program=programs[index]) for index in range(2)]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    assert [row["step"] for row in losses(run)] == [10, 20, 30, 40]
+    for index in range(2):
+        said = (tmp_path / f"run_{index}.log").read_text()
+        assert "Coordination" not in said and "StartAbort" not in said, said
 
 
 WORKERS = '{"cluster": {"worker": ["a:1", "b:1"]}, '

@@ -1,5 +1,6 @@
 """The search as a user meets it: mistakes that start nothing, what it writes and says, kills, workers."""
 
+import contextlib
 import json
 import os
 import re
@@ -239,7 +240,8 @@ def test_the_winner_is_a_file_that_train_takes(there):
     text = (there / "search" / "best.gin").read_text()
     assert "tune" not in text.split("\n", 1)[1].replace("bms_tf.tune", "") and "train.seed" not in text
     config.load(["search/best.gin"])
-    assert "#   python -m bms_tf.train --gin_file=search/best.gin\n" in text
+    assert "#   python -m bms_tf.train --gin_file=search/best.gin --run_dir=search/best\n" in text
+    assert "# It is as long as in the search, 20 generator updates; " in text
     with flagsaver.flagsaver():
         flags.FLAGS(["train", "--gin_file=search/best.gin", "--dry_run"])
         train(None)
@@ -273,7 +275,7 @@ def test_what_one_sees(there):
     order = [line.split()[0] for line in lines[table + 1 : table + 5]]
     scores = {row["trial"]: row["score"] for row in rows(there / "search/trials.jsonl")}
     assert scores[order[0]] <= scores[order[1]] and scores[order[2]] is None and scores[order[3]] is None
-    assert lines[-1] == "python -m bms_tf.train --gin_file=search/best.gin"
+    assert lines[-1] == "python -m bms_tf.train --gin_file=search/best.gin --run_dir=search/best"
 
 
 @pytest.mark.slow
@@ -387,6 +389,91 @@ def test_a_killed_search_goes_on_with_the_trial_it_was_in(here):
     assert [steps(trial) for trial in "0123"] == [list(range(10, 201, 10))] * 4
     values = {tuple(row["values"].values()) for row in rows(here / "search/trials.jsonl")}
     assert values == {(1e-3, 0.1), (1e-3, 1.0), (2e-3, 0.1), (2e-3, 1.0)}
+
+
+CONTINUOUS = (
+    "tune.space = {'adam.learning_rate': @x/interval()}",
+    "x/interval.low = 1e-4",
+    "x/interval.high = 1e-3",
+    "tune.objectives = {'energy_distance': 'min'}",
+)
+
+
+def servers(process: subprocess.Popen) -> list[psutil.Process]:
+    """What `process` copies its processes from."""
+    return [p for p in psutil.Process(process.pid).children() if "forkserver" in " ".join(p.cmdline())]
+
+
+def alive(folder: Path) -> list[psutil.Process]:
+    """The processes that work in `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            ours = process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE
+            found += [process] if process.cwd() == str(folder) and not ours else []
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "number"), [(0, signal.SIGTERM), (0, signal.SIGKILL), (2, signal.SIGTERM)])
+def test_no_process_outlives_its_search(here, workers, number):
+    # It trains for long, so that only the signal can end it; a trial saves its state before.
+    process = start("train.generator_updates = 10000000", workers=workers)
+    until(lambda: len(steps("0")) >= 2, process)
+    assert len(alive(here)) >= 2 + 2 * workers
+    process.send_signal(number)
+    assert process.wait(timeout=60) == (-number if number == signal.SIGKILL else 128 + number), Path("log").read_text()
+    deadline = time.monotonic() + 30
+    while alive(here) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert alive(here) == []
+    assert "stopped by SIGTERM at step" in Path("search/trials/0/log.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_trial_in_which_processes_die_fails_and_the_search_goes_on(here, monkeypatch):
+    # Out of memory is a SIGKILL. Here the score of one value kills, on the seed of the trials alone.
+    (here / "dies.py").write_text(
+        "import os, signal, gin\n"
+        "@gin.configurable\n"
+        "def dies(samples, reference, *, seed, fatal=0):\n"
+        "    if fatal and seed == 100:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return {'energy_distance': 1.0}\n"
+    )
+    fatal = ("import dies", "train.metrics = [@dies]", "tune.space = {'dies.fatal': @rate/choice()}")
+    end = ("rate/choice.values = (1, 0)", "tune.objectives = {'energy_distance': 'min'}")
+    monkeypatch.setenv("PYTHONPATH", f"{here}:{ROOT}")
+    command = [sys.executable, "-m", "bms_tf.tune", "--gin_file=tiny.gin", "--search_dir=search", "--allow_import=dies"]
+    said = subprocess.run([*command, *params(*fatal, *end)], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    trials = {row["values"]["dies.fatal"]: row for row in rows(here / "search/trials.jsonl")}
+    assert (trials[0]["status"], trials[0]["score"]) == ("COMPLETED", 1.0)
+    assert (trials[1]["status"], trials[1]["error"]) == ("FAILED", "3 processes died in it, the last by signal 9")
+    assert Path("search/trials", trials[1]["trial"], "log.txt").read_text().count("more steps in about") == 3
+
+
+@pytest.mark.slow
+def test_an_error_that_is_over_spoils_no_fresh_run(there, monkeypatch):
+    # The worker's machine had been lost once; the run was started again and came to its end.
+    (fresh, *_) = (there / "search/fresh").glob("*/seed_101")
+    before = rows(there / "search/fresh_seeds.jsonl")
+    (fresh / "error.txt").write_text("it ended with signal 9\n")
+    search(*params("tune.finalists = 1", "tune.fresh_seeds = (101, 102)"))
+    assert rows(there / "search/fresh_seeds.jsonl") == before and not (fresh / "error.txt").exists()
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_search_does_not_grow_with_its_trials(here):
+    # In one process a trial of this size took 13 MB for good.
+    process = start("tune.oracle = @random_search", "tune.trials = 8", "train.generator_updates = 10", *CONTINUOUS)
+    memory = {}
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            memory[len(ended())] = sum(p.memory_info().rss for p in [psutil.Process(process.pid), *servers(process)])
+        time.sleep(0.1)
+    assert process.returncode == 0, Path("log").read_text()
+    assert memory[7] - memory[2] < 5e6
 
 
 @pytest.mark.slow

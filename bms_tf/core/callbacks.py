@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from bms_tf.core import config, files
 from bms_tf.core.checkpoints import Checkpoints
-from bms_tf.core.devices import any_worker, over_workers, several_workers
+from bms_tf.core.devices import any_worker, leave_last, over_workers, several_workers
 from bms_tf.core.keras import keras
 from bms_tf.core.run_folder import RunFolder
 from bms_tf.core.system import System
@@ -362,5 +362,6 @@ class StopOnSignal(keras.callbacks.Callback):
         self.non_finite.check()
         step = self.checkpoints.save()
         number = self.received or signal.SIGTERM  # the signal went to another worker
+        leave_last()
         tqdm.write(f"stopped by {signal.Signals(number).name} at step {step}; the same command resumes there")
         raise SystemExit(128 + number)

@@ -210,11 +210,15 @@ def unused() -> list[str]:
 
 
 def shipped() -> dict[str, dict[str, str]]:
-    """The shipped gin files by folder: their names, as `--gin_file` takes them, with their first lines."""
+    """The shipped gin files by folder: their names, as `--gin_file` takes them, with the first line's sentences."""
     files = {}
     for path in sorted(_recipes().rglob("*.gin"), key=lambda path: (path.parent, path.name)):
         name = Path("gin") / path.relative_to(_recipes())
-        files.setdefault(name.parent.as_posix(), {})[name.as_posix()] = path.open(encoding="utf-8").readline()[2:-1]
+        line, below, *_ = path.read_text(encoding="utf-8").splitlines()
+        if re.match(r"# \S", below) and not line.endswith("."):  # its last sentence goes on
+            ended = re.match(r"(.*\.) [A-Z]", line) or re.match(r"(.*?\.)( |$)", f"{line} {below[2:]}")
+            line = ended[1] if ended else line
+        files.setdefault(name.parent.as_posix(), {})[name.as_posix()] = line[2:]
     return files
 
 

@@ -1,9 +1,12 @@
 """On what a run trains, as gin names it."""
 
+import atexit
 import contextlib
 import functools
 import json
 import os
+import socket
+import time
 from collections.abc import Iterator, Sequence
 
 import gin
@@ -94,6 +97,25 @@ def values_of_workers(values: Sequence[int]) -> np.ndarray:
 def any_worker(flag: bool) -> bool:
     """Whether `flag` holds on any worker. All of them must ask."""
     return over_workers(flag) > 0
+
+
+@functools.cache
+def leave_last():
+    """Has worker 0 end after the others, which would print that it has crashed: it leads them."""
+    resolver = tf.distribute.get_strategy().cluster_resolver
+    if several_workers() and resolver.task_id == 0:
+        atexit.register(_await_the_end_of, resolver.cluster_spec().job_tasks("worker")[1:])
+
+
+def _await_the_end_of(addresses: Sequence[str], patience: float = 60.0):
+    """Waits until nobody listens at any of the addresses."""
+    deadline = time.monotonic() + patience
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        with contextlib.suppress(OSError):
+            while time.monotonic() < deadline:
+                socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
+                time.sleep(0.05)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from bms_tf.core import callbacks, config, files
 from bms_tf.core.checkpoints import Checkpoints
-from bms_tf.core.devices import fetching, noticing_lost_workers, several_workers, values_of_workers
+from bms_tf.core.devices import fetching, leave_last, noticing_lost_workers, several_workers, values_of_workers
 from bms_tf.core.keras import keras
 from bms_tf.core.measuring import Measured
 from bms_tf.core.recipe import Recipe
@@ -103,6 +103,8 @@ class Run(Measured):
             scores = {"samples": of_samples, "data": self.real_scores()}
             written = {column: callbacks.without_nan(values) for column, values in scores.items()}
             folder.write_scores(self.steps, written)
+            with self.recipe.strategy.scope():
+                leave_last()
         return scores
 
     def _begin(self, folder: RunFolder, checkpoints: Checkpoints, start_from: str | None) -> int:

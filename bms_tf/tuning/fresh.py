@@ -1,19 +1,16 @@
 """The best few on seeds that the search has not seen, since the best of many noisy trials is not the best setting."""
 
+import contextlib
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Sequence
 from concurrent import futures
 from functools import partial
 from typing import NamedTuple
 
 from keras_tuner.engine.trial import Trial
 
-from bms_tf.core import config, files
-from bms_tf.core.command import last_words
-from bms_tf.tuning.search import Setting, record_error, train
+from bms_tf.core import config, files, processes, startup
+from bms_tf.tuning.search import Setting, has_ended_well, record_error, train
 from bms_tf.tuning.space import swept
 from bms_tf.tuning.workers import gpu
 
@@ -42,8 +39,11 @@ def recipe(setting: Setting, trial: Trial) -> str:
     return config.as_text()
 
 
-def run(setting: Setting, workers: int) -> list[Job]:
-    """Trains every finalist with every fresh seed, in this process or in so many others; returns all of these runs."""
+def run(setting: Setting, workers: int, group: processes.Group) -> list[Job]:
+    """Trains every finalist with every fresh seed, in so many processes at a time; returns all of these runs.
+
+    `workers`: 0 is one after the other, on whatever GPUs there are; otherwise each has a GPU in turn.
+    """
     jobs = []
     for trial in finalists(setting):
         folder = os.path.join(setting.folder, "fresh", trial.trial_id)
@@ -52,32 +52,29 @@ def run(setting: Setting, workers: int) -> list[Job]:
         files.write_whole(gin_file, recipe(setting, trial))
         for seed in setting.search.fresh_seeds:
             jobs.append(Job(trial.trial_id, gin_file, seed, os.path.join(folder, f"seed_{seed}")))
-    left = [job for job in jobs if not os.path.exists(os.path.join(job.run_dir, "scores.json"))]
+    left = [job for job in jobs if not has_ended_well(job.run_dir)]
     if left:
         print(f"the best {len(jobs) // len(setting.search.fresh_seeds)} on fresh seeds: {len(left)} runs", flush=True)
-    if not workers:
-        _here(setting, left)
-    else:
-        with futures.ThreadPoolExecutor(workers) as pool:  # each keeps to one GPU
-            list(pool.map(lambda index: _elsewhere(setting, left[index::workers], index), range(workers)))
+
+    def in_turn(index: int):
+        for job in left[index :: max(1, workers)]:
+            try:
+                group.call(_train, setting.arguments, job, environment=gpu(index) if workers else {})
+            except ValueError:  # recorded, as of a trial
+                continue
+            except ChildProcessError as error:
+                record_error(job.run_dir, f"it ended with {error}")
+
+    with futures.ThreadPoolExecutor(max(1, workers)) as pool, contextlib.closing(group):
+        list(pool.map(in_turn, range(max(1, workers))))
     return jobs
 
 
-def _here(setting: Setting, jobs: Sequence[Job]):
-    for job in jobs:
-        load = partial(config.load, [job.gin_file], [f"train.seed = {job.seed}"], setting.allow_import)
-        try:
-            train(setting.search.objective_of, load, job.run_dir)
-        except Exception:  # train has recorded it, as of a trial
-            continue
-
-
-def _elsewhere(setting: Setting, jobs: Sequence[Job], index: int):
-    for job in jobs:
-        flags = [f"--gin_file={job.gin_file}", f"--seed={job.seed}", f"--run_dir={job.run_dir}"]
-        flags += [f"--allow_import={module}" for module in setting.allow_import]
-        result = subprocess.run(
-            [sys.executable, "-m", "bms_tf.train", *flags], env=os.environ | gpu(index), capture_output=True, text=True
-        )
-        if result.returncode:
-            record_error(job.run_dir, last_words(result.stderr, result.returncode))
+def _train(arguments: tuple, job: Job):
+    startup.import_tensorflow()
+    setting = Setting(*arguments)
+    train(
+        setting.search.objective_of,
+        partial(config.load, [job.gin_file], [f"train.seed = {job.seed}"], setting.allow_import),
+        job.run_dir,
+    )

@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+import gin
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
@@ -93,12 +94,13 @@ def write_winner(setting: Setting, best: Sequence[Row], runs: Sequence[Row]):
         why = f"score {best[0]['score']:.6g} on the seed of tuning, {search.seed}"
     trial = search.oracle.trials[winner]
     path = os.path.join(setting.folder, "best.gin")
-    command = f"python -m bms_tf.train --gin_file={path}"
+    command = f"python -m bms_tf.train --gin_file={path} --run_dir={os.path.join(setting.folder, 'best')}"
     head = f"trial {winner}: {shown(swept(trial.hyperparameters.values))}; {why}"
-    write_whole(
-        path, f"# The best of {len(search.oracle.trials)}, {head}.\n#   {command}\n{fresh.recipe(setting, trial)}"
-    )
-    print(f"the best is {head}\n{command}")
+    recipe = fresh.recipe(setting, trial)
+    length = gin.query_parameter("train.generator_updates")
+    keeps = f"It is as long as in the search, {length} generator updates; of other lengths the best may be another."
+    write_whole(path, f"# The best of {len(search.oracle.trials)}, {head}.\n#   {command}\n# {keeps}\n{recipe}")
+    print(f"the best is {head}\n{keeps}\n{command}")
 
 
 def better(setting: Setting) -> Callable:
@@ -111,9 +113,12 @@ def better(setting: Setting) -> Callable:
 def outcome(setting: Setting, folder: str) -> Row:
     """A run's scores ({} if it has none), what KerasTuner compares (None without it), and its error (or None)."""
     scores, error = (read_if_there(os.path.join(folder, name)) for name in ("scores.json", "error.txt"))
-    scores = json.loads(scores)["samples"] if scores else {}
-    objective = setting.search.oracle.objective
-    score = setting.search.objective_of(scores)[objective.name] if scores and not error else None
+    scores, score = json.loads(scores)["samples"] if scores else {}, None
+    if scores and not error:
+        try:
+            score = setting.search.objective_of(scores)[setting.search.oracle.objective.name]
+        except ValueError as not_finite:
+            error = str(not_finite)
     return {"run_dir": os.path.relpath(folder, setting.folder), "scores": scores, "score": score, "error": error}
 
 

@@ -17,7 +17,7 @@ from keras_tuner import Objective
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
 
-from bms_tf.core import command, config, files, training
+from bms_tf.core import command, config, files, processes, startup, training
 from bms_tf.tuning import oracles
 from bms_tf.tuning.space import Choice, Code, Interval, bindings, declare, shown, swept
 
@@ -25,6 +25,8 @@ Scores = dict[str, float]
 
 # What may change between two sittings of one search.
 FREE = ("tune.trials", "tune.hours", "tune.finalists", "tune.fresh_seeds")
+PRELOAD = (__name__,)
+DEATHS = 3  # of processes in one trial, after which the trial has failed
 
 
 @gin.configurable("tune", module="bms_tf")
@@ -74,15 +76,15 @@ class Search:
         length = [f"train.generator_updates = {self.oracle.updates_per_epoch * epochs}"] if epochs else []
         return [*bindings(values), *length]
 
-    def objective_of(self, scores: dict[str, float]) -> dict[str, float]:
+    def objective_of(self, scores: dict[str, float | None]) -> dict[str, float]:
         """The objectives among a run's scores, and the one number that KerasTuner compares.
 
         Raises ValueError where one is not finite.
         """
         values = {name: scores[name] for name in self.directions}
         for name, value in values.items():
-            if not math.isfinite(value):
-                raise ValueError(f"{name} is {value}")
+            if value is None or not math.isfinite(value):  # a scores.json has None for it
+                raise ValueError(f"{name} is {'not finite' if value is None else value}")
         return values | {self.oracle.objective.name: self.oracle.objective.get_value(values)}
 
 
@@ -135,8 +137,13 @@ class Setting:
             if name.rpartition(".")[0] in unused:
                 raise ValueError(f"tune.space: nothing reads {name}; is its scope right?")
 
-    def enter(self):
-        """Makes the folder, or finds this search in it.
+    @property
+    def arguments(self) -> tuple:
+        """What another process makes the same setting of."""
+        return self.folder, self.files, self.params, self.allow_import
+
+    def enter(self, group: processes.Group):
+        """Makes the folder, or finds this search in it. The check is made by a process of `group`.
 
         Raises ValueError where it holds another one; before that, for a new one, for what `check` finds.
         """
@@ -146,7 +153,10 @@ class Setting:
                 raise ValueError(
                     f"{self.folder} is not empty, and not the folder of a search; take another --search_dir"
                 )
-            self.check()
+            try:
+                group.call(_check, *self.arguments)
+            except ChildProcessError as error:
+                raise ValueError(f"the check of the search was ended by {error}") from error
             os.makedirs(self.folder, exist_ok=True)
             files.write_whole(path, self.text)
         with open(path) as file:
@@ -159,10 +169,10 @@ class Setting:
 
 
 class Tuner(BaseTuner):
-    """KerasTuner's loop over trials, with the training of this library."""
+    """KerasTuner's loop over trials, with the training of this library, each in a process of its own."""
 
-    def __init__(self, setting: Setting):
-        self.setting = setting
+    def __init__(self, setting: Setting, group: processes.Group):
+        self.setting, self.group = setting, group
         with contextlib.redirect_stdout(None):  # it prints that it reloads
             super().__init__(setting.search.oracle, directory=setting.folder, project_name="oracle")
         self.save()
@@ -176,23 +186,40 @@ class Tuner(BaseTuner):
             time.sleep(0.1)  # an oracle that waits for other trials is asked again at once
 
     def run_trial(self, trial: Trial) -> dict[str, float]:
-        search, values = self.setting.search, trial.hyperparameters.values
-        folder = self.setting.run_dir(trial.trial_id)
-        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        values = trial.hyperparameters.values
         if self._is_worker():  # whose chief may print elsewhere
             print(f"trial {trial.trial_id}: {shown(swept(values))}", flush=True)
-        # A worker whose chief was killed may still be at it.
-        with files.locked(folder + ".lock", f"at trial {trial.trial_id}", wait=True):
-            if "tuner/trial_id" in values:
-                _continue(self.setting.run_dir(values["tuner/trial_id"]), folder)
-            params = [*search.bindings(values), f"train.seed = {search.seed}"]
-            return train(search.objective_of, partial(self.setting.configure, params), folder)
+        for _ in range(DEATHS):
+            try:
+                return self.group.call(_run_trial, self.setting.arguments, trial.trial_id, values)
+            except ChildProcessError as error:
+                died = f"{DEATHS} processes died in it, the last by {error}"
+        record_error(self.setting.run_dir(trial.trial_id), died)
+        raise ValueError(died)
+
+
+def _check(*arguments):
+    startup.import_tensorflow()
+    Setting(*arguments).check()
+
+
+def _run_trial(arguments: tuple, trial_id: str, values: dict[str, Code]) -> dict[str, float]:
+    startup.import_tensorflow()
+    setting = Setting(*arguments)
+    folder = setting.run_dir(trial_id)
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    # A process whose search was killed may still be at it.
+    with files.locked(folder + ".lock", f"at trial {trial_id}", wait=True):
+        if "tuner/trial_id" in values:
+            _continue(setting.run_dir(values["tuner/trial_id"]), folder)
+        params = [*setting.search.bindings(values), f"train.seed = {setting.search.seed}"]
+        return train(setting.search.objective_of, partial(setting.configure, params), folder)
 
 
 def train(judge: Callable[[Scores], Scores], configure: Callable[[], None], folder: str) -> Scores:
     """Trains what gin holds after `configure()` in the run folder `folder`; returns `judge` of its scores.
 
-    What it says is kept in `log.txt` there; an error is kept in `error.txt` and raised.
+    What it says is kept in `log.txt` there; an error is kept in `error.txt` and raised as a ValueError of one line.
     """
     os.makedirs(folder, exist_ok=True)
     Path(folder, "error.txt").unlink(missing_ok=True)
@@ -200,19 +227,16 @@ def train(judge: Callable[[Scores], Scores], configure: Callable[[], None], fold
         with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
             try:
                 configure()
-                return judge(_scores(folder))
+                run = training.new_run()
+                with config.one_line_errors():
+                    return judge(run.train(folder)["samples"])
             except Exception as error:
                 traceback.print_exc()
-                record_error(folder, command.one_line(error))
-                raise
+                line = command.one_line(error)
+                record_error(folder, line)
+                raise ValueError(line) from error
             finally:
-                gc.collect()  # a model and its functions hold each other; without this they pile up over the trials
-
-
-def _scores(folder: str) -> Scores:
-    run = training.new_run()
-    with config.one_line_errors():
-        return run.train(folder)["samples"]
+                gc.collect()  # a model and its functions hold each other, where one process trains several
 
 
 def record_error(folder: str, line: str):
@@ -221,9 +245,15 @@ def record_error(folder: str, line: str):
     files.write_whole(os.path.join(folder, "error.txt"), line + "\n")
 
 
+def has_ended_well(folder: str) -> bool:
+    """Whether the run in `folder` has come to its end, without an error in its last sitting."""
+    scores, error = (os.path.exists(os.path.join(folder, name)) for name in ("scores.json", "error.txt"))
+    return scores and not error
+
+
 def _continue(parent: str, folder: str):
     """Makes `folder` a copy of the run `parent`, to be trained further."""
     if not os.path.exists(folder):
         shutil.rmtree(folder + ".new", ignore_errors=True)
-        shutil.copytree(parent, folder + ".new", ignore=shutil.ignore_patterns("scores.json", "log.txt"))
+        shutil.copytree(parent, folder + ".new", ignore=shutil.ignore_patterns("scores.json", "log.txt", "lock"))
         os.rename(folder + ".new", folder)

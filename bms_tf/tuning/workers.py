@@ -4,7 +4,9 @@ A process is told which one it is by KerasTuner's variables KERASTUNER_TUNER_ID,
 KERASTUNER_ORACLE_PORT; all of them see the same search folder.
 """
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,11 +21,11 @@ from keras_tuner.src import protos
 from keras_tuner.src.distribute import oracle_chief, oracle_client
 from keras_tuner.src.engine import conditions
 
+from bms_tf.core import processes
 from bms_tf.core.command import last_words
-from bms_tf.tuning.search import Setting, Tuner, record_error
+from bms_tf.tuning.search import DEATHS, PRELOAD, Setting, Tuner, record_error
 
 ID, ADDRESS, PORT = VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
-DEATHS = 3  # of workers in one trial, after which the trial has failed
 
 
 def role() -> str | None:
@@ -50,7 +52,6 @@ def become_chief(*, on_loopback: bool):
         socket.create_server((os.environ[ADDRESS], int(os.environ[PORT]))).close()  # gRPC would share another's port
     except (OSError, OverflowError) as error:
         raise ValueError(f"the chief cannot listen on {os.environ[ADDRESS]}:{os.environ[PORT]}: {error}") from error
-    tf.config.set_visible_devices([], "GPU")  # they are the workers'
 
 
 def work(setting: Setting, patience: float):
@@ -60,8 +61,9 @@ def work(setting: Setting, patience: float):
     try:
         with grpc.insecure_channel(address) as channel:
             grpc.channel_ready_future(channel).result(timeout=patience)
-        setting.enter()
-        Tuner(setting).search()
+        with processes.Group(PRELOAD) as group:
+            setting.enter(group)
+            Tuner(setting, group).search()
     except (grpc.FutureTimeoutError, grpc.RpcError) as error:
         raise ValueError(f"the chief at {address} did not answer within {patience:g} s") from error
 
@@ -82,6 +84,7 @@ class Workers:
                 env=os.environ | {ID: f"worker{index}"} | gpu(index),
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # a process group, with what it starts
             )
 
     def _log(self, tuner_id: str) -> str:
@@ -111,8 +114,14 @@ class Workers:
             self.processes[tuner_id] = self._start(index)
 
     def stop(self):
+        """Ends them, with what they have started: each is told to, and killed if it does not in time."""
         for process in self.processes.values():
             process.terminate()
+        for process in self.processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(processes.PATIENCE + 5)  # it waits for a process of its own
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
@@ -138,5 +147,5 @@ def serve(setting: Setting, count: int, flags: Sequence[str]):
             time.sleep(0.5)
             workers.revive(setting)
     finally:
-        server.stop(grace=5).wait()
         workers.stop()
+        server.stop(grace=1).wait()

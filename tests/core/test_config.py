@@ -504,3 +504,11 @@ def test_a_dictionary_keeps_its_order_as_text(folder):
     binding = "Toy.free = {'b': 1, 'a': {'d': 2, 'c': 3}}"
     folder.load(binding)
     assert binding in config.as_text().splitlines()
+
+
+def test_what_is_shipped_is_listed_in_whole_sentences():
+    listed = {name: line for files in config.shipped().values() for name, line in files.items()}
+    assert listed["gin/networks/dcgan.gin"] == "DCGAN for images of 28, 32, 64 or 128 pixels."
+    assert listed["gin/ring.gin"] == "BMS-VAE-GAN on the 2-D ring."
+    for name, line in listed.items():
+        assert line.endswith((".", f"--gin_file={name}")), name

@@ -127,6 +127,10 @@ def test_flips_are_of_training_alone_and_of_half():
         (celeb_a, {"shape": (16, 16, 1)}, r"celeb_a.shape is \(16, 16, 1\).*C = 3"),
         (celeb_a, {"shape": (16, 16, 3), "held_out": 0}, "celeb_a.held_out is 0"),
         (mnist, {"split": "valid"}, "split='valid'.*validation"),
+        # The folder has 20 training and 6 test examples, and CelebA 6 of validation.
+        (mnist, {}, r"mnist has 20 examples in 'train', too few for 'train\[:-5000\]'; a smaller held_out leaves some"),
+        (cifar10, {"held_out": 20}, r"cifar10 has 20 examples in 'train', too few for 'train\[:-20\]'; a smaller"),
+        (celeb_a, {"shape": (16, 16, 3), "split": "test"}, r"celeb_a has 6 examples in 'test', too few for 'test\[:10"),
     ],
 )
 def test_what_is_out_of_range_is_one_line(pipeline, options, message):
@@ -225,11 +229,6 @@ def test_a_file_fetched_by_hand_that_is_another_one_says_so(tmp_path, asked):
     wanted = {"https://x/y.zip": tfds.download.checksums.UrlInfo(size=11, checksum=found, filename=packed.name)}
     assert prepare.check_fetched_by_hand(wanted, packed.parent) == []
     assert prepare.check_fetched_by_hand(wanted, tmp_path) == ["https://x/y.zip"]
-
-
-def test_a_split_that_leaves_nothing_names_the_parameter():
-    with pytest.raises(ValueError, match=r"cifar10 has no example in 'train\[:-20\]'; a smaller held_out leaves some"):
-        cifar10("train", 0, 8, 0, held_out=20)
 
 
 def test_records_are_read_once_for_a_run(data):

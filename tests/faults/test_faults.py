@@ -1,0 +1,45 @@
+"""A short round of the injected faults; `python -m tests.faults --rounds=10` is a long one."""
+
+import random
+import shutil
+
+import pytest
+
+from tests.faults import training
+from tests.faults._harness import STEPS, differences, reference
+from tests.faults._injection import inject, kinds
+
+
+def test_every_kind_is_found():
+    assert {"damage", "disks", "exporting", "training", "tuning"} <= kinds().keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["damage", "disks", "exporting", "tuning"])
+def test_nothing_is_lost(kind, tmp_path):
+    count, losses = inject(1, [kind], 0, tmp_path)
+    assert losses == [] and (count[kind] > 0 or kind == "disks"), "only the mounting of a disk may be refused"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("system", "devices"), [("bms_vae_gan", 1), ("began", 1), ("veegan", 2), ("unrolled_gan", 2)])
+def test_no_kill_of_a_training_leaves_a_trace(system, devices, tmp_path):
+    scenario, draw = training.Training(tmp_path, system, devices), random.Random(system)
+    for _ in range(2):
+        scenario.fault(draw)
+    assert scenario.losses() == []
+
+
+@pytest.mark.slow
+def test_a_difference_of_one_bit_is_seen(tmp_path):
+    """The comparison is not blind: a run with another seed differs in all that can, and one picture in itself."""
+    whole = reference(tmp_path)
+    picture = next((whole / "pictures").glob("*.png"))
+    other = tmp_path / "other"
+    shutil.copytree(whole, other)
+    assert differences(other, whole) == []
+    content = bytearray(picture.read_bytes())
+    content[-1] ^= 1
+    (other / "pictures" / picture.name).write_bytes(content)
+    (other / "scores.json").write_text((whole / "scores.json").read_text().replace(f": {STEPS}", f": {STEPS - 1}", 1))
+    assert differences(other, whole) == [f"pictures/{picture.name} differs", "scores.json differs"]
