@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import itertools
 import json
 import socket
 from collections.abc import Iterable
@@ -21,12 +22,16 @@ MAX_CONNECTIONS = 512  # half of the files that Linux lets a process open
 class Protocol(AutoHTTPProtocol):
     """HTTP that closes a connection where nothing moves, and past `MAX_CONNECTIONS` the one that waits the longest."""
 
+    _numbers = itertools.count()
+
     def connection_made(self, transport: asyncio.Transport):
         super().connection_made(transport)
+        self._number = next(self._numbers)  # uvloop's time stands still within a round
         self._moved, self._unsent = self.loop.time(), 0
-        others = [other for other in self.connections if isinstance(other, Protocol) and not other._is_busy()]
-        if len(self.connections) > MAX_CONNECTIONS:
-            min(others, key=lambda other: other._moved).transport.abort()
+        there = [other for other in self.connections if not other.transport.is_closing()]
+        if len(there) > MAX_CONNECTIONS:
+            waiting = [other for other in there if isinstance(other, Protocol) and not other._is_busy()]
+            min(waiting, key=lambda other: (other._moved, other._number)).transport.abort()
         self._watch()
 
     def _is_busy(self) -> bool:

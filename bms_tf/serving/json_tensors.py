@@ -43,9 +43,7 @@ def tensor(value: Any, spec: tf.TensorSpec, max_rows: int) -> tf.Tensor:
     for i, row in enumerate(value):
         leaves = []
         if not _collect(row, shape, kinds, leaves):
-            raise invalid(
-                f"input {spec.name} is in row {i} no array of {list(shape)} numbers that fit {spec.dtype.name}"
-            )
+            raise invalid(f"row {i} of input {spec.name} is not of {list(shape)} numbers that fit {spec.dtype.name}")
         try:
             with np.errstate(over="ignore"):  # what becomes infinite is refused with all that is not finite
                 array[i] = np.array(leaves, dtype).reshape(shape)
