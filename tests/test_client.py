@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -184,6 +185,16 @@ def test_inputs_without_equal_rows_are_refused(inputs):
         Client(Recorder(), "model").predict(**inputs)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_row_that_is_not_finite_is_not_sent(bad):
+    """Of 70 rows, which go in two parts; nothing of it is sent."""
+    transport, z = Recorder(), np.zeros([70, 3])
+    z[66, 1] = bad
+    with pytest.raises(ValueError, match="^z is not finite in row 66$"):
+        Client(transport, "model").predict(z=z, seed=np.arange(70))
+    assert transport.requests == []
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="one of them"):
         Client(Recorder(), "model", version=1, label="stable")
@@ -205,6 +216,20 @@ def test_the_command_says_what_is_wrong_in_a_line(flags, said):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ") and said in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("missing", ["grpc", "requests", "tensorflow_serving"])
+def test_the_client_without_its_extra_is_one_line(missing, tmp_path):
+    (tmp_path / f"{missing}.py").write_text(f"raise ImportError('No module named {missing}', name='{missing}')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "bms_tf.client", "--model=ring", "--server=localhost:1"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 1
+    assert done.stderr == f'error: {missing} is missing: pip install "bms-tf[serving]"\n'
 
 
 @pytest.mark.slow

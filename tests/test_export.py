@@ -129,6 +129,35 @@ def test_metadata_says_where_the_model_comes_from(run_dir, exported, system):
 
 
 @pytest.mark.slow
+def test_requests_that_a_server_merges_do_not_harm_each_other(loaded):
+    """As Serving's batching session does it: the rows behind one another, one run, the outputs cut at the sizes."""
+    for name, signature in loaded.signatures.items():
+        specs = signature.structured_input_signature[1]
+
+        def rows(count, bad, specs=specs):
+            given = {key: np.ones([count, *spec.shape[1:]]) for key, spec in specs.items()}
+            for key, spec in specs.items():
+                if bad and spec.dtype.is_floating:
+                    given[key][0, 0] = np.nan
+            return {key: tf.constant(given[key], spec.dtype) for key, spec in specs.items()}
+
+        good, bad, empty = rows(2, bad=False), rows(1, bad=True), rows(0, bad=False)
+        merged = signature(**{key: tf.concat([bad[key], empty[key], good[key]], axis=0) for key in specs})
+        for key, alone in signature(**good).items():
+            np.testing.assert_allclose(merged[key][1:], alone, rtol=1e-5, atol=1e-5, err_msg=f"{name}: {key}")
+            has_floats = any(spec.dtype.is_floating for spec in specs.values())
+            assert np.isnan(merged[key][0]).all() == has_floats
+
+
+def test_the_true_modes_go_with_a_model_of_the_plane():
+    config.load(["gin/ring.gin"], ["ring_centers.modes = 3"])
+    modes = exporting._modes(training.Run())["modes"]
+    np.testing.assert_allclose(modes, [[1, 0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]], atol=1e-6)
+    config.load(["gin/ring.gin"], ["train.metrics = []"])
+    assert exporting._modes(training.Run()) == {}
+
+
+@pytest.mark.slow
 def test_metadata_tells_code_and_data_apart(run_dir, exported, tmp_path, monkeypatch):
     with open(os.path.join(exported, "assets.extra", "data.json")) as file:
         data = json.load(file)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bms_tf.pictures import density, nearest_training, reconstruction_grid, sample_grid
+from bms_tf.pictures import density, nearest_training, points, reconstruction_grid, sample_grid, walk
 
 
 def shown(figure, axes: int = 0) -> np.ndarray:
@@ -48,6 +48,61 @@ def test_density_of_nothing_finite():
     figure = density(np.full((5, 2), np.nan), np.random.default_rng(0).normal(size=(50, 2)))
     assert figure.axes[1].get_title() == "samples: 5 points, 5 outside"
     assert shown(figure, 1).sum() == 0
+
+
+@pytest.mark.parametrize(("options", "message"), [({"bins": 0}, "density.bins is 0"), ({"blur": -1.0}, "blur -1.0")])
+def test_density_of_impossible_values(options, message):
+    with pytest.raises(ValueError, match=message):
+        density(np.zeros((5, 2)), np.ones((5, 2)), **options)
+
+
+CORNERS = np.array([[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]])
+
+
+def legend(figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+def test_few_points_are_dots_with_a_legend():
+    figure = points(CORNERS, modes=CORNERS[:2], title="four")
+    axes = figure.axes[0]
+    assert axes.get_title() == "four" and legend(figure) == ["samples", "true modes"]
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), CORNERS)
+    np.testing.assert_array_equal(axes.lines[1].get_xydata(), CORNERS[:2])
+    assert axes.get_xlim() == axes.get_ylim() == pytest.approx((-1.15, 1.15)), "all in it, at one scale"
+    assert not axes.images
+
+
+def test_of_many_points_brighter_is_more():
+    """Three times as many lie at the right corners as at the left ones."""
+    samples = np.repeat(CORNERS, [100, 300, 100, 300], axis=0)
+    figure = points(samples, title="many")
+    axes, colorbar = figure.axes
+    image = axes.images[0]
+    shares = np.asarray(image.get_array())
+    assert shares.sum() == pytest.approx(1)
+    half = shares.shape[0] // 2
+    assert shares[:half, half:].sum() == pytest.approx(3 * shares[:half, :half].sum())
+    assert shares[:half, half:].sum() == pytest.approx(3 / 8)  # bottom right
+    assert image.get_cmap().name == "magma", "as the pictures of a run"
+    brightness = image.get_cmap()(image.norm([0.0, shares.max() / 3, shares.max()]))[:, :3].sum(axis=1)
+    assert brightness[0] < brightness[1] < brightness[2]
+    assert "share of the samples" in colorbar.get_ylabel()
+
+
+def test_points_that_are_not_finite_leave_the_frame_to_the_others():
+    figure = points(np.concatenate([CORNERS, [[np.nan, 0.0], [np.inf, 0.0]]]))
+    assert figure.axes[0].get_xlim() == pytest.approx((-1.15, 1.15))
+    assert png_size(points(np.full((3, 2), np.nan))) > 0
+
+
+def test_a_walk_shows_where_it_is():
+    path = np.linspace([0.0, 0.0], [1.0, 2.0], 5)
+    figure = walk(path, 3, modes=CORNERS)
+    line, here, modes = figure.axes[0].lines
+    np.testing.assert_array_equal(line.get_xydata(), path)
+    np.testing.assert_array_equal(here.get_xydata(), [path[3]])
+    assert here.get_markersize() > 10 and legend(figure) == ["the walk", "here", "true modes"]
 
 
 def test_sample_grid_is_read_row_by_row():

@@ -22,6 +22,8 @@ def parameters(function_or_class: Callable) -> dict[str, Any]:
     """
     is_class = inspect.isclass(function_or_class)
     function = function_or_class.__init__ if is_class else function_or_class
+    if function is object.__init__:  # which would take anything and then refuse it
+        return {}
     hints = _hints(function)
     signature = list(inspect.signature(function).parameters.values())[is_class:]  # without self
     return {"**" * (p.kind is p.VAR_KEYWORD) + p.name: hints.get(p.name, Any) for p in signature}

@@ -124,12 +124,13 @@ def clear() -> None:
 def apart() -> Iterator[None]:
     """Inside, gin is empty at first; afterwards it is as it was, for a program that has settings of its own."""
     kept = [(ours, ours.copy()) for ours in (gin_config._CONFIG, gin_config._IMPORTS, gin_config._OPERATIVE_CONFIG)]
-    locked = gin.config_is_locked()
+    loaded, locked = _loaded.copy(), gin.config_is_locked()
     clear()
     try:
         yield
     finally:
         clear()
+        _loaded.extend(loaded)
         for ours, before in kept:
             ours.update(before)
         gin_config._set_config_is_locked(locked)

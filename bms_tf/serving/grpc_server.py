@@ -1,5 +1,6 @@
 """The gRPC protocol: PredictionService (Predict, GetModelMetadata), ModelService (GetModelStatus) and gRPC's health."""
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -119,6 +120,9 @@ def from_proto(proto: tensor_pb2.TensorProto, spec: tf.TensorSpec, max_rows: int
     if shape is None or min(shape, default=0) < 0:
         raise invalid(f"input {spec.name} has no definite shape; it must be {spec.shape.as_list()}")
     check_shape(shape, spec, max_rows)
+    sized = bool(proto.tensor_content) and spec.dtype != tf.string
+    if sized and len(proto.tensor_content) != math.prod(shape) * spec.dtype.size:
+        raise invalid(f"tensor parsing error: {spec.name}")  # TensorFlow would print it all
     return tf.io.parse_tensor(proto.SerializeToString(), spec.dtype)
 
 

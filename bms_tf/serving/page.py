@@ -2,6 +2,7 @@
 
 import base64
 import io
+import logging
 from collections.abc import Callable
 
 import numpy as np
@@ -22,6 +23,7 @@ INK = "#808080"
 
 def application(models: Models) -> FastAPI:
     """The page as an ASGI application; its own lifespan must be run."""
+    logging.getLogger("nicegui").setLevel(logging.ERROR)  # it warns of each path that is not there
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     ui.page("/", title="bms_tf", language="en-US", dark=None)(lambda: _page(models))
     ui.run_with(app, show_welcome_message=False)

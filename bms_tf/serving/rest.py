@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, request_response
 
 from bms_tf.serving import json_tensors
 from bms_tf.serving.grpc_server import signature_map
@@ -33,14 +33,13 @@ HTTP = {
 _WHICH = rb"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(rb"/v1/models/(?P<name>[^/:]+)" + _WHICH + rb":(?P<method>classify|regress|predict)", re.I)
 _STATUS = re.compile(rb"/v1/models(?:/(?P<name>[^/:]+))?" + _WHICH + rb"(?P<method>/metadata)?", re.I)
-METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
 
 
 class _TooLarge(Exception):
     """Of a body."""
 
 
-def routes(models: Models, max_bytes: int) -> list[Route]:
+def routes(models: Models, max_bytes: int) -> list[Mount]:
     """The routes of the protocol, over `models`; `max_bytes`: of a request's body, unpacked."""
 
     async def answer(request: Request) -> Response:
@@ -75,7 +74,7 @@ def routes(models: Models, max_bytes: int) -> list[Route]:
             return _metadata(models.find(name, version, label))
         return _status(models.status(name, version))
 
-    return [Route(f"/{v1}/{{rest:path}}", answer, methods=METHODS) for v1 in ("v1", "V1")]
+    return [Mount(f"/{v1}", request_response(answer)) for v1 in ("v1", "V1")]  # of any method
 
 
 def _error(message: str) -> bytes:

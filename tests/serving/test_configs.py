@@ -1,6 +1,8 @@
 """The files that TensorFlow Serving reads, by its own protos; and the models they name."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,12 +44,87 @@ def test_batching_takes_what_the_client_sends():
     assert Client.__init__.__kwdefaults__["max_rows"] == largest
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """Two versions of a model, which nothing lists yet."""
+    for version in ("1", "2"):
+        (tmp_path / "ring" / version).mkdir(parents=True)
+        (tmp_path / "ring" / version / "saved_model.pb").touch()
+    return tmp_path
+
+
+def listed(folder) -> dict:
+    """What Serving reads: {model: (versions, labels)}."""
+    model_server_config_pb2 = pytest.importorskip("tensorflow_serving.config.model_server_config_pb2")
+    text = (folder / "models.config").read_text()
+    configs = text_format.Parse(text, model_server_config_pb2.ModelServerConfig()).model_config_list.config
+    return {c.name: (list(c.model_version_policy.specific.versions), dict(c.version_labels)) for c in configs}
+
+
+def test_a_version_is_tried_promoted_and_rolled_back(folder):
+    listing = pytest.importorskip("bms_tf.serving.listing")
+    assert listing.put(str(folder), "ring", 1, "stable") == f"{folder / 'models.config'}: ring, stable = 1"
+    assert listed(folder) == {"ring": ([1], {"stable": 1})}
+    listing.put(str(folder), "ring", 2, "canary")
+    assert listed(folder) == {"ring": ([1, 2], {"stable": 1, "canary": 2})}
+    listing.put(str(folder), "ring", 2, "stable")
+    assert listed(folder) == {"ring": ([2], {"stable": 2, "canary": 2})}
+    said = listing.put(str(folder), "ring", 1, "stable")
+    assert listed(folder) == {"ring": ([1, 2], {"stable": 1, "canary": 2})} and said.endswith("canary = 2, stable = 1")
+    assert sorted(path.name for path in folder.iterdir()) == ["models.config", "ring"], "no file is left beside it"
+
+
+def test_another_model_is_added_to_the_committed_ones(folder):
+    listing = pytest.importorskip("bms_tf.serving.listing")
+    (folder / "models.config").write_text((MODELS / "models.config").read_text())
+    (folder / "ring").rename(folder / "mine")
+    listing.put(str(folder), "mine", 2, "stable")
+    assert listed(folder) == {**listed(MODELS), "mine": ([2], {"stable": 2})}
+    text = (folder / "models.config").read_text()
+    assert text.startswith("# The models that TensorFlow Serving loads") and 'base_path: "/models/mine"' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "label", "message"),
+    [
+        ("ring", 3, "stable", "ring has no version 3"),
+        ("grid", 1, "stable", "grid has no version 1"),
+        ("../ring", 1, "stable", "the name is '../ring'"),
+        ("ring", 1, "a b", "the label 'a b'"),
+    ],
+)
+def test_what_cannot_be_listed_is_one_line(folder, name, version, label, message):
+    listing = pytest.importorskip("bms_tf.serving.listing")
+    with pytest.raises(ValueError, match=message):
+        listing.put(str(folder), name, version, label)
+    assert not (folder / "models.config").exists()
+
+
+def test_a_list_that_is_none_is_left_as_it_is(folder):
+    listing = pytest.importorskip("bms_tf.serving.listing")
+    (folder / "models.config").write_text("no list\n")
+    with pytest.raises(ValueError, match="models.config is no list of models: 1:1 : "):
+        listing.put(str(folder), "ring", 1, "stable")
+    assert (folder / "models.config").read_text() == "no list\n"
+
+
+@pytest.mark.slow
+def test_the_command(folder):
+    pytest.importorskip("tensorflow_serving")
+    command = [sys.executable, "-m", "bms_tf.label", f"--model_dir={folder}"]
+    done = subprocess.run([*command, "--name=ring", "--version=2", "--label=stable"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == f"{folder / 'models.config'}: ring, stable = 2\n", done.stderr
+    done = subprocess.run([*command, "--name=ring", "--version=2"], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("error: --name, --version and --label are needed; ")
+
+
 def test_compose_mounts_what_it_names():
     service = yaml.safe_load((MODELS / "compose.yaml").read_text())["services"]["serving"]
     assert service["volumes"] == [".:/models:ro"]
     named = [flag.split("=/models/")[1] for flag in service["command"] if "=/models/" in flag]
     assert len(named) == 3 and all((MODELS / name).is_file() for name in named)
     assert all(published.startswith("127.0.0.1:") for published in service["ports"])
+    assert "--enable_grpc_healthcheck_service=true" in service["command"]
 
 
 @pytest.mark.parametrize("name", NAMES)
