@@ -7,10 +7,10 @@ networks, the optimizer and the batch of the recipe gin/ring.gin or gin/grid.gin
 differs between its three runs. With --paper BMS-VAE-GAN plays the paper's own game, the hinge loss with spectral
 normalization, at the same settings.
 
-WAE's encoder is deterministic, so that its q(z) has no density. What is compared with it is of codes with noise of
-standard deviation 1, on q(z) and on the prior alike; "matched" is what codes of the prior itself would have, as many as
-there are data. The lines go to benchmarks/results/code_space.jsonl, the picture to code_space_DATA.png: t-SNE of codes,
-and samples, with the low-posterior ones in red.
+The encoders of WAE, deterministic or fed with noise, have no density. What is compared with them is of codes with
+noise of standard deviation 1, on q(z) and on the prior alike; "matched" is what codes of the prior itself would have,
+as many as there are data. The lines go to benchmarks/results/code_space.jsonl, the picture to code_space_DATA.png:
+t-SNE of codes, and samples, with the low-posterior ones in red.
 """
 
 import json
@@ -37,7 +37,8 @@ KEEP = flags.DEFINE_string("keep", "runs/code_space", "Where the runs are; what 
 
 ROOT = pathlib.Path(__file__).parent.parent
 METHODS = {  # a method's gin files behind the recipe, and settings
-    "WAE": (["gin/systems/wae_gan.gin"], {}),
+    "WAE, fed with noise": (["gin/systems/wae_gan_2d.gin"], {}),
+    "WAE, deterministic": (["gin/systems/wae_gan.gin"], {}),
     "alpha-GAN": (["gin/systems/joint_alpha_gan.gin"], {}),
     **{f"BMS-VAE-GAN, T = {T}": ([], {"BMSVAEGAN.T": T}) for T in (1, 10, 30)},
 }
@@ -121,7 +122,7 @@ def figure(methods):
 def main(_):
     """Trains what is missing, measures it, and prints a table."""
     if NOISE.value <= 0:
-        raise ValueError(f"--noise is {NOISE.value}; it must be positive, as WAE's codes have no density without it")
+        raise ValueError(f"--noise is {NOISE.value}; it must be positive, or the codes of WAE have no density")
     common = {"data": DATA.value, "updates": UPDATES.value, "seed": SEED.value, "noise": NOISE.value}
     common |= {"game": "paper" if PAPER.value else "recipe"}
     for method in METHODS:
