@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -45,8 +47,9 @@ def start(
     index: int = 0,
     interval: int = 10,
     program: tuple[str, ...] = ("-m", "bms_tf.train"),
+    screen: int | None = None,
 ) -> subprocess.Popen:
-    """The command on one device, or as one of `workers`."""
+    """The command on one device, or as one of `workers`; `screen`: where it prints, if not into a file."""
     often = {"train.log_every": str(interval), "train.checkpoint_every": str(interval)}
     params = PARAMS | {"train.generator_updates": str(updates)} | often
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -56,7 +59,7 @@ def start(
         environment["TF_CONFIG"] = json.dumps(task)
     flags = ["--gin_file=gin/ring.gin", f"--run_dir={folder}", *(f"--gin_param={n} = {v}" for n, v in params.items())]
     command = [sys.executable, *program, *flags]
-    log = open(folder.with_name(f"{folder.name}_{index}.log"), "w")
+    log = screen or open(folder.with_name(f"{folder.name}_{index}.log"), "w")
     return subprocess.Popen(command, cwd=folder.parent, stdout=log, stderr=subprocess.STDOUT, env=environment)
 
 
@@ -68,6 +71,15 @@ def free_ports(count: int) -> list[int]:
     for s in sockets:
         s.close()
     return ports
+
+
+def read_until(text: bytes, terminal: int, seconds: float) -> bytes:
+    """What the terminal shows until `text` was in it."""
+    said, deadline = b"", time.monotonic() + seconds
+    while text not in said:
+        assert select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0], said
+        said += os.read(terminal, 65536)
+    return said
 
 
 def losses(folder: Path) -> list[dict[str, float]]:
@@ -90,7 +102,7 @@ def test_two_processes_train_as_one_device_and_one_goes_on_when_the_other_dies(t
     finally:
         for process in processes:
             process.kill()
-    last = [line for line in (tmp_path / "run_0.log").read_text().splitlines() if line.startswith("error:")][-1]
+    last = (tmp_path / "run_0.log").read_text().splitlines()[-1]
     assert last == "error: another worker has ended; start all of them again to go on from the last checkpoint"
 
     # On one device it goes on. All of it is as it had been on one device from the beginning, but for rounding.
@@ -108,20 +120,22 @@ def test_two_processes_train_as_one_device_and_one_goes_on_when_the_other_dies(t
 def test_a_signal_to_one_of_two_processes_stops_both_at_one_step_inside_the_interval(tmp_path):
     run = tmp_path / "run"
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    processes = [start(run, 10_000_000, workers, index, interval=1_000_000) for index in range(2)]
-    logs = [tmp_path / f"run_{index}.log" for index in range(2)]
+    shown, screen = os.openpty()  # the bar is for a screen, and for worker 0
+    termios.tcsetwinsize(screen, (24, 200))
+    screens = (screen, None)
+    processes = [start(run, 10_000_000, workers, i, 1_000_000, screen=screens[i]) for i in range(2)]
+    os.close(screen)
     try:
-        deadline = time.monotonic() + 300
-        while not list((run / "tensorboard").glob("*")):  # the training begins
-            assert all(p.poll() is None for p in processes) and time.monotonic() < deadline
-            time.sleep(0.1)
-        time.sleep(5)
+        said = read_until(b"autoencoder=", shown, seconds=300)  # a step has been taken
         processes[1].terminate()
+        said += read_until(b"stopped by SIGTERM at step ", shown, seconds=60) + read_until(b"\n", shown, seconds=60)
         assert [process.wait(timeout=60) for process in processes] == [128 + signal.SIGTERM] * 2
     finally:
         for process in processes:
             process.kill()
-    steps = {re.search(r"stopped by SIGTERM at step (\d+)", log.read_text())[1] for log in logs}
+        os.close(shown)
+    logs = said.decode(), (tmp_path / "run_1.log").read_text()
+    steps = {re.search(r"stopped by SIGTERM at step (\d+)", log)[1] for log in logs}
     assert len(steps) == 1 and 0 < int(*steps) < 1_000_000
     assert (run / f"checkpoints/ckpt-{int(*steps)}.index").exists()
 

@@ -1,5 +1,6 @@
 """How every command starts and ends: help at once, one clear line for a user's error, a traceback for ours."""
 
+import gc
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -27,12 +28,15 @@ def run(main: Callable[[Sequence[str]], None], usage_example: str, *, takes_argu
                 raise ValueError(f"unknown argument {argv[1]!r}; every setting is a flag, as in: {usage_example}")
             if logging.get_verbosity() == logging.INFO:  # absl's default, at which TensorFlow tells of every file
                 logging.set_verbosity(logging.WARNING)
-            main(argv)
+            return main(argv)
         except (ValueError, OSError) as error:
             logging.debug("", exc_info=True)
-            sys.exit(f"error: {one_line(error)}")
+            end = f"error: {one_line(error)}"
         except KeyboardInterrupt:
-            sys.exit(130)
+            end = 130
+        # What the error held goes first: a pool of TensorFlow's threads would print a traceback when Python ends.
+        gc.collect()
+        sys.exit(end)
 
     app.run(guarded)
 
