@@ -28,7 +28,8 @@ def run(main: Callable[[Sequence[str]], None], usage_example: str, *, takes_argu
                 raise ValueError(f"unknown argument {argv[1]!r}; every setting is a flag, as in: {usage_example}")
             if logging.get_verbosity() == logging.INFO:  # absl's default, at which TensorFlow tells of every file
                 logging.set_verbosity(logging.WARNING)
-            return main(argv)
+            main(argv)
+            return
         except (ValueError, OSError) as error:
             logging.debug("", exc_info=True)
             end = f"error: {one_line(error)}"
