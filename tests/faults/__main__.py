@@ -31,7 +31,7 @@ def main(_):
     print(f"\n{'kind':12}{'faults':>8}{'losses':>8}")
     for kind in [*faults, "all"]:
         count = faults.total() if kind == "all" else faults[kind]
-        lost = losses if kind == "all" else [loss for loss in losses if loss.startswith(f"{kind} ")]
+        lost = losses if kind == "all" else [loss for loss in losses if loss.startswith((f"{kind} ", f"{kind}:"))]
         print(f"{kind:12}{count:8}{len(lost):8}")
     sys.exit(bool(losses))
 
