@@ -128,7 +128,7 @@ def test_a_mistake_in_the_settings(here, options, own, line):
             "train.optimizer and train.generator_updates and train.batch_size must be set",
         ),
         (tiny(BMSVAEGAN__T="0"), "BMSVAEGAN: BMSVAEGAN.T is 0; it must be at least 1"),
-        (tiny(train__evaluation_share="1.5"), "train: train.evaluation_share is 1.5; it must lie in [0, 1]"),
+        (tiny(train__measuring_share="1.5"), "train: train.measuring_share is 1.5; it must lie in [0, 1]"),
         (tiny(train__batch_size="-4"), "train: train.batch_size is -4; it must be at least 1"),
         (tiny(train__generator_updates="0"), "train: train.generator_updates is 0; it must be at least 1"),
         (tiny(train__log_every="0"), "train: train.log_every is 0; it must be at least 1"),
@@ -145,7 +145,7 @@ def test_a_mistake_in_the_settings(here, options, own, line):
             tiny(train__devices="@mirrored", train__batch_size="7"),
             "train: train.batch_size is 7; it must be a multiple of the 2 devices",
         ),
-        (tiny(train__real_split="'nowhere'"), "ring: split='nowhere': allowed are train, validation, test"),
+        (tiny(train__floor_split="'nowhere'"), "ring: split='nowhere': allowed are train, validation, test"),
         (tiny(adam__learning_rate="-0.1"), "autoencoder/adam: adam.learning_rate is -0.1; it must be positive"),
         (tiny(data_shape="(3,)"), "the data has examples of shape (2,); the generator makes (3,)"),
         (
