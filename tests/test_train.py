@@ -237,6 +237,15 @@ def test_a_short_run_needs_one_parameter(here, system, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["ring", "grid", "high_dim", "digits", "stacked_digits"])
+def test_the_losses_of_a_first_step_have_the_scale_of_the_data(here, recipe, capsys):
+    """An encoder that gives an untrained log deviation of 10 and more has codes, and losses, without any measure."""
+    run(f"--gin_file=gin/{recipe}.gin", "--dry_run")
+    losses = re.search("^one step: (.*)$", capsys.readouterr().out, re.MULTILINE)[1]
+    assert max(abs(float(loss.split()[-1])) for loss in losses.split(", ")) < 1e3
+
+
+@pytest.mark.slow
 def test_a_finished_run_is_shown_again(copied, capsys):
     before = contents(copied)
     run(*tiny())
