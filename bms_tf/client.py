@@ -228,7 +228,7 @@ def define_flags():
     flags.DEFINE_integer("version", None, "Its version; by default the newest.")
     flags.DEFINE_string("label", None, "Its version's label, such as stable or canary.")
     flags.DEFINE_integer("n", 64, "How many samples.", lower_bound=1)
-    flags.DEFINE_integer("seed", 0, "Of the first sample; the others follow.")
+    flags.DEFINE_integer("seed", 0, "The seed of the first sample; the others follow.")
     flags.DEFINE_string("out", "samples.png", "A .png of all samples, or a .npy of the array [n, ...].")
     flags.DEFINE_float("deadline", 30.0, "Seconds to wait for an answer.", lower_bound=0.001)
 

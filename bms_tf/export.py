@@ -10,7 +10,9 @@ EXAMPLE = "python -m bms_tf.export --run_dir=runs/ring --name=ring"
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "The folder of the run, as bms_tf.train wrote it.")
 NAME = flags.DEFINE_string("name", None, "The model's name: letters, digits, _ and -.")
-EXPORT_DIR = flags.DEFINE_string("export_dir", "savedmodels", "The folder of all models; ours goes to NAME/VERSION.")
+EXPORT_DIR = flags.DEFINE_string(
+    "export_dir", "savedmodels", "The folder of all models; this one goes to NAME/VERSION."
+)
 ALLOW_IMPORT = flags.DEFINE_multi_string("allow_import", [], "A module of your own that gin files may import.")
 
 

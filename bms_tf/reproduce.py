@@ -12,13 +12,15 @@ from bms_tf.core import command
 EXAMPLE = "python -m bms_tf.reproduce --study=game --jobs=2"
 
 STUDY = flags.DEFINE_string("study", None, "A shipped study, as --list names it, or a gin file of your own.")
-STUDY_DIR = flags.DEFINE_string("study_dir", None, "Its folder; one there is continued. Default: runs/study_NAME.")
+STUDY_DIR = flags.DEFINE_string(
+    "study_dir", None, "The study's folder; a study in it is continued. Default: runs/study_NAME."
+)
 JOBS = flags.DEFINE_integer("jobs", 1, "How many runs at a time; the processor's cores are shared out.", lower_bound=1)
 # `train` has two flags of the same names; a program may import both.
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what is left and what it costs; run nothing.", allow_override=True)
 TABLE = flags.DEFINE_bool("table", False, "Only print and write the table of what is there.")
 ON_CPU = flags.DEFINE_bool("on_cpu", False, "Start a study that is meant for a GPU without one.")
-RETRY = flags.DEFINE_bool("retry", False, "Run those again that failed.")
+RETRY = flags.DEFINE_bool("retry", False, "Run again what has failed.")
 LIST = flags.DEFINE_bool("list", False, "Print every study that is shipped.", allow_override=True)
 
 

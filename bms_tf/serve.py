@@ -1,6 +1,6 @@
 """Serves exported models on this machine, for development: gRPC and REST as TensorFlow Serving has them, and a page.
 
-In production, models are served by TensorFlow Serving: see the README.
+In production, TensorFlow Serving serves the same models: see docs/serving.md.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ EXAMPLE = "python -m bms_tf.serve --model_dir=savedmodels"
 
 MODEL_DIR = flags.DEFINE_string("model_dir", "savedmodels", "The folder of the models, NAME/VERSION/.")
 HOST = flags.DEFINE_string("host", "127.0.0.1", "The address to listen on; 0.0.0.0 lets every other machine in.")
-ALLOW_HOST = flags.DEFINE_multi_string("allow_host", [], "A name by which browsers reach it, through a proxy for one.")
-PORT = flags.DEFINE_integer("port", 8500, "For gRPC; 0 takes any.", lower_bound=0, upper_bound=65535)
-REST_PORT = flags.DEFINE_integer("rest_port", 8501, "For REST and the page.", lower_bound=0, upper_bound=65535)
+ALLOW_HOST = flags.DEFINE_multi_string("allow_host", [], "Another name by which browsers reach it, as through a proxy.")
+PORT = flags.DEFINE_integer("port", 8500, "The port of gRPC; 0 takes any.", lower_bound=0, upper_bound=65535)
+REST_PORT = flags.DEFINE_integer("rest_port", 8501, "The port of REST and the page.", lower_bound=0, upper_bound=65535)
 MAX_ROWS = flags.DEFINE_integer("max_rows", 64, "The most rows of one request, as in batching.config.", lower_bound=1)
 MAX_MEGABYTES = flags.DEFINE_integer("max_megabytes", 16, "The largest request.", lower_bound=1, upper_bound=1024)
 MAX_CONCURRENCY = flags.DEFINE_integer("max_concurrency", 256, "The most requests at once.", lower_bound=1)
@@ -96,7 +96,7 @@ def is_open(host: str) -> bool:
 
 def print_address(models, port: int, rest_port: int):
     """What is served where, and that this is for development."""
-    print("This server is for development; production means TensorFlow Serving (see the README).")
+    print("This server is for development; in production use TensorFlow Serving (see docs/serving.md).")
     if is_open(HOST.value):
         print(
             f"--host={HOST.value}: every machine that can reach this one can use the models and the page; there is no "

@@ -10,7 +10,7 @@ from bms_tf.core.recipe_flags import ALLOW_IMPORT, GIN_FILE, GIN_PARAM
 EXAMPLE = "python -m bms_tf.train --gin_file=gin/ring.gin --run_dir=runs/ring"
 
 flags.adopt_module_key_flags(recipe_flags)
-RUN_DIR = flags.DEFINE_string("run_dir", None, "The run's folder; one there is resumed. Default: runs/GIN_FILES.")
+RUN_DIR = flags.DEFINE_string("run_dir", None, "The run's folder; a run in it is resumed. Default: runs/GIN_FILES.")
 SEED = flags.DEFINE_integer("seed", None, "Sets train.seed.", lower_bound=0)
 SEEDS = flags.DEFINE_list("seeds", [], "Several seeds, one run each in RUN_DIR/seed_N; prints mean and deviation.")
 WARM_START = flags.DEFINE_string("warm_start", None, "A run folder or SavedModel whose weights a new run begins with.")

@@ -11,7 +11,7 @@ EXAMPLE = "python -m bms_tf.tune --gin_file=gin/ring.gin --gin_file=gin/sweeps/l
 
 flags.adopt_module_key_flags(recipe_flags)
 SEARCH_DIR = flags.DEFINE_string(
-    "search_dir", None, "The search's folder; one there is continued. Default: runs/RECIPE_SWEEP."
+    "search_dir", None, "The search's folder; a search in it is continued. Default: runs/RECIPE_SWEEP."
 )
 WORKERS = flags.DEFINE_integer("workers", 0, "Processes on this machine; 0: this one alone.", lower_bound=0)
 CHIEF_TIMEOUT = flags.DEFINE_float("chief_timeout", 120, "Seconds that a worker waits for its chief.", lower_bound=1)

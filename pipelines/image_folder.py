@@ -69,6 +69,12 @@ def _usable(folder: str, crop: int | None, unreadable: str) -> dict[str, Picture
     return good
 
 
+@functools.cache  # once, whatever the number of splits that are read
+def _say_few(held_out: float, pictures: int):
+    text = "image_folder.held_out = %s of %d pictures is one for validation and one for test; most metrics need more"
+    logging.warning(text, held_out, pictures)
+
+
 @gin.configurable
 def image_folder(
     split: str,
@@ -120,6 +126,8 @@ def image_folder(
     count = max(1, round(held_out * len(pictures)))
     if len(pictures) < 3:
         raise ValueError(f"{folder} has {len(pictures)} picture(s); training, validation and test need one each")
+    if count == 1:
+        _say_few(held_out, len(pictures))
     # By the hash of the name: one more picture moves hardly any other to another split.
     names = sorted(pictures, key=lambda name: hashlib.sha1(name.encode()).digest())
     parts = {"test": names[:count], "validation": names[count : 2 * count]}

@@ -284,6 +284,11 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(site):
     assert "<math" in pages["best_of_many.html"] and "arithmatex" not in pages["best_of_many.html"]
     for name in ("load", "train", "export"):
         assert f">{name}<" in pages["api/index.html"]
+    for path in DOCS.glob("notebooks/*.ipynb"):
+        text = pages[f"notebooks/{path.stem}.html"]
+        drawn = re.findall(rf'src="({path.stem}_\d+\.png)"', text)
+        assert drawn and all((site / "notebooks" / name).stat().st_size > 0 for name in drawn)
+        assert f'href="{path.name}"' in text and (site / "notebooks" / path.name).exists()
 
 
 def test_the_gallery_has_every_system_with_its_terms_and_its_gin_files():
@@ -298,6 +303,42 @@ def test_the_gallery_has_every_system_with_its_terms_and_its_gin_files():
         heading, *rows = system.table
         assert heading[0] == "term" and heading[-1] == "source" and len(rows) >= 2
         assert {len(row) for row in rows} == {len(heading)}, system.name
+
+
+def test_a_system_has_the_recorded_cost_of_its_step():
+    gallery = hook("docs_gallery")
+    known, found = gallery.costs(), {system.name: system for system in gallery.systems()}
+    assert set(known) <= {Path(file).stem for system in found.values() for file in system.files}
+    assert known["gan"][0] == "12" and float(known["gan"][1]) == 1
+    page = gallery.page(found["WGANGP"])
+    assert f"| `wgan_gp` | {' | '.join(known['wgan_gp'])} |" in page and known["wgan_gp"][0] == "70"
+    (line,) = [line for line in gallery.index(list(found.values())).splitlines() if line.startswith("| [WGANGP]")]
+    assert line.endswith(f"| {float(known['wgan_gp'][3]):.1f} |")
+
+
+def test_a_system_has_the_pictures_of_its_runs_that_there_are(tmp_path):
+    gallery = hook("docs_gallery")
+    (system,) = [system for system in gallery.systems() if system.name == "WGANGP"]
+    assert gallery._pictures(system, tmp_path) == []
+    (tmp_path / gallery.PICTURES).mkdir(parents=True)
+    (tmp_path / gallery.PICTURES / "wgan_gp_grid.png").touch()
+    shown = "![Samples of wgan_gp on the grid](../figures/systems/wgan_gp_grid.png)"
+    assert gallery._pictures(system, tmp_path) == ["## Runs", "", shown, ""]
+
+
+def test_a_notebook_becomes_a_page():
+    drawn = {"output_type": "display_data", "data": {"image/png": "aGVsbG8=\n", "text/plain": ["<Figure>"]}}
+    printed = {"output_type": "stream", "text": ["1\n", "2\n"]}
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "see [b](b.ipynb)"]},
+        {"cell_type": "code", "source": ["print(1)\n", "print(2)"], "outputs": [printed, drawn]},
+    ]
+    page, pictures = hook("docs_notebooks").page("a", {"cells": cells})
+    assert page == (
+        "# Title\nsee [b](b.md)\n\n[The notebook as a file](a.ipynb)\n\n```python\nprint(1)\nprint(2)\n```\n\n"
+        "```text\n1\n2\n```\n\n![What the cell above draws](a_0.png)\n"
+    )
+    assert pictures == {"a_0.png": b"hello"}
 
 
 def test_a_docstring_becomes_a_page():

@@ -26,7 +26,7 @@ LEFT_OUT = (
     "*.egg-info",
     "__pycache__",
 )
-COMMANDS = ("client", "evaluate", "export", "reproduce", "report", "serve", "train", "tune")
+COMMANDS = ("client", "evaluate", "export", "label", "reproduce", "report", "serve", "train", "tune")
 QUICK = ("tests/test_imports.py", "tests/core/test_config.py", "tests/serving/test_configs.py")  # need the whole tree
 
 

@@ -1,5 +1,6 @@
 """What stands around the code says the same as the code: versions, files, targets, extras."""
 
+import ast
 import os
 import re
 import runpy
@@ -137,6 +138,17 @@ def test_a_failed_set_up_shows_what_pip_says(tmp_path):
     assert "Collecting all\nERROR: no version of it fits\n" in ended.stderr
     assert f"all of it: {tmp_path}/pip.log" in ended.stderr
     assert "bms_tf.serve" not in ended.stdout, "nothing is started without what it needs"
+
+
+def test_progress_bars_stay_out_of_what_is_no_terminal():
+    calls = [
+        ast.unparse(node)
+        for path in (ROOT / "bms_tf").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "tqdm"
+    ]
+    assert len(calls) >= 3
+    assert [call for call in calls if "disable=None" not in call and "**looks" not in call] == []
 
 
 @pytest.mark.parametrize("target", TARGETS)

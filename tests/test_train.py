@@ -128,7 +128,7 @@ def test_a_mistake_in_the_settings(here, options, own, line):
             "train.optimizer and train.generator_updates and train.batch_size must be set",
         ),
         (tiny(BMSVAEGAN__T="0"), "BMSVAEGAN: BMSVAEGAN.T is 0; it must be at least 1"),
-        (tiny(train__evaluation_share="1.5"), "train: train.evaluation_share is 1.5; it must lie in [0, 1]"),
+        (tiny(train__measuring_share="1.5"), "train: train.measuring_share is 1.5; it must lie in [0, 1]"),
         (tiny(train__batch_size="-4"), "train: train.batch_size is -4; it must be at least 1"),
         (tiny(train__generator_updates="0"), "train: train.generator_updates is 0; it must be at least 1"),
         (tiny(train__log_every="0"), "train: train.log_every is 0; it must be at least 1"),
@@ -145,7 +145,7 @@ def test_a_mistake_in_the_settings(here, options, own, line):
             tiny(train__devices="@mirrored", train__batch_size="7"),
             "train: train.batch_size is 7; it must be a multiple of the 2 devices",
         ),
-        (tiny(train__real_split="'nowhere'"), "ring: split='nowhere': allowed are train, validation, test"),
+        (tiny(train__floor_split="'nowhere'"), "ring: split='nowhere': allowed are train, validation, test"),
         (tiny(adam__learning_rate="-0.1"), "autoencoder/adam: adam.learning_rate is -0.1; it must be positive"),
         (tiny(data_shape="(3,)"), "the data has examples of shape (2,); the generator makes (3,)"),
         (
@@ -234,6 +234,15 @@ def test_a_short_run_needs_one_parameter(here, system, capsys):
     assert (folder / f"checkpoints/ckpt-{row['step']}.index").exists()
     idle = "the phase game begins at step 500: not in this run of 7 steps"
     assert (idle in capsys.readouterr().out) == (system == "veegan")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["ring", "grid", "high_dim", "digits", "stacked_digits"])
+def test_the_losses_of_a_first_step_have_the_scale_of_the_data(here, recipe, capsys):
+    """An encoder that gives an untrained log deviation of 10 and more has codes, and losses, without any measure."""
+    run(f"--gin_file=gin/{recipe}.gin", "--dry_run")
+    losses = re.search("^one step: (.*)$", capsys.readouterr().out, re.MULTILINE)[1]
+    assert max(abs(float(loss.split()[-1])) for loss in losses.split(", ")) < 1e3
 
 
 @pytest.mark.slow

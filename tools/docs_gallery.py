@@ -12,6 +12,8 @@ from typing import NamedTuple
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
+STEPS = "benchmarks/results/systems_steps.txt"
+PICTURES = "docs/figures/systems"  # NAME_ring.png and NAME_grid.png, for the name of a gin file
 # Formulas in docstrings are plain text; here they get their letters. Names in backquotes stay as they are.
 LETTERS = {
     "alpha": "α",
@@ -58,6 +60,12 @@ def systems(root: Path = ROOT) -> list[System]:
         )
         for path, tree, node in _classes(root)
     ]
+
+
+def costs(root: Path = ROOT) -> dict[str, list[str]]:
+    """Name of a gin file -> passes of a network in a step, those over GAN's, milliseconds, and those over GAN's."""
+    _, *lines = (root / STEPS).read_text(encoding="utf-8").splitlines()
+    return {name: numbers[:4] for name, *numbers in map(str.split, lines)}
 
 
 def _classes(root: Path) -> Iterator[tuple[Path, ast.Module, ast.ClassDef]]:
@@ -145,9 +153,10 @@ def page(system: System, root: Path = ROOT) -> str:
         title = f"`{file}`: {line}".replace('"', "&quot;")
         lines += [f'??? abstract "{title}"', "", "    ```", *(f"    {x}" for x in text.splitlines()), "    ```", ""]
     if system.files:
-        file = next((f for f in system.files if Path(f).stem == system.module), next(iter(system.files)))
+        file = next((f for f in system.files if _stem(f) == system.module), next(iter(system.files)))
         command = f"python -m bms_tf.train --gin_file=gin/ring.gin --gin_file={file}"
         lines += ["On the ring, as on any other recipe:", "", "```bash", command, "```", ""]
+    lines += [*_cost(system, root), *_pictures(system, root)]
     lines += ["## In Python", "", f"::: bms_tf.systems.{system.module}.{system.name}", "    options:"]
     lines += [
         "      show_root_heading: true",
@@ -158,6 +167,33 @@ def page(system: System, root: Path = ROOT) -> str:
     return "\n".join(lines)
 
 
+def _cost(system: System, root: Path) -> list[str]:
+    """The section on the time of a step, or nothing where none was measured."""
+    known = costs(root)
+    rows = [(name, known[name]) for name in map(_stem, system.files) if name in known]
+    if not rows:
+        return []
+    lines = ["## The cost of a step", ""]
+    lines += ["On the ring and two CPU cores. A pass is one network applied to one batch, forward or backward.", ""]
+    lines += ["| Gin file | Passes | Times GAN's | Milliseconds | Times GAN's |", "| --- | --- | --- | --- | --- |"]
+    return [*lines, *(f"| `{name}` | {' | '.join(numbers)} |" for name, numbers in rows), ""]
+
+
+def _pictures(system: System, root: Path) -> list[str]:
+    """The section with pictures of runs, or nothing where there are none."""
+    found = [
+        f"![Samples of {name} on the {data}](../{path.relative_to(root / 'docs').as_posix()})"
+        for name in map(_stem, system.files)
+        for data in ("ring", "grid")
+        if (path := root / PICTURES / f"{name}_{data}.png").exists()
+    ]
+    return ["## Runs", "", *found, ""] if found else []
+
+
+def _stem(file: str) -> str:
+    return Path(file).stem
+
+
 def index(found: list[System]) -> str:
     """The Markdown of the list of all."""
     lines = [
@@ -166,12 +202,18 @@ def index(found: list[System]) -> str:
         "One file per paper in `bms_tf/systems/`; each page here is made of the docstring of one. Any of their gin",
         "files, put behind any recipe, trains that method on that data. A term is `player/term`, as in the logs.",
         "",
-        "| System | From | Gin files |",
-        "| --- | --- | --- |",
+        "The cost is the time of a step on the ring over that of GAN.",
+        "",
+        "| System | From | Gin files | Cost |",
+        "| --- | --- | --- | --- |",
     ]
+    known = costs()
     for system in found:
-        files = ", ".join(f"`{Path(file).stem}`" for file in system.files)
-        lines.append(f"| [{system.name}]({system.module}.md) | {formula(' '.join(system.papers.split()))} | {files} |")
+        files = ", ".join(f"`{_stem(file)}`" for file in system.files)
+        times = sorted({float(known[name][3]) for name in map(_stem, system.files) if name in known})
+        cost = " to ".join(f"{time:.1f}" for time in dict.fromkeys(times[:1] + times[-1:]))
+        papers = formula(" ".join(system.papers.split()))
+        lines.append(f"| [{system.name}]({system.module}.md) | {papers} | {files} | {cost} |")
     return "\n".join(lines) + "\n"
 
 

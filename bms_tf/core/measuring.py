@@ -34,7 +34,7 @@ class Measured:
         example = tuple(self.dataset("train", 0).element_spec.shape[1:])
         if example != self.system.data_shape:
             raise ValueError(f"the data has examples of shape {example}; the generator makes {self.system.data_shape}")
-        for split in ("test", self.recipe.real_split):
+        for split in ("test", self.recipe.floor_split):
             self.dataset(split, 0)
 
     def draw_samples(self) -> np.ndarray | Rows:
@@ -73,8 +73,8 @@ class Measured:
         return self.scores(self.draw_samples())
 
     def real_scores(self) -> dict[str, float]:
-        """Every metric of as many examples of `real_split`: what a perfect generator would get."""
-        examples = self.dataset(self.recipe.real_split, 0).unbatch().take(self.recipe.samples).batch(500)
+        """Every metric of as many examples of `floor_split`: what a perfect generator would get."""
+        examples = self.dataset(self.recipe.floor_split, 0).unbatch().take(self.recipe.samples).batch(500)
         return self._scoring.scores(gathered(examples.as_numpy_iterator()), self.reference, real=True)
 
     def figures(self) -> dict:

@@ -40,8 +40,8 @@ class Recipe:
 
     `generator_updates`: the length of the run, as the papers count it, rounded up to whole steps; the `*_every`: steps.
     Losses are logged every `log_every` steps and at the end; what else falls due is done at the next of these lines.
-    `evaluation_share`: of the time, the most that scores may take on the way, and again pictures; `samples`: how many
-    samples are scored, beside as many real examples of `real_split`; `features()`: the network in whose features they
+    `measuring_share`: of the time, the most that scores may take on the way, and again pictures; `samples`: how many
+    samples are scored, beside as many real examples of `floor_split`; `features()`: the network in whose features they
     are compared by metrics that ask for features, None for the numbers as they are; `trackers`:
     called with the run's folder and settings, see `bms_tf.trackers`.
 
@@ -56,7 +56,7 @@ class Recipe:
     modifiers: Sequence[Callable[[System, Phase], Phase]] = ()
     log_every: int = 500
     evaluate_every: int = 5000
-    evaluation_share: float = 1.0
+    measuring_share: float = 1.0
     checkpoint_every: int = 1000
     keep_checkpoints: int = 3
     metrics: Sequence[Callable[..., Mapping]] = ()
@@ -64,7 +64,7 @@ class Recipe:
     pictures: Sequence[Callable[..., Figure | None]] = ()
     trackers: Sequence[Callable[[str, Mapping[str, str]], keras.callbacks.Callback]] = ()
     samples: int = 2500
-    real_split: str = "validation"
+    floor_split: str = "validation"
     seed: int = 0
     devices: Callable[[], tf.distribute.Strategy] = one_device
     jit_compile: bool | Literal["auto"] = "auto"
@@ -78,8 +78,8 @@ class Recipe:
                 raise ValueError(f"train.{name} is {getattr(self, name)}; it must be at least 1")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"train.seed is {self.seed}; it must lie in [0, 2^31)")
-        if not 0 <= self.evaluation_share <= 1:
-            raise ValueError(f"train.evaluation_share is {self.evaluation_share}; it must lie in [0, 1]")
+        if not 0 <= self.measuring_share <= 1:
+            raise ValueError(f"train.measuring_share is {self.measuring_share}; it must lie in [0, 1]")
         replicas = self.strategy.num_replicas_in_sync
         if self.batch_size % (replicas * self.accumulate):
             parts = f"the {replicas} devices" + f" times accumulate = {self.accumulate}" * (self.accumulate > 1)

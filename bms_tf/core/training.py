@@ -154,7 +154,7 @@ class Run(Measured):
         files.write_whole(folder.file("config.gin"), config.as_text())
         folder.write_data(self.data_hashes, start)
         operative = callbacks.Operative(folder.file("operative.gin"))
-        often = {"timing": timing, "every": recipe.evaluate_every, "share": recipe.evaluation_share}
+        often = {"timing": timing, "every": recipe.evaluate_every, "share": recipe.measuring_share}
         non_finite = callbacks.StopOnNonFinite(checkpoints)
         evaluate = callbacks.Evaluate(self.sample_scores, **often)
         record = callbacks.Record(folder, recipe.log_every)

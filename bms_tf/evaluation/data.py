@@ -14,7 +14,7 @@ from bms_tf.core.recipe import Recipe
 from bms_tf.evaluation import sources
 from bms_tf.evaluation.sources import Source
 
-SETTINGS = ("data", "real_split", "samples", "metrics", "features")  # what a data file says of these in `train`
+SETTINGS = ("data", "floor_split", "samples", "metrics", "features")  # what a data file says of these in `train`
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def of_files(
 
 
 def of_pipeline(given: Mapping[str, Any], name: str, *, split: str, n: int | None, seed: int) -> Data:
-    """The splits of the pipeline of a gin file: `split` is compared with, `train.real_split` gives the floor."""
+    """The splits of the pipeline of a gin file: `split` is compared with, `train.floor_split` gives the floor."""
     if "data" not in given:
         raise ValueError(f"{name} names no data: it must set train.data")
-    data, real = given["data"], given.get("real_split", "validation")
+    data, real = given["data"], given.get("floor_split", "validation")
     with config.one_line_errors():
         reference = sources.of_pipeline(data, split, count=n, seed=seed)
     if n is not None and reference.count < n:

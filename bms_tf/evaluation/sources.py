@@ -214,7 +214,7 @@ def _chosen(name, shape, available, count, seed, slices) -> Source:
 def _hashed(name: str, shape: tuple[int, ...], count: int | None, batches: Callable) -> Source:
     """The source with its examples' SHA-256, for which all of them are read once."""
     digest, seen, least = hashlib.sha256(), 0, np.inf
-    bar = tqdm(desc=f"reading {name}", total=count, unit="example", delay=5)
+    bar = tqdm(desc=f"reading {name}", total=count, unit="example", delay=5, disable=None)
     for x in batches(0):
         digest.update(np.ascontiguousarray(x))
         seen += len(x)

@@ -48,7 +48,14 @@ class Store:
             first = min(done.values()) // BATCH
             if min(done.values()) < source.count:
                 bar = stack.enter_context(
-                    tqdm(desc=source.name, total=source.count, initial=first * BATCH, unit="example", delay=5)
+                    tqdm(
+                        desc=source.name,
+                        total=source.count,
+                        initial=first * BATCH,
+                        unit="example",
+                        delay=5,
+                        disable=None,
+                    )
                 )
                 for number, x in enumerate(source.batches(first), first):
                     for name, rows in compute(x).items():

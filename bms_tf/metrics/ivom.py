@@ -99,7 +99,7 @@ def closest(model: object, x: np.ndarray, *, seed: int, starts: int, screening: 
     codes = codes.astype(np.float32).reshape(len(x), starts, -1)
     search = _search(model.generate, codes.shape[-1], x.shape[1:])
     parts = []
-    for i in tqdm(range(0, len(x), BATCH), desc="IvOM", unit=f" x {BATCH} examples", delay=5):
+    for i in tqdm(range(0, len(x), BATCH), desc="IvOM", unit=f" x {BATCH} examples", delay=5, disable=None):
         target, begun = tf.constant(x[i : i + BATCH]), codes[i : i + BATCH]
         count = len(begun)
         first = search(begun.reshape(-1, begun.shape[-1]), tf.repeat(target, starts, axis=0), screening)

@@ -166,7 +166,7 @@ def protocol(text: str) -> dict[str, str]:
     """What of a run's gin text decides how it is scored: how many samples, against what, by which metrics and how."""
     values = config.values(text)
     metrics = {reference.name for reference in values.get("train.metrics", ())}
-    names = ["train.samples", "train.real_split", "train.metrics"]
+    names = ["train.samples", "train.floor_split", "train.metrics"]
     names += [name for name in values if name.rpartition(".")[0] in metrics]
     return {name: repr(values[name]) for name in names if name in values}
 

@@ -5,7 +5,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bms_tf.tuning.space import short_names
 
@@ -24,14 +26,23 @@ def scores(names: Sequence[str], directions: Mapping[str, str], rows: Sequence[R
         axes.set_xlabel(short)
         if values and is_wide(values):
             axes.set_xscale("log")
+        else:
+            count(axes.xaxis, values)
     for axes, (objective, direction) in zip(grid[:, 0], directions.items()):
         axes.set_ylabel(f"{objective} ({direction})")
+        count(axes.yaxis, [row["scores"][objective] for row in rows])
     return figure
 
 
 def is_wide(values: Sequence) -> bool:
     """Whether numbers want a logarithmic axis."""
     return all(isinstance(v, (int, float)) for v in values) and min(values) > 0 and max(values) >= 10 * min(values)
+
+
+def count(axis: Axis, values: Sequence):
+    """Ticks at whole numbers alone where all values are such, as numbers of modes are."""
+    if values and all(isinstance(v, (int, float)) and float(v).is_integer() for v in values):
+        axis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
 def pareto(directions: Mapping[str, str], rows: Sequence[Row], front: Sequence[Row]) -> Figure:
@@ -48,12 +59,22 @@ def pareto(directions: Mapping[str, str], rows: Sequence[Row], front: Sequence[R
     for row in front:
         axes.annotate(row["trial"], (row["scores"][x], row["scores"][y]), textcoords="offset points", xytext=(4, 4))
     axes.set(xlabel=f"{x} ({directions[x]})", ylabel=f"{y} ({directions[y]})")
+    count(axes.xaxis, [row["scores"][x] for row in rows])
+    count(axes.yaxis, [row["scores"][y] for row in rows])
     axes.legend()
     return figure
 
 
-def fresh_seeds(objective: str, rows: Sequence[Row], runs: Sequence[Row]) -> Figure:
-    """The scores of `runs`, of the finalists on fresh seeds, beside the one that chose each of them."""
+def score_name(directions: Mapping[str, str]) -> str:
+    """What the score of a trial is: its objective, or several that are added up with their signs."""
+    if len(directions) == 1:
+        return next(iter(directions))
+    smaller, larger = ([name for name in directions if directions[name] == way] for way in ("min", "max"))
+    return " - ".join([" + ".join(smaller), *larger]).strip()
+
+
+def fresh_seeds(score: str, rows: Sequence[Row], runs: Sequence[Row]) -> Figure:
+    """The scores of `runs`, of the finalists on fresh seeds, beside those that chose them; `score` is their name."""
     trials = list(dict.fromkeys(run["trial"] for run in runs))
     chosen_by = {row["trial"]: row["score"] for row in rows}
     scored = [run for run in runs if run["score"] is not None]
@@ -62,6 +83,6 @@ def fresh_seeds(objective: str, rows: Sequence[Row], runs: Sequence[Row]) -> Fig
     axes.scatter([trials.index(run["trial"]) for run in scored], [run["score"] for run in scored], label="fresh seeds")
     axes.scatter(range(len(trials)), [chosen_by[t] for t in trials], marker="_", s=400, color="C1", label="when tuned")
     axes.set_xticks(range(len(trials)), [f"trial {trial}" for trial in trials])
-    axes.set(ylabel=objective, xlim=(-0.6, len(trials) - 0.4))
+    axes.set(ylabel=score, xlim=(-0.6, len(trials) - 0.4))
     axes.legend()
     return figure

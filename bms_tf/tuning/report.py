@@ -71,7 +71,7 @@ def finish(setting: Setting, jobs: Sequence[fresh.Job]):
         drawn["pareto"] = figures.pareto(directions, best, front)
     if runs:
         write_lines(setting, "fresh_seeds.jsonl", runs)
-        drawn["fresh_seeds"] = figures.fresh_seeds(setting.search.oracle.objective.name, best, runs)
+        drawn["fresh_seeds"] = figures.fresh_seeds(figures.score_name(directions), best, runs)
     for name, figure in drawn.items():
         figure.savefig(os.path.join(setting.folder, f"{name}.png"), dpi=110)
     write_winner(setting, best, runs)
@@ -98,7 +98,7 @@ def write_winner(setting: Setting, best: Sequence[Row], runs: Sequence[Row]):
     head = f"trial {winner}: {shown(swept(trial.hyperparameters.values))}; {why}"
     recipe = fresh.recipe(setting, trial)
     length = gin.query_parameter("train.generator_updates")
-    keeps = f"It is as long as in the search, {length} generator updates; of other lengths the best may be another."
+    keeps = f"It is as long as in the search, {length} generator updates; at another, other values may be better."
     write_whole(path, f"# The best of {len(search.oracle.trials)}, {head}.\n#   {command}\n# {keeps}\n{recipe}")
     print(f"the best is {head}\n{keeps}\n{command}")
 

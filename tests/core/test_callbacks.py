@@ -169,7 +169,7 @@ def test_a_run_calls_them_in_the_order_of_the_file(tmp_path):
         sample_scores=lambda: {},
         data_hashes={},
         figures=lambda: {},
-        recipe=SimpleNamespace(evaluation_share=1.0, **often),
+        recipe=SimpleNamespace(measuring_share=1.0, **often),
     )
     with pytest.raises(AttributeError, match="scores"):  # which nothing has computed
         Run._train(fake, 0, RunFolder(str(tmp_path)), SimpleNamespace(folder=str(tmp_path)), ())

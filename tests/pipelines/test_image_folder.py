@@ -151,7 +151,7 @@ def test_conversions_are_said_once(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         for split in ("train", "test"):
             image_folder(split, 0, 2, 0, folder=str(tmp_path), shape=(4, 4, 3))
-    assert [r.getMessage() for r in caplog.records] == [
+    assert [r.getMessage() for r in caplog.records if "converted" in r.getMessage()] == [
         f"of 6 pictures in {tmp_path} these are converted: 2 RGBA, 1 gray (alpha over white)"
     ]
 
@@ -360,6 +360,13 @@ def test_a_cache_that_is_damaged_or_cannot_be_written_costs_only_time(folder, tm
 def test_what_is_out_of_range_is_one_line(folder, options, message):
     with pytest.raises(ValueError, match=message):
         read(folder, **options)
+
+
+def test_a_split_of_one_picture_names_the_parameter(folder, caplog):
+    assert len(read(folder, "test", held_out=0.03)) == 1
+    text = "image_folder.held_out = 0.03 of 40 pictures is one for validation and one for test"
+    assert caplog.text.count(text) == 1
+    assert len(read(folder, "test", held_out=0.05)) == 2 and caplog.text.count(text) == 1
 
 
 def test_folders_without_pictures(tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bms_tf.tuning import figures
 from bms_tf.tuning.figures import is_wide
 from bms_tf.tuning.report import pareto_front
 
@@ -21,3 +22,29 @@ def test_the_pareto_front():
 )
 def test_a_decade_has_a_logarithmic_axis(values, wide):
     assert is_wide(values) is wide
+
+
+def test_counts_have_whole_ticks():
+    rows = [{"trial": str(i), "values": {"T": 1 + i}, "scores": {"modes": 7.0 + i, "kl": 0.1 * i}} for i in range(2)]
+    modes, kl = figures.scores(["T"], {"modes": "max", "kl": "min"}, rows).axes
+    for axis in (modes.yaxis, modes.xaxis):
+        assert all(float(tick).is_integer() for tick in axis.get_ticklocs())
+    assert not all(float(tick).is_integer() for tick in kl.yaxis.get_ticklocs())
+    (front,) = figures.pareto({"kl": "min", "modes": "max"}, rows, rows).axes
+    assert all(float(tick).is_integer() for tick in front.yaxis.get_ticklocs())
+
+
+@pytest.mark.parametrize(
+    ("directions", "name"),
+    [
+        ({"hq": "max"}, "hq"),
+        ({"hq": "max", "kl": "min"}, "kl - hq"),
+        ({"kl": "min", "energy": "min"}, "kl + energy"),
+        ({"hq": "max", "modes": "max"}, "- hq - modes"),
+    ],
+)
+def test_a_score_of_several_objectives_has_their_names(directions, name):
+    assert figures.score_name(directions) == name
+    rows = [{"trial": "0", "score": 1.0}]
+    (axes,) = figures.fresh_seeds(figures.score_name(directions), rows, rows).axes
+    assert axes.get_ylabel() == name
