@@ -60,7 +60,18 @@ SERVING = [
 MLFLOW = ["mlflow-skinny>=3", "alembic", "SQLAlchemy"]  # its client, with what it keeps runs on this machine with
 WANDB = ["wandb>=0.20"]
 DOCS = ["latex2mathml", "mkdocs<2", "mkdocs-material", "mkdocstrings[python]"]
-TEST = ["basedpyright", "packaging", "psutil", "pytest", "pytest-xdist", "PyYAML", "ruff"]
+TEST = [
+    "basedpyright",
+    "hypothesis",
+    "packaging",
+    "playwright",
+    "prdc",
+    "psutil",
+    "pytest",
+    "pytest-xdist",
+    "PyYAML",
+    "ruff",
+]
 COMMANDS = ("train", "tune", "export", "evaluate", "reproduce", "report", "serve", "client")
 
 setup(
@@ -105,20 +116,7 @@ setup(
         "docs": DOCS,
         "mlflow": MLFLOW,
         "serving": SERVING,
-        "test": [
-            "basedpyright",
-            "playwright",
-            "prdc",
-            "psutil",
-            "pytest",
-            "pytest-xdist",
-            "PyYAML",
-            "ruff",
-            *DOCS,
-            *MLFLOW,
-            *SERVING,
-            *WANDB,
-        ],
+        "test": [*TEST, *DOCS, *MLFLOW, *SERVING, *WANDB],
         "wandb": WANDB,
     },
     entry_points={"console_scripts": [f"bms-{command} = bms_tf.commands:main" for command in COMMANDS]},
