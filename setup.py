@@ -62,6 +62,7 @@ WANDB = ["wandb>=0.20"]
 DOCS = ["latex2mathml", "mkdocs<2", "mkdocs-material", "mkdocstrings[python]"]
 TEST = [
     "basedpyright",
+    "hypothesis",
     "ipykernel",
     "nbclient",
     "packaging",

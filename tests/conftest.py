@@ -4,6 +4,7 @@ import socket
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from bms_tf.core import config, startup
 
@@ -11,6 +12,10 @@ tf = startup.import_tensorflow()
 # Before any other use of TensorFlow, and for all tests: it cannot be changed later in the process.
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+# The same few examples in every run.
+settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=25)
+settings.load_profile("fixed")
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ LEFT_OUT = (
     ".ci",
     ".venv*",
     ".*_cache",
+    ".hypothesis",
     "runs",
     "build",
     "dist",

@@ -11,6 +11,7 @@ import pytest
 
 import bms_tf
 import bms_tf.systems
+from bms_tf.core import config
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -91,9 +92,7 @@ def test_what_gin_can_name_has_a_short_name_in_python(folder):
 
 
 def test_every_objective_that_gin_can_name_has_a_short_name_in_python():
-    from gin import config as gin_config
-
-    ours = [known for known, _ in gin_config._REGISTRY.items() if known.startswith("bms_tf.objectives.")]
+    ours = [known for known in config.registered() if known.startswith("bms_tf.objectives.")]
     assert ours and {known.split(".")[-1] for known in ours} == set(bms_tf.objectives.__all__)
 
 

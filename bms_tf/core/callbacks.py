@@ -18,7 +18,7 @@ from tqdm import tqdm
 from bms_tf.core import config, files
 from bms_tf.core.checkpoints import Checkpoints
 from bms_tf.core.devices import any_worker, leave_last, over_workers, several_workers
-from bms_tf.core.keras import keras
+from bms_tf.core.keras import TensorLogs, keras
 from bms_tf.core.run_folder import RunFolder
 from bms_tf.core.system import System
 
@@ -66,10 +66,8 @@ class _Every(keras.callbacks.Callback):
         self.spent += time.monotonic() - now
 
 
-class ProgressBar(keras.callbacks.Callback):
+class ProgressBar(TensorLogs):
     """One bar over the whole run, with each player's loss and the time left."""
-
-    _supports_tf_logs = True  # no host round trip for steps that are not shown
 
     def __init__(self, total: int):
         super().__init__()
@@ -140,7 +138,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         return f"{bad[0]} not finite at step {step_of(model)}" if bad else None
 
 
-class Estimate(keras.callbacks.Callback):
+class Estimate(TensorLogs):
     """Says, after the first interval, how long the run will take and how much disk its checkpoints need."""
 
     def __init__(self, checkpoints: Checkpoints, *, total: int):
@@ -307,7 +305,7 @@ class Save(_Every):
         self.checkpoints.save()
 
 
-class StopOnSignal(keras.callbacks.Callback):
+class StopOnSignal(TensorLogs):
     """On SIGTERM (clusters pre-empt), SIGHUP (a terminal is closed) and SIGINT, saves at the next step and ends the
     process with 128 + the signal.
 

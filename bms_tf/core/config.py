@@ -1,7 +1,8 @@
 """The gin edge: reads gin files safely and strictly, and says what is wrong in one line with file and line number.
 
 Stock gin runs whatever a file imports, lets a second binding of a parameter win in silence and takes values of any
-type. Here every file is first read without running anything; only then is it handed to gin.
+type. Here every file is first read without running anything; only then is it handed to gin. What is private in gin is
+used here alone.
 """
 
 import contextlib
@@ -112,6 +113,11 @@ def _position(binding: Binding) -> int:
         return 0
     names = list(annotations.parameters(gin_config._REGISTRY[binding.selector].wrapped))
     return names.index(binding.arg) if binding.arg in names else len(names)
+
+
+def registered() -> dict[str, Callable]:
+    """Every configurable, as it was written, by its full name."""
+    return {name: configurable.wrapped for name, configurable in gin_config._REGISTRY.items()}
 
 
 def clear() -> None:

@@ -8,7 +8,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from bms_tf.core.keras import keras
+from bms_tf.core.keras import every_layer, keras, set_policy
 from bms_tf.core.precision import as_read, in_float32, returning_float32
 from bms_tf.core.random import Key
 
@@ -22,7 +22,7 @@ def substituted(network: keras.layers.Layer, tensors: Mapping[int, tf.Tensor]) -
     """
     replaced = [
         (layer, name, weight)
-        for layer in network._flatten_layers()
+        for layer in every_layer(network)
         for name, weight in list(layer.__dict__.items())
         if id(weight) in tensors
     ]
@@ -41,7 +41,7 @@ def frozen_statistics(*networks: keras.layers.Layer) -> Iterator[None]:
     layers = [
         layer
         for network in networks
-        for layer in network._flatten_layers()
+        for layer in every_layer(network)
         if isinstance(layer, keras.layers.BatchNormalization)
     ]
     momenta = [layer.momentum for layer in layers]
@@ -61,7 +61,7 @@ def computing_in_bfloat16(*networks: keras.Model) -> Iterator[None]:
     As under mixed precision, batch normalization reads its weights in float32, and a spectrally normalized kernel is
     rounded behind its division; what stands under another wrapper stays as it is.
     """
-    every = [layer for network in networks for layer in network._flatten_layers()]
+    every = [layer for network in networks for layer in every_layer(network)]
     wrappers = [layer for layer in every if isinstance(layer, keras.layers.Wrapper)]
     kernels = {id(wrapper.layer.kernel) for wrapper in wrappers}
     left = {id(wrapper.layer) for wrapper in wrappers if not hasattr(wrapper, "power_iteration")}
@@ -73,8 +73,8 @@ def computing_in_bfloat16(*networks: keras.Model) -> Iterator[None]:
         for layer in layers:
             if id(layer) in left:
                 continue
-            stack.callback(layer._set_dtype_policy, layer.dtype_policy)
-            layer._set_dtype_policy("mixed_bfloat16")
+            stack.callback(set_policy, layer, layer.dtype_policy)
+            set_policy(layer, "mixed_bfloat16")
             if not isinstance(layer, keras.layers.BatchNormalization):
                 weights = [v for v in layer.__dict__.values() if isinstance(v, tf.Variable) and id(v) not in kernels]
                 rounded = {id(v): tf.cast(v, tf.bfloat16) for v in weights if v.dtype.is_floating}
@@ -85,7 +85,7 @@ def computing_in_bfloat16(*networks: keras.Model) -> Iterator[None]:
 @contextlib.contextmanager
 def keyed(networks: Iterable[keras.layers.Layer], key: Key) -> Iterator[None]:
     """Within the context, layers that drop out (all with `keys`) draw from `key`, other noise at each call of each."""
-    layers = [layer for network in networks for layer in network._flatten_layers() if hasattr(layer, "keys")]
+    layers = [layer for network in networks for layer in every_layer(network) if hasattr(layer, "keys")]
     for index, layer in enumerate(layers):
         layer.keys = map(partial(key.fold, index), itertools.count())
     try:
@@ -97,7 +97,7 @@ def keyed(networks: Iterable[keras.layers.Layer], key: Key) -> Iterator[None]:
 
 def power_iteration(network: keras.layers.Layer):
     """One round of power iteration in every spectrally normalized layer of `network`."""
-    for layer in network._flatten_layers():
+    for layer in every_layer(network):
         if hasattr(layer, "power_iteration"):
             layer.power_iteration()
 
@@ -125,12 +125,12 @@ def each(apply: Callable[[tf.Tensor], tf.Tensor], network: keras.layers.Layer, *
 
 def has_batch_normalization(network: keras.layers.Layer) -> bool:
     """Whether a layer of `network` normalizes by its batch."""
-    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in network._flatten_layers())
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in every_layer(network))
 
 
 def couples_examples(network: keras.layers.Layer) -> bool:
     """Whether an example's output depends on the others in its batch also when the network is not trained."""
-    return any(getattr(layer, "couples_examples", False) for layer in network._flatten_layers())
+    return any(getattr(layer, "couples_examples", False) for layer in every_layer(network))
 
 
 @contextlib.contextmanager

@@ -1,19 +1,20 @@
 """The one place that picks Keras: `tf.keras` where that is Keras 2 (TensorFlow 2.15), `tf_keras` on newer TensorFlow.
 
 Everything else writes `from bms_tf.core.keras import keras`. No environment variable is set, so a program that
-imports us keeps its own Keras.
+imports us keeps its own Keras. What is private in Keras is used here alone.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-if tf.__version__.startswith("2.15."):
-    keras = tf.keras
-else:
+if TYPE_CHECKING or not tf.__version__.startswith("2.15."):
     import tf_keras as keras
+else:
+    keras = tf.keras
 
-__all__ = ["keras", "require_same_keras"]
+Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 
 def require_same_keras(obj: Any, what: str) -> None:
@@ -25,3 +26,58 @@ def require_same_keras(obj: Any, what: str) -> None:
     if not isinstance(obj, (keras.layers.Layer, keras.optimizers.Optimizer)):
         received = f"{type(obj).__module__}.{type(obj).__name__}"
         raise ValueError(f"{what} must come from `from bms_tf.core.keras import keras` (Keras 2), received {received}.")
+
+
+def every_layer(network: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """`network`, the layers in it, and those in them, in any depth."""
+    return list(network._flatten_layers())
+
+
+def track_sub_layers(network: keras.layers.Layer) -> None:
+    """Gives `network` the weights of all layers it is given from now on; a Sequential has those of its stack alone."""
+    network._auto_track_sub_layers = True
+
+
+def rename(network: keras.Model, name: str) -> None:
+    """Gives `network` the name that summaries show."""
+    network._name = name
+
+
+def set_policy(layer: keras.layers.Layer, policy: Any) -> None:
+    """Lets a layer that was made compute in another precision."""
+    layer._set_dtype_policy(policy)
+
+
+def is_cast(weight: tf.Variable) -> bool:
+    """Whether Keras has put a variable around `weight` that casts where its layer is called."""
+    return hasattr(weight, "true_dtype")
+
+
+def replace_schedule(optimizer: keras.optimizers.Optimizer, change: Callable[[Schedule], Schedule]) -> None:
+    """Puts `change(schedule)` in the place of an optimizer's schedule, if it has one; Keras itself lets none be set."""
+    if isinstance(optimizer._learning_rate, Schedule):
+        optimizer._learning_rate = change(optimizer._learning_rate)
+
+
+def moments(adam: keras.optimizers.Adam, variable: tf.Variable) -> tuple[tf.Variable, tf.Variable]:
+    """Adam's averages of the gradient, and of its square, for one of the variables that it was built for."""
+    index = adam._index_dict[adam._var_key(variable)]
+    return adam._momentums[index], adam._velocities[index]
+
+
+class Model(keras.Model):
+    """Keras's, whose `fit` begins at step `_initial_step` of its first epoch."""
+
+    _initial_step = 0
+
+    def _maybe_load_initial_counters_from_ckpt(self, steps_per_epoch: int, initial_epoch: int) -> tuple[int, int]:
+        """Where Keras asks in which epoch and at which of its steps a training begins."""
+        return initial_epoch, self._initial_step
+
+
+class TensorLogs(keras.callbacks.Callback):
+    """A callback that is given tensors; where all are that act at each step, none costs a round trip to the host."""
+
+    def __init__(self):
+        super().__init__()
+        self._supports_tf_logs = True

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from bms_tf.core.keras import keras
+from bms_tf.core.keras import every_layer, keras
 
 # Where Linux says what a container may take; "max", or a number beyond all memory, where it may take everything.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -56,7 +56,7 @@ def check_batch(networks: Iterable[keras.Model], examples: int):
     Half of it is counted: a layer that only reshapes or activates may write where its input lies.
     """
     for network in networks:
-        layers = [layer for layer in network._flatten_layers() if not isinstance(layer, keras.Model)]  # whose own count
+        layers = [layer for layer in every_layer(network) if not isinstance(layer, keras.Model)]  # whose own count
         # A layer inside a wrapper has no shape of its own, an input a list of them; the first size is the batch.
         shapes = [getattr(layer, "output_shape", ()) for layer in layers]
         numbers = sum(math.prod(shape[1:]) for shape in shapes if isinstance(shape, tuple) and shape)

@@ -6,21 +6,19 @@ from collections.abc import Callable
 import gin
 import tensorflow as tf
 
-from bms_tf.core.keras import keras
-
-Schedule = keras.optimizers.schedules.LearningRateSchedule
+from bms_tf.core.keras import Schedule, keras, moments
 
 
 class FusedAdam(keras.optimizers.Adam):
     """Keras's Adam with one operation for each weight in the place of a dozen, whose number binds small networks."""
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable):
-        index, step = self._index_dict[self._var_key(variable)], tf.cast(self.iterations + 1, variable.dtype)
+        (m, v), step = moments(self, variable), tf.cast(self.iterations + 1, variable.dtype)
         beta_1, beta_2 = (tf.cast(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].handle,
-            v=self._velocities[index].handle,
+            m=m.handle,
+            v=v.handle,
             beta1_power=tf.pow(beta_1, step),
             beta2_power=tf.pow(beta_2, step),
             lr=tf.cast(self.learning_rate, variable.dtype),

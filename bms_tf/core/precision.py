@@ -6,7 +6,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from bms_tf.core.keras import keras
+from bms_tf.core.keras import is_cast, keras
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -36,5 +36,4 @@ def returning_float32(network: keras.Model) -> keras.Model:
 
 def as_read(tensor: tf.Tensor, weight: tf.Variable, layer: keras.layers.Layer) -> tf.Tensor:
     """`tensor` in the type in which `layer` reads its `weight`; batch normalization reads float32 in any precision."""
-    cast = hasattr(weight, "true_dtype")  # Keras has put a variable around it that casts when the layer is called
-    return tf.cast(tensor, layer.compute_dtype) if cast else tensor
+    return tf.cast(tensor, layer.compute_dtype) if is_cast(weight) else tensor

@@ -8,11 +8,9 @@ from functools import cached_property, partial
 import tensorflow as tf
 
 from bms_tf.core import functional
-from bms_tf.core.keras import keras, require_same_keras
+from bms_tf.core.keras import Model, Schedule, keras, rename, replace_schedule, require_same_keras
 from bms_tf.core.precision import returning_float32
 from bms_tf.core.random import Key, normal_rows
-
-Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 # {player: {term: per-example [B] or scalar loss}}; a player minimizes the sum of the means of its terms.
 Losses = Mapping[str, Mapping[str, tf.Tensor]]
@@ -45,7 +43,7 @@ class Phase:
         return self.start <= step and (self.stop is None or step < self.stop)
 
 
-class System(keras.Model):
+class System(Model):
     """A generative model as a game of players: one subclass per paper.
 
     A subclass hands its networks and players to this constructor and defines `phases()`. It is a Keras model:
@@ -85,14 +83,13 @@ class System(keras.Model):
             raise ValueError(f"the encoder is a {type(networks['encoder']).__name__}, which has no posterior(x)")
         for name, network in networks.items():
             require_same_keras(network, name)
-            network._name = name  # what summaries show
+            rename(network, name)
             setattr(self, name, network if network.compute_dtype == "float32" else returning_float32(network))
         self.networks = dict(networks)
         self.players = {player: tuple(names) for player, names in players.items()}
         self.seed = seed
         self.ema = ema
         self.visible = visible
-        self._initial_step = 0
         first = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
         self.step = tf.Variable(0, dtype=tf.int64, name="step", **first)
         self.first_bad_step = tf.Variable(-1, dtype=tf.int64, name="first_bad_step", **first)
@@ -296,9 +293,7 @@ class System(keras.Model):
             self.generator_updates = self.generator_updates_per_step
             self.optimizers = dict(optimizers)
             for player, optimizer in optimizers.items():
-                rate = optimizer._learning_rate
-                if isinstance(rate, Schedule):
-                    optimizer._learning_rate = _OfGeneratorUpdates(rate, self)
+                replace_schedule(optimizer, partial(_OfGeneratorUpdates, system=self))
                 optimizer.build(self.trainable(player))
             self._means = {term: keras.metrics.Mean(name=term) for terms in self._terms.values() for term in terms}
         self._gradients = {
@@ -427,10 +422,6 @@ class System(keras.Model):
         means."""
         self._initial_step = initial_step
         return super().fit(*args, callbacks=[_SwitchPhases(initial_step), *callbacks], **kwargs)
-
-    def _maybe_load_initial_counters_from_ckpt(self, steps_per_epoch, initial_epoch):
-        """Where Keras asks in which epoch and at which of its steps a training begins."""
-        return initial_epoch, self._initial_step
 
     def reset_metrics(self):
         """What Keras does at the beginning of an epoch; not of one that goes on."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from bms_tf.core.keras import keras
+from bms_tf.core.keras import keras, track_sub_layers
 from bms_tf.networks.flows import real_nvp
 
 
@@ -123,7 +123,7 @@ class RealNVPEncoder(GaussianEncoder):
         self, network: keras.Model, *, couplings: Sequence[keras.Model], code_size: int, data_shape: tuple[int, ...]
     ):
         super().__init__(network, code_size=code_size, data_shape=data_shape)
-        self._auto_track_sub_layers = True  # a Sequential has the weights of its own stack alone
+        track_sub_layers(self)
         self.couplings = list(couplings)
         self.flow = real_nvp(self.couplings, code_size)
 

@@ -8,7 +8,6 @@ import grpc
 import tensorflow as tf
 from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -112,8 +111,11 @@ class Server:
         self._server.stop(seconds).wait()
 
 
-def from_proto(proto: tensor_pb2.TensorProto, spec: tf.TensorSpec, max_rows: int) -> tf.Tensor:
-    """The tensor of a request, by the code that TensorFlow Serving has for it. Raises Refused if it is not `spec`."""
+def from_proto(proto: Message, spec: tf.TensorSpec, max_rows: int) -> tf.Tensor:
+    """The tensor of a request, a TensorProto, by the code that TensorFlow Serving has for it.
+
+    Raises Refused if it is not `spec`.
+    """
     if proto.dtype != spec.dtype.as_datatype_enum:
         raise invalid(f"input {spec.name} has DataType {proto.dtype}; it must be {spec.dtype.as_datatype_enum}")
     shape = None if proto.tensor_shape.unknown_rank else [dim.size for dim in proto.tensor_shape.dim]

@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf import saved_model_pb2  # private in TensorFlow, and used here alone
 
 Value = TypeVar("Value")
 CODES = {code.value[0]: code for code in grpc.StatusCode}

@@ -1,4 +1,7 @@
-"""KerasTuner's oracles, as gin names them, made to survive a kill at any moment and to stop after some hours."""
+"""KerasTuner's oracles, as gin names them, made to survive a kill at any moment and to stop after some hours.
+
+What is private in KerasTuner is used here alone, or imported from here.
+"""
 
 import functools
 import json
@@ -10,7 +13,12 @@ from collections.abc import Callable
 import gin
 from keras_tuner import HyperParameters, Objective
 from keras_tuner import oracles as keras_oracles
+from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
+from keras_tuner.src import protos as protos
+from keras_tuner.src.distribute import oracle_chief as oracle_chief
+from keras_tuner.src.distribute import oracle_client as oracle_client
+from keras_tuner.src.engine import conditions as conditions
 from threadpoolctl import threadpool_limits
 
 from bms_tf.core.files import write_whole
@@ -109,6 +117,17 @@ class Grid(Resumable, keras_oracles.GridSearchOracle):
         for trial_id in sorted(values, key=in_order):
             self._ordered_ids.insert(trial_id)
         self._populate_next = list(self.trials)
+
+
+class TrialLoop(BaseTuner):
+    """KerasTuner's loop over trials, with one record for whoever continues it: its own is for each process anew."""
+
+    @property
+    def is_worker(self) -> bool:
+        return self._is_worker()
+
+    def _get_tuner_fname(self) -> str:
+        return os.path.join(self.project_dir, "tuner.json")
 
 
 @gin.configurable

@@ -14,7 +14,6 @@ from typing import Literal
 
 import gin
 from keras_tuner import Objective
-from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
 
 from bms_tf.core import command, config, files, processes, startup, training
@@ -168,7 +167,7 @@ class Setting:
         self.files, self.params = [path], ()  # an edit of the recipe while the search runs changes no trial
 
 
-class Tuner(BaseTuner):
+class Tuner(oracles.TrialLoop):
     """KerasTuner's loop over trials, with the training of this library, each in a process of its own."""
 
     def __init__(self, setting: Setting, group: processes.Group):
@@ -177,17 +176,13 @@ class Tuner(BaseTuner):
             super().__init__(setting.search.oracle, directory=setting.folder, project_name="oracle")
         self.save()
 
-    def _get_tuner_fname(self) -> str:
-        # KerasTuner has one for each process, and begins anew where a search is continued by others.
-        return os.path.join(self.project_dir, "tuner.json")
-
     def pre_create_trial(self):
-        if self._is_worker():
+        if self.is_worker:
             time.sleep(0.1)  # an oracle that waits for other trials is asked again at once
 
     def run_trial(self, trial: Trial) -> dict[str, float]:
         values = trial.hyperparameters.values
-        if self._is_worker():  # whose chief may print elsewhere
+        if self.is_worker:  # whose chief may print elsewhere
             print(f"trial {trial.trial_id}: {shown(swept(values))}", flush=True)
         for _ in range(DEATHS):
             try:

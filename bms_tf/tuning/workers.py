@@ -17,12 +17,10 @@ from concurrent import futures
 
 import grpc
 import tensorflow as tf
-from keras_tuner.src import protos
-from keras_tuner.src.distribute import oracle_chief, oracle_client
-from keras_tuner.src.engine import conditions
 
 from bms_tf.core import processes
 from bms_tf.core.command import last_words
+from bms_tf.tuning.oracles import conditions, oracle_chief, oracle_client, protos
 from bms_tf.tuning.search import DEATHS, PRELOAD, Setting, Tuner, record_error
 
 ID, ADDRESS, PORT = VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import bms_tf.systems
 from bms_tf.core import config, training
-from bms_tf.core.keras import keras
+from bms_tf.core.keras import every_layer, keras
 from bms_tf.core.system import System
 from bms_tf.tuning.search import Setting
 
@@ -203,7 +203,7 @@ def test_dist_gan_2d_has_its_authors_game():
 
 
 def test_began_2d_has_a_bottleneck():
-    layers = built("began_2d", "adam.learning_rate = 1e-3").system.discriminator._flatten_layers()
+    layers = every_layer(built("began_2d", "adam.learning_rate = 1e-3").system.discriminator)
     assert [layer.units for layer in layers if isinstance(layer, keras.layers.Dense)] == [128, 1, 128, 2]
 
 
@@ -215,7 +215,7 @@ def test_batch_normalization_in_every_network_in_place_of_spectral_normalization
     files = ["gin/celeba64.gin", f"gin/systems/{system}.gin", "gin/modifiers/batch_normalization.gin"]
     config.load(files, [SMALL_BATCH, *narrow])
     for name, network in training.Run().system.networks.items():
-        layers = list(network._flatten_layers())
+        layers = every_layer(network)
         assert any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers), name
         assert not any(hasattr(layer, "power_iteration") for layer in layers), name
 

@@ -26,6 +26,7 @@ from bms_tf.core.callbacks import (
     StopOnSignal,
     Timing,
 )
+from bms_tf.core.keras import TensorLogs, keras
 from bms_tf.core.run_folder import RunFolder
 from bms_tf.core.training import Run
 
@@ -54,6 +55,14 @@ def run(callback, model, steps, logs=None):
         seen.append(dict(logs or {}))
         callback.on_epoch_end(0, seen[-1])
     return seen
+
+
+def test_no_callback_asks_for_the_losses_of_each_step():
+    # One that Keras must give numbers would have it wait, at each step, for all losses to come from the device.
+    ours = [c for c in vars(callbacks).values() if isinstance(c, type) and issubclass(c, keras.callbacks.Callback)]
+    each_step = [c for c in ours if c.on_train_batch_end is not keras.callbacks.Callback.on_train_batch_end]
+    assert {ProgressBar, Estimate, StopOnSignal} <= set(each_step)
+    assert all(issubclass(c, TensorLogs) for c in each_step)
 
 
 def rows(folder):

@@ -74,9 +74,9 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / f"{module}.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    before = {selector for selector, _ in gin.config._REGISTRY.items()}
+    before = set(config.registered())
     yield Folder(module)
-    for selector in {selector for selector, _ in gin.config._REGISTRY.items()} - before:
+    for selector in set(config.registered()) - before:
         gin.config._REGISTRY.pop(selector)  # or the next module's short names were ambiguous
     sys.modules.pop(module, None)
 

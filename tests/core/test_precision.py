@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from bms_tf.core.functional import computing_in_bfloat16, substituted, with_features
-from bms_tf.core.keras import keras
+from bms_tf.core.keras import every_layer, keras
 from bms_tf.core.precision import computing_in, returning_float32
 from bms_tf.networks.dcgan import dcgan_discriminator, dcgan_generator
 from bms_tf.networks.layers import SpectralNormalization
@@ -125,4 +125,4 @@ def test_a_network_made_for_float32_computes_as_one_made_for_bfloat16(in_graph):
     # Afterwards they are what they were.
     for output, float32 in zip(score(exact), before):
         np.testing.assert_array_equal(output, float32)
-    assert {layer.compute_dtype for network in exact for layer in network._flatten_layers()} == {"float32"}
+    assert {layer.compute_dtype for network in exact for layer in every_layer(network)} == {"float32"}

@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from gin import config as gin_config
-
 from bms_tf.core import annotations, command, config
 from bms_tf.core.training import new_run
 
@@ -202,14 +200,12 @@ def _wrong_value(draw: Random) -> str:
 
 
 def _any_configurable(draw: Random) -> str:
-    return draw.choice(
-        sorted(name for name, _ in gin_config._REGISTRY.items() if name.startswith(("bms_tf", "pipelines")))
-    )
+    return draw.choice(sorted(name for name in config.registered() if name.startswith(("bms_tf", "pipelines"))))
 
 
 def _any_parameter(draw: Random) -> str:
     name = _any_configurable(draw)
-    parameters = [p for p in annotations.parameters(gin_config._REGISTRY[name].wrapped) if not p.startswith("**")]
+    parameters = [p for p in annotations.parameters(config.registered()[name]) if not p.startswith("**")]
     scope = draw.choice(["", "", "", "generator/", "nobody/"])
     return f"{scope}{name.split('.')[-1]}.{draw.choice([*parameters, 'nothing'])}"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
+
+from bms_tf.serving.models import saved_model_pb2
 
 MODELS = Path(__file__).parents[2] / "savedmodels"
 VERSIONS = sorted(path.parent for path in MODELS.glob("*/*/saved_model.pb"))

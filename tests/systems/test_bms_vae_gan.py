@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bms_tf.core.keras import every_layer
 from bms_tf.core.random import Key
 from bms_tf.networks import roles
 from bms_tf.networks.layers import batch_normalization, spectral_normalization
@@ -327,7 +328,7 @@ def test_scoring_in_bfloat16_leaves_the_winners_gradient_in_float32():
 def test_scoring_the_candidates_moves_no_batch_statistics():
     # moving -= (moving - batch) * (1 - momentum): a momentum of 1 leaves the averages as they are.
     system = build(normalization=batch_normalization)
-    (layer,) = [layer for layer in system.generator._flatten_layers() if "batch_normalization" in layer.name]
+    (layer,) = [layer for layer in every_layer(system.generator) if "batch_normalization" in layer.name]
     passes = []
     original = layer.call
     layer.call = lambda inputs, training=None: (
