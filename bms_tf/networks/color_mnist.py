@@ -1,14 +1,11 @@
 """The networks of Rosca et al. (2017), tables 3 and 4, for ColorMNIST: images of 28 pixels."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import gin
 
 from bms_tf.core.keras import keras
-from bms_tf.networks.layers import Dropout, Wrapper, check_square, wrap
-
-Normalization = Callable[[], keras.layers.Layer]
+from bms_tf.networks.layers import Dropout, Normalization, Wrapper, activated, check_square, dense_output, wrap
 
 
 def _check(shape: Sequence[int]) -> None:
@@ -19,15 +16,7 @@ def _check(shape: Sequence[int]) -> None:
 
 def _stack(convolutions: Sequence[keras.layers.Layer], normalization, wrapper: Wrapper, activation: Callable) -> list:
     """Each convolution with what stands behind it."""
-    layers = []
-    for convolution in convolutions:
-        layers += [wrapper(convolution), *([] if normalization is None else [normalization()]), activation()]
-    return layers
-
-
-def _dense(output_shape: Sequence[int], wrapper: Wrapper) -> list:
-    dense = [keras.layers.Flatten(), wrapper(keras.layers.Dense(math.prod(output_shape)))]
-    return dense if len(output_shape) == 1 else [*dense, keras.layers.Reshape(tuple(output_shape))]
+    return [layer for c in convolutions for layer in activated(c, normalization, activation(), wrapper)]
 
 
 @gin.configurable
@@ -83,7 +72,7 @@ def color_mnist_discriminator(
             keras.Input(tuple(input_shape)),
             *_stack(convolutions, normalization, wrapper, lambda: keras.layers.LeakyReLU(0.2)),
             *([Dropout(dropout)] if dropout else []),
-            *_dense(output_shape, wrapper),
+            *dense_output(output_shape, wrapper),
         ]
     )
 
@@ -106,6 +95,6 @@ def color_mnist_encoder(
         [
             keras.Input(tuple(input_shape)),
             *_stack(convolutions, normalization, wrapper, keras.layers.ReLU),
-            *_dense(output_shape, wrapper),
+            *dense_output(output_shape, wrapper),
         ]
     )

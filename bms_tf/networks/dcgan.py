@@ -1,14 +1,11 @@
 """DCGAN networks (Radford, Metz, Chintala 2016) for square images of 28, 32, 64 or 128 pixels (and 8 or 16)."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import gin
 
 from bms_tf.core.keras import keras
-from bms_tf.networks.layers import Wrapper, check_square, wrap
-
-Normalization = Callable[[], keras.layers.Layer]
+from bms_tf.networks.layers import Normalization, Wrapper, activated, check_square, dense_output, wrap
 
 
 def _widths(size: int, width: int) -> list[int]:
@@ -17,10 +14,6 @@ def _widths(size: int, width: int) -> list[int]:
     if size not in halvings:
         raise ValueError(f"a DCGAN network cannot make images of {size} pixels; allowed are {sorted(halvings)}")
     return [width * 2**i for i in range(halvings[size])]
-
-
-def _activated(layer, normalization: Normalization | None, activation, wrapper: Wrapper) -> list:
-    return [wrapper(layer), *([] if normalization is None else [normalization()]), activation]
 
 
 @gin.configurable
@@ -46,7 +39,7 @@ def dcgan_generator(
     layers += ([] if normalization is None else [normalization()]) + [keras.layers.ReLU()]
     for filters in reversed(larger):
         layer = keras.layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=bias)
-        layers += _activated(layer, normalization, keras.layers.ReLU(), wrapper)
+        layers += activated(layer, normalization, keras.layers.ReLU(), wrapper)
     last = keras.layers.Conv2DTranspose(channels, 4, strides=2, padding="same", activation=output_activation)
     layers.append(wrapper(last))
     return keras.Sequential(layers)
@@ -56,20 +49,17 @@ def _convolutions(input_shape, width, normalization, wrapper, activation) -> lis
     """4 x 4 convolutions of stride 2, the first without normalization."""
     first, *others = _widths(check_square(input_shape, "a DCGAN network"), width)
     layers = [keras.Input(tuple(input_shape))]
-    layers += _activated(keras.layers.Conv2D(first, 4, strides=2, padding="same"), None, activation(), wrapper)
+    layers += activated(keras.layers.Conv2D(first, 4, strides=2, padding="same"), None, activation(), wrapper)
     for filters in others:
         layer = keras.layers.Conv2D(filters, 4, strides=2, padding="same", use_bias=normalization is None)
-        layers += _activated(layer, normalization, activation(), wrapper)
+        layers += activated(layer, normalization, activation(), wrapper)
     return layers
 
 
 def _downward(input_shape, output_shape, width, normalization, wrapper, activation) -> keras.Sequential:
     """The convolutions and a dense layer to `output_shape`."""
     layers = _convolutions(input_shape, width, normalization, wrapper, activation)
-    layers += [keras.layers.Flatten(), wrapper(keras.layers.Dense(math.prod(output_shape)))]
-    if len(output_shape) != 1:
-        layers.append(keras.layers.Reshape(tuple(output_shape)))
-    return keras.Sequential(layers)
+    return keras.Sequential([*layers, *dense_output(output_shape, wrapper)])
 
 
 def _leaky() -> keras.layers.Layer:

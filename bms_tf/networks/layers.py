@@ -1,5 +1,6 @@
 """Layers and layer wrappers that the networks share."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import gin
@@ -9,6 +10,7 @@ from bms_tf.core.keras import keras
 
 Wrapper = Callable[[keras.layers.Layer], keras.layers.Layer]
 Initializer = Callable[[], keras.initializers.Initializer]
+Normalization = Callable[[], keras.layers.Layer]
 
 
 class SpectralNormalization(keras.layers.Wrapper):
@@ -142,6 +144,19 @@ def batch_normalization(momentum: float = 0.99) -> keras.layers.Layer:
 def synchronized_batch_normalization(momentum: float = 0.99) -> keras.layers.Layer:
     """Batch normalization by the batch over all replicas."""
     return keras.layers.BatchNormalization(momentum=momentum, synchronized=True)
+
+
+def activated(
+    layer: keras.layers.Layer, normalization: Normalization | None, activation: keras.layers.Layer, wrapper: Wrapper
+) -> list[keras.layers.Layer]:
+    """A layer with weights, wrapped, and what stands behind it."""
+    return [wrapper(layer), *([] if normalization is None else [normalization()]), activation]
+
+
+def dense_output(output_shape: Sequence[int], wrapper: Wrapper) -> list[keras.layers.Layer]:
+    """From a map to `output_shape`, () for logits [B], by a dense layer."""
+    layers = [keras.layers.Flatten(), wrapper(keras.layers.Dense(math.prod(output_shape)))]
+    return layers if len(output_shape) == 1 else [*layers, keras.layers.Reshape(tuple(output_shape))]
 
 
 def check_square(shape: Sequence[int], what: str) -> int:

@@ -1,14 +1,12 @@
 """The residual networks of SN-GAN for 32 x 32 images (Miyato et al. 2018, table 4 and figure 8)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import gin
 
 from bms_tf.core.keras import keras
-from bms_tf.networks.layers import Wrapper, check_square, wrap
-
-Normalization = Callable[[], keras.layers.Layer]
+from bms_tf.networks.layers import Normalization, Wrapper, check_square, wrap
 
 
 def _check(shape: Sequence[int]) -> None:

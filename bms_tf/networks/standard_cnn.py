@@ -1,12 +1,11 @@
 """The standard CNN of SN-GAN (Miyato et al. 2018, table 3), for square images whose side is a multiple of 8."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import gin
 
 from bms_tf.core.keras import keras
-from bms_tf.networks.layers import Wrapper, check_square, wrap
+from bms_tf.networks.layers import Normalization, Wrapper, activated, check_square, dense_output, wrap
 
 
 def _side(shape: Sequence[int]) -> int:
@@ -23,7 +22,7 @@ def standard_cnn_generator(
     output_shape: Sequence[int],
     width: int = 64,
     output_activation: str | None = "tanh",
-    normalization: Callable[[], keras.layers.Layer] | None = None,
+    normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
     """Codes [B, Z] to images [B, H, H, C] in [-1, 1]: three 4 x 4 transposed convolutions of stride 2, one of 3 x 3.
@@ -38,8 +37,8 @@ def standard_cnn_generator(
         keras.layers.Reshape((side, side, 8 * width)),
     ]
     for filters in (4 * width, 2 * width, width):
-        layers.append(wrapper(keras.layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=bias)))
-        layers += ([] if normalization is None else [normalization()]) + [keras.layers.ReLU()]
+        layer = keras.layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=bias)
+        layers += activated(layer, normalization, keras.layers.ReLU(), wrapper)
     layers.append(wrapper(keras.layers.Conv2D(output_shape[-1], 3, padding="same", activation=output_activation)))
     return keras.Sequential(layers)
 
@@ -50,7 +49,7 @@ def standard_cnn_discriminator(
     input_shape: Sequence[int],
     output_shape: Sequence[int],
     width: int = 64,
-    normalization: Callable[[], keras.layers.Layer] | None = None,
+    normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
     """Images [B, H, H, C] to `output_shape`, () for logits [B]: seven convolutions, leaky ReLU of slope 0.1.
@@ -66,9 +65,5 @@ def standard_cnn_discriminator(
         convolution = keras.layers.Conv2D(
             filters, kernel, strides=stride, padding="same", use_bias=normalization is None
         )
-        layers += [wrapper(convolution), *([] if normalization is None else [normalization()])]
-        layers.append(keras.layers.LeakyReLU(0.1))
-    layers += [keras.layers.Flatten(), wrapper(keras.layers.Dense(math.prod(output_shape)))]
-    if len(output_shape) != 1:
-        layers.append(keras.layers.Reshape(tuple(output_shape)))
-    return keras.Sequential(layers)
+        layers += activated(convolution, normalization, keras.layers.LeakyReLU(0.1), wrapper)
+    return keras.Sequential([*layers, *dense_output(output_shape, wrapper)])

@@ -1,7 +1,7 @@
 """Divergences of codes from a standard normal prior p(z), to be minimized: estimates of KL[q(z|x) || p(z)], and MMD."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import tensorflow as tf
@@ -12,6 +12,21 @@ class Posterior(Protocol):
     """q(z|x) of a batch: codes [..., B, Z] from standard normal noise [..., B, Z]."""
 
     def sample(self, noise: tf.Tensor) -> tf.Tensor: ...
+
+
+PriorTerm = Callable[[Posterior, tf.Tensor], tf.Tensor]
+
+
+def code_discriminator_or(
+    prior_term: PriorTerm | None, code_discriminator: Callable[..., tf.Tensor] | None, owner: str
+) -> PriorTerm:
+    """How a system estimates its KL: by a code discriminator's logits [B] of codes [B, Z], or by another term.
+
+    Raises ValueError, naming the `owner`, where it has both or neither.
+    """
+    if (code_discriminator is None) == (prior_term is None):
+        raise ValueError(f"{owner} needs either a code_discriminator or another prior_term, and not both")
+    return prior_term or (lambda posterior, z: density_ratio_kl(code_discriminator(z, training=True)))
 
 
 def density_ratio_kl(logits: tf.Tensor) -> tf.Tensor:

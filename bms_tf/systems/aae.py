@@ -38,8 +38,7 @@ class AAE(System):
     ):
         """`encoder` has `posterior(x)`, of any kind; `code_discriminator` gives logits [B]."""
         networks = {"encoder": encoder, "generator": generator, "code_discriminator": code_discriminator}
-        players = {name: (name,) for name in networks}
-        super().__init__(networks=networks, players=players, seed=seed, ema=ema, visible=visible.of(generator))
+        super().__init__(networks=networks, seed=seed, ema=ema, visible=visible.of(generator))
 
     def phases(self) -> list[Phase]:
         refine = partial(power_iteration, self.code_discriminator)

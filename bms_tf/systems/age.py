@@ -52,7 +52,7 @@ class AGE(System):
         if generator_updates < 1:
             raise ValueError(f"AGE.generator_updates is {generator_updates}; it must be at least 1")
         networks = {"encoder": encoder, "generator": generator}
-        super().__init__(networks=networks, players={name: (name,) for name in networks}, seed=seed, ema=ema)
+        super().__init__(networks=networks, seed=seed, ema=ema)
         self.data_weight, self.code_weight = data_weight, code_weight
         self.generator_updates_per_encoder_update = generator_updates
 

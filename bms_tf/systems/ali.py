@@ -1,19 +1,16 @@
 """ALI (adversarially learned inference, Dumoulin et al. 2017) and BiGAN (Donahue, Krähenbühl, Darrell 2017)."""
 
-from functools import partial
-
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import power_iteration
-from bms_tf.core.keras import keras
+from bms_tf.core.joint import JointSystem
 from bms_tf.core.random import Key
-from bms_tf.core.system import Aux, Losses, Phase, System
+from bms_tf.core.system import Aux, Losses, Phase
 from bms_tf.objectives import adversarial
 
 
 @gin.configurable
-class ALI(System):
+class ALI(JointSystem):
     """A discriminator of pairs tells (x, z_hat), z_hat ~ q(z|x), from (G(z), z), z ~ p(z); both updates at once.
 
     | term | loss | source |
@@ -25,25 +22,8 @@ class ALI(System):
     a minimax game; as in their algorithms, encoder and generator have the form that does not saturate.
     """
 
-    def __init__(
-        self,
-        *,
-        encoder: keras.Model,
-        generator: keras.Model,
-        joint_discriminator: keras.Model,
-        seed: int = 0,
-        ema: float | None = None,
-    ):
-        """`encoder` has `posterior(x)`; `joint_discriminator` gives logits [B] of a list of data and codes."""
-        super().__init__(
-            networks={"encoder": encoder, "generator": generator, "joint_discriminator": joint_discriminator},
-            players={"autoencoder": ("encoder", "generator"), "joint_discriminator": ("joint_discriminator",)},
-            seed=seed,
-            ema=ema,
-        )
-
     def phases(self) -> list[Phase]:
-        return [Phase("game", self._game_losses, before=partial(power_iteration, self.joint_discriminator))]
+        return self.both_at_once("game", self._game_losses)
 
     def _game_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         z = self.prior_codes(x, key)

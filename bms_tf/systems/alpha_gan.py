@@ -1,6 +1,5 @@
 """alpha-GAN: variational approaches for auto-encoding GANs (Rosca, Lakshminarayanan, Warde-Farley, Mohamed 2017)."""
 
-from collections.abc import Callable
 
 import gin
 import tensorflow as tf
@@ -48,7 +47,7 @@ class AlphaGAN(System):
         generator_lambda: float = gin.REQUIRED,
         autoencoder_updates: int = 2,
         samples: bool = True,
-        prior_term: Callable[[divergences.Posterior, tf.Tensor], tf.Tensor] | None = None,
+        prior_term: divergences.PriorTerm | None = None,
         discriminator_loss: adversarial.AdversarialLoss = adversarial.CrossEntropy(),
         seed: int = 0,
         ema: float | None = None,
@@ -63,14 +62,13 @@ class AlphaGAN(System):
                 raise ValueError(f"AlphaGAN.{name} is {weight}; it must not be negative")
         if autoencoder_updates < 1:
             raise ValueError(f"AlphaGAN.autoencoder_updates is {autoencoder_updates}; it must be at least 1")
-        if (code_discriminator is None) == (prior_term is None):
-            raise ValueError("AlphaGAN needs either a code_discriminator or another prior_term, and not both")
+        kl = divergences.code_discriminator_or(prior_term, code_discriminator, "AlphaGAN")
         networks = {"encoder": encoder, "generator": generator, "discriminator": discriminator}
         if prior_term is None:
             networks["code_discriminator"] = code_discriminator
         super().__init__(networks=networks, seed=seed, ema=ema, visible=visible.of(generator))
         self.encoder_lambda, self.generator_lambda = encoder_lambda, generator_lambda
-        self.autoencoder_updates, self.samples, self.prior_term = autoencoder_updates, samples, prior_term
+        self.autoencoder_updates, self.samples, self.prior_term = autoencoder_updates, samples, kl
         self.discriminator_loss = discriminator_loss
 
     @property
@@ -90,13 +88,9 @@ class AlphaGAN(System):
     def _encoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         posterior = self.encoder.posterior(x)
         z_hat = posterior.sample(key.normal("posterior", (x.shape[0], self.code_size)))
-        if self.prior_term is None:
-            prior = divergences.density_ratio_kl(self.code_discriminator(z_hat, training=True))
-        else:
-            prior = self.prior_term(posterior, z_hat)
         losses = {
             "reconstruction": -self.encoder_lambda * self.visible.log_prob(x, self.generator(z_hat, training=True)),
-            "prior": prior,
+            "prior": self.prior_term(posterior, z_hat),
         }
         return {"encoder": losses}, {}
 

@@ -1,19 +1,16 @@
 """AVB: adversarial variational Bayes (Mescheder, Nowozin, Geiger 2017), without adaptive contrast."""
 
-from functools import partial
-
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import power_iteration
-from bms_tf.core.keras import keras
+from bms_tf.core.joint import JointSystem
 from bms_tf.core.random import Key
-from bms_tf.core.system import Aux, Losses, Phase, System
+from bms_tf.core.system import Aux, Losses, Phase
 from bms_tf.objectives import adversarial, visible
 
 
 @gin.configurable
-class AVB(System):
+class AVB(JointSystem):
     """A VAE whose posterior may be any that can be drawn from: the logit T(x, z) estimates log q(z|x) - log p(z).
 
     | term | loss | source |
@@ -26,28 +23,10 @@ class AVB(System):
     encoder's parameters is 0 in expectation (proposition 2), so that it is a loss like any other.
     """
 
-    def __init__(
-        self,
-        *,
-        encoder: keras.Model,
-        generator: keras.Model,
-        joint_discriminator: keras.Model,
-        seed: int = 0,
-        ema: float | None = None,
-    ):
-        """`encoder` has `posterior(x)`; `joint_discriminator` (T) gives logits [B] of a list of data and codes."""
-        super().__init__(
-            networks={"encoder": encoder, "generator": generator, "joint_discriminator": joint_discriminator},
-            players={"autoencoder": ("encoder", "generator"), "joint_discriminator": ("joint_discriminator",)},
-            seed=seed,
-            ema=ema,
-            visible=visible.of(generator),
-        )
+    likelihood = staticmethod(visible.of)
 
     def phases(self) -> list[Phase]:
-        return [
-            Phase("iteration", self._losses_of_an_iteration, before=partial(power_iteration, self.joint_discriminator))
-        ]
+        return self.both_at_once("iteration", self._losses_of_an_iteration)
 
     def _losses_of_an_iteration(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         z_hat = self.posterior_codes(x, key)

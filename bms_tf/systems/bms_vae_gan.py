@@ -101,8 +101,7 @@ class BMSVAEGAN(System):
                 raise ValueError(f"BMSVAEGAN.{name} is {weight}; it must be finite and not negative")
         if fakes not in ("both", "samples"):
             raise ValueError(f'BMSVAEGAN.fakes is {fakes!r}; allowed are "both" and "samples"')
-        if (code_discriminator is None) == (prior_term is None):
-            raise ValueError("BMSVAEGAN needs either a code_discriminator or another prior_term, and not both")
+        kl = divergences.code_discriminator_or(prior_term, code_discriminator, "BMSVAEGAN")
         adversarial_game = alpha > 0 or sample_weight > 0
         if adversarial_game and discriminator is None:
             raise ValueError(
@@ -120,7 +119,7 @@ class BMSVAEGAN(System):
         self.lambda_, self.alpha, self.beta = lambda_, alpha, beta
         self.sample_weight, self.code_weight = sample_weight, code_weight
         self.reconstruction, self.synthetic_likelihood = reconstruction, synthetic_likelihood
-        self.prior_term = prior_term
+        self.prior_term = kl
         self.discriminator_loss, self.fakes = discriminator_loss, fakes
         self.codes_seen = T if all_codes else 1
         self.gradient = gradient
@@ -197,10 +196,7 @@ class BMSVAEGAN(System):
         return tf.reshape(posterior.sample(noise[: self.codes_seen]), [-1, self.code_size])
 
     def _prior(self, posterior, noise: tf.Tensor) -> tf.Tensor:
-        codes = self._codes(posterior, noise)
-        if self.prior_term is not None:
-            return self.prior_term(posterior, codes)
-        return divergences.density_ratio_kl(self.code_discriminator(codes, training=True))
+        return self.prior_term(posterior, self._codes(posterior, noise))
 
     def _decode(self, z: tf.Tensor) -> tf.Tensor:
         """Codes [K, B, Z] to the generator's outputs [K, B, ...]."""

@@ -1,0 +1,36 @@
+"""What the systems share that have a discriminator of pairs of data and codes."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from bms_tf.core.functional import power_iteration
+from bms_tf.core.keras import keras
+from bms_tf.core.system import Phase, System
+
+
+class JointSystem(System):
+    """Encoder and generator are one player, the discriminator of pairs is the other, and both move at once."""
+
+    likelihood: Callable[[keras.Model], Any] | None = None  # of a generator; see `visible` of `System`
+
+    def __init__(
+        self,
+        *,
+        encoder: keras.Model,
+        generator: keras.Model,
+        joint_discriminator: keras.Model,
+        seed: int = 0,
+        ema: float | None = None,
+    ):
+        """`encoder` has `posterior(x)`; `joint_discriminator` gives logits [B] of a list of data and codes."""
+        super().__init__(
+            networks={"encoder": encoder, "generator": generator, "joint_discriminator": joint_discriminator},
+            players={"autoencoder": ("encoder", "generator"), "joint_discriminator": ("joint_discriminator",)},
+            seed=seed,
+            ema=ema,
+            visible=self.likelihood and self.likelihood(generator),
+        )
+
+    def both_at_once(self, name: str, losses: Callable) -> list[Phase]:
+        return [Phase(name, losses, before=partial(power_iteration, self.joint_discriminator))]
