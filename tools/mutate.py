@@ -108,6 +108,12 @@ MUTATIONS = [
         "(1 - self.ema) * average + self.ema * weight",
         "core/test_system.py -k average",
     ),
+    Mutation(
+        "bms_tf/core/recipe.py",
+        "computing_in(self.precision), memory",
+        'computing_in("float32"), memory',
+        "core/test_precision.py -k recipe",
+    ),
     Mutation("bms_tf/core/random.py", "zlib.crc32(name.encode())", "0", "core/test_random.py"),
     Mutation(
         "bms_tf/networks/roles.py",

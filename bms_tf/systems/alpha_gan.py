@@ -1,6 +1,5 @@
 """alpha-GAN: variational approaches for auto-encoding GANs (Rosca, Lakshminarayanan, Warde-Farley, Mohamed 2017)."""
 
-
 import gin
 import tensorflow as tf
 

@@ -52,10 +52,17 @@ def descent() -> keras.optimizers.Optimizer:
 
 @pytest.fixture(scope="module")
 def start(build):
-    """`start(file, *params)`: a tiny run, with `traced`, which counts how often each phase's losses were traced."""
+    """`start(file, *params)`: a tiny run, with `traced`, which counts how often each phase's losses were traced, and
+    `made`, the variables that were made with it.
+    """
 
     def tiny(file, *params):
-        traced = Counter()
+        traced, made = Counter(), []
+
+        def noted(make, **kwargs):
+            made.append(make(**kwargs))
+            return made[-1]
+
         original = System._losses_and_gradients
 
         def counted(self, phase, *args):
@@ -64,8 +71,10 @@ def start(build):
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(System, "_losses_and_gradients", counted)
-            run = build(file, *TINY, *PRETRAINED.get(file, ()), *params)
-        run.traced = traced
+            with tf.variable_creator_scope(noted):
+                run = build(file, *TINY, *PRETRAINED.get(file, ()), *params)
+                run.system  # noqa: B018, which is built when it is asked for
+        run.traced, run.made = traced, made
         return run
 
     return tiny
@@ -98,6 +107,7 @@ def trained(request, start, tmp_path_factory):
         system=run.system,
         losses=losses,
         traced=dict(run.traced),
+        made=run.made,
         middle=str(folder / "middle"),
         end=state(run, folder / "end"),
     )
@@ -136,6 +146,15 @@ def test_a_phase_changes_its_players_variables_alone_and_all_have_a_gradient(tra
     # A critic's constant cancels out of the difference of its means over data and over samples.
     constant = {system.discriminator.trainable_variables[-1].ref()} if trained.file in WITHOUT_CONSTANT else set()
     assert before.keys() - reached == constant, "every trainable variable has a gradient in some phase"
+
+
+def test_every_variable_is_in_a_checkpoint(trained):
+    checkpoint = tf.train.Checkpoint(model=trained.system)
+    saved = {id(thing) for thing in tf.train.TrackableView(checkpoint).descendants()}
+    assert len(trained.made) > len(trained.system.trainable_variables)
+    lost = [v for v in trained.made if id(v) not in saved]
+    # Keras counts the batches of each model, for nobody: integers without a name.
+    assert [v.name for v in lost if (v.name, v.dtype) != ("Variable:0", tf.int64)] == []
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bms_tf.core import config, training
 from bms_tf.core.functional import computing_in_bfloat16, substituted, with_features
 from bms_tf.core.keras import every_layer, keras
 from bms_tf.core.precision import computing_in, returning_float32
@@ -20,6 +21,24 @@ def test_layers_made_inside_compute_in_bfloat16_with_float32_weights():
     x = tf.ones([2, 4])
     assert (inside(x).dtype, outside(x).dtype) == (tf.bfloat16, tf.float32)
     assert {v.dtype for v in inside.variables} == {tf.float32}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_setting_of_a_recipe(precision):
+    config.load(
+        ["gin/ring.gin"], [f'train.precision = "{precision}"', "mlp.hidden = (8,)", "generator/mlp.hidden = (8,)"]
+    )
+    system = training.Run().system
+    for name, network in system.networks.items():
+        dense = [layer for layer in every_layer(network) if isinstance(layer, layers.Dense)]
+        assert dense and {layer.compute_dtype for layer in dense} == {precision}, name
+        assert {v.dtype for v in network.variables} == {tf.float32}
+    assert system.generate(tf.zeros([2, system.code_size])).dtype == tf.float32
+
+
+def test_another_precision_is_one_line():
+    with pytest.raises(config.ConfigError, match=r"train.precision is 'float16'; it must be .*'float32', 'bfloat16'"):
+        config.load(["gin/ring.gin"], ['train.precision = "float16"'])
 
 
 def test_a_network_returns_float32():
