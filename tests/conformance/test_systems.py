@@ -152,9 +152,10 @@ def test_every_variable_is_in_a_checkpoint(trained):
     checkpoint = tf.train.Checkpoint(model=trained.system)
     saved = {id(thing) for thing in tf.train.TrackableView(checkpoint).descendants()}
     assert len(trained.made) > len(trained.system.trainable_variables)
-    # Keras counts the batches of each model, integers without a name, and has a mean of the one loss that it expects.
+    # Keras counts the batches of each model, integers without a name, and has a mean of the one loss that it expects;
+    # of the means of a term that two phases have, one is dropped.
     lost = [v for v in trained.made if id(v) not in saved]
-    assert sorted(v.name for v in lost if (v.name, v.dtype) != ("Variable:0", tf.int64)) == ["count:0", "total:0"]
+    assert {v.name for v in lost if (v.name, v.dtype) != ("Variable:0", tf.int64)} <= {"count:0", "total:0"}
 
 
 @pytest.mark.slow
