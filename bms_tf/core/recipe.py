@@ -36,7 +36,7 @@ class Recipe:
 
     `system(seed=...)`, and `optimizer()` once for each player in the gin scope of its name, are called under
     `devices()`; `modifiers` change the system's phases; `seed` is that of the initial weights, the data and all noise;
-    `precision` is what the networks compute in; `accumulate`: see `System.compile`.
+    `precision` is what the networks compute in; `accumulate`, `simultaneous`: see `System.compile`.
 
     `generator_updates`: the length of the run, as the papers count it, rounded up to whole steps; the `*_every`: steps.
     Losses are logged every `log_every` steps and at the end; what else falls due is done at the next of these lines.
@@ -71,6 +71,7 @@ class Recipe:
     steps_per_execution: int = 1
     precision: Precision = "float32"
     accumulate: int = 1
+    simultaneous: bool = False
 
     def __post_init__(self):
         for name in _AT_LEAST_ONE:
@@ -111,4 +112,5 @@ class Recipe:
                 jit_compile=self.jit_compile,
                 steps_per_execution=self.steps_per_execution,
                 accumulate=self.accumulate,
+                simultaneous=self.simultaneous,
             )

@@ -261,14 +261,17 @@ class System(Model):
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
         accumulate: int = 1,
+        simultaneous: bool = False,
     ):
         """`optimizers`: one per player; `modifiers`: each is given this system and every phase, and says what is
         played in its place; `jit_compile`: XLA for losses and gradients, "auto" is on for a GPU alone;
         `accumulate`: into how many slices a phase's batch is cut, which go through it one after the other for one
-        update, as for the whole batch but for rounding.
+        update, as for the whole batch but for rounding; `simultaneous`: whether all players of a step move at once,
+        from the same weights and noise (simultaneous gradient descent), and not one after the other, each with noise
+        of its own.
 
-        Raises ValueError for a missing or unknown player, where the networks do not fit each other, and for
-        `accumulate` where an example's loss depends on the others in its batch.
+        Raises ValueError for a missing or unknown player, where the networks do not fit each other, for `accumulate`
+        where an example's loss depends on the others in its batch, and for `simultaneous` where a phase is repeated.
         """
         if accumulate > 1 and self.batch_coupled:
             raise ValueError(
@@ -283,12 +286,16 @@ class System(Model):
             require_same_keras(optimizer, f"the optimizer of {player}")
         # Keras itself wants one optimizer, and would otherwise make an RMSprop.
         super().compile(optimizer=next(iter(optimizers.values())), steps_per_execution=steps_per_execution)
-        self._slices = accumulate
+        self._slices, self._simultaneous = accumulate, simultaneous
         with self.distribute_strategy.scope():
             self._phases, self._active = tuple(self.phases()), ()
             self.generator_updates = 1  # until it is known who acts
             for modifier in modifiers:
                 self._phases = tuple(modifier(self, phase) for phase in self._phases)
+            for phase in self._phases:
+                if simultaneous and phase.repeats > 1:
+                    updates = f"phase {phase.name} of {type(self).__name__} has {phase.repeats} updates a step"
+                    raise ValueError(f"simultaneous must be False here: {updates}")
             self._acting, self._terms = self._trace_terms()
             self.generator_updates = self.generator_updates_per_step
             self.optimizers = dict(optimizers)
@@ -326,23 +333,31 @@ class System(Model):
     def train_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """One pass through the phases. `x`: this replica's share of `batches_per_step` batches, interleaved."""
         batches = tf.reshape(x, [-1, self.batches_per_step, *self.data_shape])
-        for index, phase in enumerate(self._phases):
-            if phase in self._active:
+        active = [(index, phase) for index, phase in enumerate(self._phases) if phase in self._active]
+        if self._simultaneous:
+            for (index, phase), moves in [(play, self._moves(0, play[1], 0, batches[:, 0])) for play in active]:
+                self._move(index, phase, *moves)
+        else:
+            for index, phase in active:
                 for repeat in range(phase.repeats):
-                    self._play(index, phase, repeat, batches[:, repeat])
+                    self._move(index, phase, *self._moves(index, phase, repeat, batches[:, repeat]))
         self.step.assign_add(1)
         for average, weight in zip(self.averages, self.generator.trainable_variables):
             average.assign(self.ema * average + (1 - self.ema) * weight)
         shown = {term for phase in self._active for term in self._terms[phase.name]}
         return {name: mean.result() for name, mean in self._means.items() if name in shown}
 
-    def _play(self, index: int, phase: Phase, repeat: int, x: tf.Tensor):
-        context = tf.distribute.get_replica_context()
+    def _moves(self, stream: int, phase: Phase, repeat: int, x: tf.Tensor):
+        """What `_losses_and_gradients` says with the noise of `stream`, a number below that of the phases."""
         if phase.before is not None:
             phase.before()
-        key = Key(tf.stack([tf.constant(self.seed, tf.int64), self.step])).fold(index, repeat)
-        replica = tf.convert_to_tensor(context.replica_id_in_sync_group)
-        terms, gradients, aux = self._gradients[phase.name](x, key.seed, replica)
+        key = Key(tf.stack([tf.constant(self.seed, tf.int64), self.step])).fold(stream, repeat)
+        replica = tf.convert_to_tensor(tf.distribute.get_replica_context().replica_id_in_sync_group)
+        return self._gradients[phase.name](x, key.seed, replica)
+
+    def _move(self, index: int, phase: Phase, terms: dict, gradients: dict, aux: Aux):
+        """Updates the phase's players."""
+        context = tf.distribute.get_replica_context()
         for player, gradient in gradients.items():
             # apply_gradients sums over the replicas.
             gradient = [g / context.num_replicas_in_sync for g in gradient]

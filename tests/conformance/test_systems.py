@@ -140,7 +140,7 @@ def test_a_phase_changes_its_players_variables_alone_and_all_have_a_gradient(tra
         for player in players:
             of_player = zip(system.trainable(player), gradients[player])
             reached |= {v.ref() for v, g in of_player if np.any(np.abs(g) > 1e-6)}  # rounding is no gradient
-        system._play(index, phase, 0, x)
+        system._move(index, phase, *system._moves(index, phase, 0, x))
         changed = {v for v, old in before.items() if not np.array_equal(v.deref(), old)}
         assert changed and changed <= own, phase.name
     # A critic's constant cancels out of the difference of its means over data and over samples.

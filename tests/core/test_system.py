@@ -69,6 +69,18 @@ def phases_of(*makers):
     return lambda game: [make(game) for make in makers]
 
 
+def product(player: str, sign: float):
+    """A phase of the game of a c: its player minimizes `sign` times a c, whatever x is."""
+
+    def make(game):
+        def loss(x):
+            return sign * game.generator(tf.ones_like(x)) * game.critic(tf.ones_like(x))
+
+        return Phase(player, one_term(player, loss))
+
+    return make
+
+
 # Players and networks.
 
 
@@ -401,3 +413,49 @@ def two_devices():
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_two_devices_agree_with_one(on_one_device, jit_compile):
     assert train_full(*two_devices(), jit_compile=jit_compile) == pytest.approx(on_one_device, rel=1e-5, abs=1e-5)
+
+
+# Who moves first.
+
+
+@pytest.mark.parametrize(
+    ("simultaneous", "after"),
+    [
+        # d(ac)/da = c: a = 2 - .1 x 3 = 1.7, then d(-ac)/dc = -a: c = 3 + .1 x 1.7.
+        (False, [1.7, 3.17]),
+        # Both from a = 2 and c = 3: c = 3 + .1 x 2.
+        (True, [1.7, 3.2]),
+    ],
+)
+def test_players_move_in_turn_or_at_once(simultaneous, after):
+    game = Game(phases_of(product("artist", 1.0), product("critic", -1.0)))
+    game.compile({"artist": SGD(0.1), "critic": SGD(0.1)}, simultaneous=simultaneous)
+    logs = fit(game, [[0.0]])
+    assert game.weights_now == pytest.approx(after)
+    assert logs["critic/loss"] == pytest.approx(-6.0 if simultaneous else -5.1)
+
+
+@pytest.mark.parametrize("simultaneous", [False, True])
+def test_players_that_move_at_once_see_the_same_noise(simultaneous):
+    """Each takes the rate times its mean of one draw from its number: 2 - a and 3 - c are the draws."""
+
+    def make(game):
+        def noisy(player, network):
+            return lambda x, key: ({player: {"loss": network(key.normal("z", (1, 1)))}}, {})
+
+        players = {"artist": game.generator, "critic": game.critic}
+        return [Phase(player, noisy(player, network)) for player, network in players.items()]
+
+    game = Game(make)
+    game.compile({"artist": SGD(1.0), "critic": SGD(1.0)}, simultaneous=simultaneous)
+    fit(game, [[0.0]])
+    a, c = game.weights_now
+    assert (2.0 - a == pytest.approx(3.0 - c, abs=1e-6)) == simultaneous
+
+
+def test_repeated_updates_cannot_be_at_once():
+    game = Game(phases_of(pull("artist"), pull("critic", repeats=2)))
+    with pytest.raises(
+        ValueError, match="^simultaneous must be False here: phase critic of Game has 2 updates a step$"
+    ):
+        game.compile({"artist": SGD(), "critic": SGD()}, simultaneous=True)

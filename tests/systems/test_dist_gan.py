@@ -81,7 +81,8 @@ def test_the_first_update_moves_the_encoder_alone(networks, pair):
     system = DistGAN(**networks, **OPTIONS)
     system.compile({player: keras.optimizers.SGD(0.1) for player in system.players})
     before = {name: network.get_weights() for name, network in system.networks.items()}
-    system._play(0, system._phases[0], 0, tf.constant(pair.x, tf.float32))
+    phase = system._phases[0]
+    system._move(0, phase, *system._moves(0, phase, 0, tf.constant(pair.x, tf.float32)))
     moved = {
         name
         for name, network in system.networks.items()
