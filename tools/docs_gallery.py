@@ -72,7 +72,7 @@ def _classes(root: Path) -> Iterator[tuple[Path, ast.Module, ast.ClassDef]]:
     for path in sorted((root / "bms_tf/systems").glob("[a-z]*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in tree.body:
-            if isinstance(node, ast.ClassDef) and "System" in map(ast.unparse, node.bases):
+            if isinstance(node, ast.ClassDef) and {"System", "JointSystem"} & set(map(ast.unparse, node.bases)):
                 yield path, tree, node
 
 

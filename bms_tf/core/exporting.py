@@ -93,7 +93,10 @@ def save(system: System, traced: Signatures, folder: str):
     model = tf.Module()
     read = enumerate(weights(system, traced))
     model.weights = {names.get(id(variable), f"other/{i}"): variable for i, variable in read}
-    tf.saved_model.save(model, folder, signatures=dict(traced))
+    try:
+        tf.saved_model.save(model, folder, signatures=dict(traced))
+    except tf.errors.ResourceExhaustedError as error:  # TensorFlow's word for a full disk
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder) from error
 
 
 def metadata(run: Measured, traced: Signatures, folder: RunFolder) -> dict[str, str | int | list | None]:

@@ -218,7 +218,7 @@ def train(judge: Callable[[Scores], Scores], configure: Callable[[], None], fold
     """
     os.makedirs(folder, exist_ok=True)
     Path(folder, "error.txt").unlink(missing_ok=True)
-    with open(os.path.join(folder, "log.txt"), "a") as log:
+    with open(os.path.join(folder, "log.txt"), "a", buffering=1) as log:  # by lines: a killed process would lose them
         with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
             try:
                 configure()

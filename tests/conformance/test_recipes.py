@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import bms_tf.systems
 from bms_tf.core import config, training
+from bms_tf.core.joint import JointSystem
 from bms_tf.core.keras import every_layer, keras
 from bms_tf.core.system import System
 from bms_tf.tuning.search import Setting
@@ -232,7 +233,8 @@ def test_every_gin_file_is_tested():
 def test_every_system_has_a_gin_file():
     for module in pkgutil.iter_modules(bms_tf.systems.__path__):
         importlib.import_module(f"bms_tf.systems.{module.name}")
-    ours = {system for system in System.__subclasses__() if system.__module__.startswith("bms_tf.systems.")}
+    made = [*System.__subclasses__(), *JointSystem.__subclasses__()]
+    ours = {system for system in made if system.__module__.startswith("bms_tf.systems.")}
     texts = "".join((ROOT / name).read_text() for name in files("gin/systems"))
     assert {system.__name__ for system in ours} == set(re.findall(r"^train.system = @(\w+)$", texts, re.MULTILINE))
     assert not any(system.__subclasses__() for system in ours), "no paper is a subclass of another"
