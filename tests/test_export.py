@@ -216,6 +216,17 @@ def test_a_failure_in_the_middle_leaves_nothing(run_dir, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_full_disk_is_said_as_other_commands_say_it(run_dir, monkeypatch, tmp_path):
+    def full(*args, **kwargs):
+        raise tf.errors.ResourceExhaustedError(None, None, "saved_model.pb; No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(OSError, match="No space left on device: .*ring"):
+        exporting.export(run_dir, "ring", str(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
 def test_the_command_says_where_the_model_is(run_dir, tmp_path):
     def command(run):
         flags = [f"--run_dir={run}", "--name=ring", f"--export_dir={tmp_path}"]

@@ -119,7 +119,8 @@ def differences(folder: Path, other: Path) -> tuple[list[str], list[int]]:
 
 
 @pytest.mark.slow
-def test_ten_kills_leave_no_trace_in_the_result(tmp_path):
+def test_kills_and_stops_leave_no_trace_in_the_result(tmp_path):
+    # `python -m tests.faults --only=training` has many more of them.
     never, killed, perturbed = tmp_path / "never_killed", tmp_path / "killed", tmp_path / "perturbed"
     finish(start(never), never)
     kept = "\n".join(state(never))
@@ -128,19 +129,18 @@ def test_ten_kills_leave_no_trace_in_the_result(tmp_path):
         assert part in kept, "the test would not see it"
 
     draw = random.Random(7)
-    for _ in range(2):  # at any time since the start: most of it is the start
-        kill(start(killed), killed, seconds=draw.uniform(0.0, 10.0))
-    for step in sorted(draw.sample(range(20, STEPS - 100, 20), 4)):
+    kill(start(killed), killed, seconds=draw.uniform(0.0, 10.0))  # at any time since the start: most of it is the start
+    for step in sorted(draw.sample(range(20, STEPS - 100, 20), 2)):
         kill(start(killed), killed, step=step, seconds=draw.uniform(0.0, 0.1))
     process = start(killed, ("-c", DIES_WRITING))
     assert process.wait(timeout=300) == -signal.SIGKILL
     half = list((killed / "checkpoints").glob("ckpt-*_temp/*"))
     assert half, "it did not die while a checkpoint was written"
-    for _ in range(3):
+    for _ in range(2):
         process = start(killed, ("-c", IS_STOPPED))
         assert process.wait(timeout=300) == 128 + signal.SIGTERM
     stops = re.findall(r"stopped by SIGTERM at step (\d+)", killed.with_suffix(".log").read_text())
-    assert [int(step) % 20 for step in stops] == [7, 7, 7], "each within an interval"
+    assert [int(step) % 20 for step in stops] == [7, 7], "each within an interval"
     assert not list((killed / "checkpoints").glob("ckpt-*_temp")), "the half-written one is still there"
     shutil.copytree(killed, perturbed)
 
