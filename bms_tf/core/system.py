@@ -335,8 +335,9 @@ class System(Model):
         batches = tf.reshape(x, [-1, self.batches_per_step, *self.data_shape])
         active = [(index, phase) for index, phase in enumerate(self._phases) if phase in self._active]
         if self._simultaneous:
-            for (index, phase), moves in [(play, self._moves(0, play[1], 0, batches[:, 0])) for play in active]:
-                self._move(index, phase, *moves)
+            moves = [self._moves(0, phase, 0, batches[:, 0]) for _, phase in active]  # all, before the first moves
+            for (index, phase), move in zip(active, moves):
+                self._move(index, phase, *move)
         else:
             for index, phase in active:
                 for repeat in range(phase.repeats):

@@ -1,45 +1,28 @@
 """SIGKILL at any moment of an evaluation: its lines are whole, and the next call gives what it would have given."""
 
 import json
-import signal
-import time
 from pathlib import Path
-from random import Random
 
-from tests.faults._harness import Command, finished, reference, wait_for
+from tests.faults._harness import Command, finished, reference
+from tests.faults._killed import Killed
 
 
-class Evaluation:
+class Evaluation(Killed):
     """Evaluations of one run that are killed, on one cache of features."""
 
     name = "evaluating"
 
-    def __init__(self, scratch: Path):
-        self.scratch, self.folder = scratch, scratch / "evaluated"
-        self.lost: list[str] = []
-
-    def _evaluate(self, folder: Path) -> Command:
+    def start(self, folder: Path) -> Command:
         flags = [f"--model={reference(self.scratch)}", "--data=gin/data/ring.gin", "--metrics=precision_recall,frechet"]
         places = [f"--cache_dir={folder / 'cache'}", f"--out={folder / 'evaluation.jsonl'}"]
         return Command("bms_tf.evaluate", [*flags, "--n=2000", "--n_real=2000", *places], folder / "evaluation.log")
 
-    def fault(self, draw: Random) -> str:
-        undisturbed = self.scratch / "undisturbed"
-        if not undisturbed.exists():
-            reference(self.scratch)
-            begun = time.monotonic()
-            self.lost += finished(self._evaluate(undisturbed))
-            self.seconds = time.monotonic() - begun
-        seconds = draw.uniform(0.0, 1.1 * self.seconds)
-        evaluation = self._evaluate(self.folder)
-        wait_for(seconds, evaluation)
-        evaluation.signal(signal.SIGKILL)
-        late = ", too late" * (evaluation.wait() == 0)
-        return f"SIGKILL after {seconds:.1f} s{late}; {len(_values(self.folder))} lines so far"
+    def left(self) -> str:
+        return f"{len(_values(self.folder))} lines so far"
 
     def losses(self) -> list[str]:
-        self.lost += finished(self._evaluate(self.folder))
-        whole, found = _values(self.scratch / "undisturbed"), _values(self.folder)
+        self.lost += finished(self.start(self.folder))
+        whole, found = _values(self.undisturbed), _values(self.folder)
         if any(line not in whole for line in found):
             self.lost.append("a line that an undisturbed evaluation does not write")
         if found[-len(whole) :] != whole:

@@ -1,48 +1,32 @@
 """SIGKILL at any moment of an export: each version that is there is whole, and the next export is as if nothing was."""
 
 import json
-import signal
-import time
 from pathlib import Path
-from random import Random
 
 import numpy as np
 
-from tests.faults._harness import Command, finished, reference, wait_for
+from tests.faults._harness import Command, finished, reference
+from tests.faults._killed import Killed
 
 
-class Export:
+class Export(Killed):
     """Exports of one run that are killed."""
 
     name = "exporting"
 
-    def __init__(self, scratch: Path):
-        self.scratch, self.folder = scratch, scratch / "savedmodels"
-        self.lost: list[str] = []
-
-    def _export(self, folder: Path) -> Command:
+    def start(self, folder: Path) -> Command:
         flags = [f"--run_dir={reference(self.scratch)}", "--name=ring", f"--export_dir={folder}"]
         return Command("bms_tf.export", flags, self.scratch / "export.log")
 
-    def fault(self, draw: Random) -> str:
-        undisturbed = self.scratch / "undisturbed"
-        if not undisturbed.exists():
-            begun = time.monotonic()
-            self.lost += finished(self._export(undisturbed))
-            self.seconds = time.monotonic() - begun
-        seconds = draw.uniform(0.0, self.seconds)
-        export = self._export(self.folder)
-        wait_for(seconds, export)
-        export.signal(signal.SIGKILL)
-        late = ", too late" * (export.wait() == 0)
-        return f"SIGKILL after {seconds:.1f} s{late}; {len(self._versions())} versions so far"
+    def left(self) -> str:
+        return f"{len(self._versions())} versions so far"
 
     def _versions(self) -> list[Path]:
         return sorted((self.folder / "ring").glob("[0-9]*"))
 
     def losses(self) -> list[str]:
-        self.lost += finished(self._export(self.folder))
-        whole = _content(self.scratch / "undisturbed" / "ring" / "1")
+        self.lost += finished(self.start(self.folder))
+        whole = _content(self.undisturbed / "ring" / "1")
         for version in self._versions():
             found = _content(version)
             differ = {name for name in whole.keys() & found.keys() if not np.array_equal(whole[name], found[name])}
