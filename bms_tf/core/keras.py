@@ -59,10 +59,21 @@ def replace_schedule(optimizer: keras.optimizers.Optimizer, change: Callable[[Sc
         optimizer._learning_rate = change(optimizer._learning_rate)
 
 
-def moments(adam: keras.optimizers.Adam, variable: tf.Variable) -> tuple[tf.Variable, tf.Variable]:
-    """Adam's averages of the gradient, and of its square, for one of the variables that it was built for."""
-    index = adam._index_dict[adam._var_key(variable)]
-    return adam._momentums[index], adam._velocities[index]
+class Adam(keras.optimizers.Adam):
+    """Keras's, that tells a subclass of each update before the weights have their turns."""
+
+    def _internal_apply_gradients(self, grads_and_vars):
+        self.begin()
+        return super()._internal_apply_gradients(grads_and_vars)
+
+    def begin(self):
+        """Is called once for each update, when `learning_rate` is that of the update."""
+        raise TypeError(f"{type(self).__name__} must define begin()")
+
+    def moments(self, variable: tf.Variable) -> tuple[tf.Variable, tf.Variable]:
+        """The averages of the gradient, and of its square, for one of the variables that this was built for."""
+        index = self._index_dict[self._var_key(variable)]
+        return self._momentums[index], self._velocities[index]
 
 
 class Model(keras.Model):

@@ -3,17 +3,28 @@
 import math
 import zlib
 from collections.abc import Sequence
+from functools import partial
 
 import tensorflow as tf
 
 # XLA's own random floats are other numbers than TensorFlow's, for every algorithm. Its integers are the same for this
 # one, so all noise is made from integers.
-ALGORITHM = "philox"
+PHILOX = 1
+
+
+def integers(shape: Sequence[int], seed: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Integers uniform over all that `dtype` has: `tf.random.stateless_uniform(..., alg="philox")` in a third of the
+    operations, whose number binds small networks. `seed`: integers of shape [2]."""
+    draw = partial(tf.raw_ops.StatelessRandomUniformFullIntV2, alg=PHILOX)
+    # TensorFlow's own scrambling of a seed into a key and a counter.
+    scrambler, unscrambled = tf.constant([0x02461E293EC8F720], tf.uint64), tf.cast(seed, tf.uint64)
+    key, high = tf.split(draw(shape=[2], key=scrambler, counter=unscrambled, dtype=tf.uint64), 2)
+    return draw(shape=shape, key=key, counter=tf.concat([tf.zeros_like(high), high], axis=0), dtype=dtype)
 
 
 def uniform(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
     """Noise uniform in [0, 1), a multiple of 2^-24: the same with XLA and without. `seed`: integers of shape [2]."""
-    bits = tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg=ALGORITHM)
+    bits = integers(shape, seed, tf.uint32)
     return tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24
 
 
@@ -39,11 +50,11 @@ class Key:
         self.replica = replica
         self.replicas = replicas
 
-    def fold(self, *integers: int | tf.Tensor) -> "Key":
-        """A key that also depends on `integers`."""
+    def fold(self, *numbers: int | tf.Tensor) -> "Key":
+        """A key that also depends on `numbers`, which are integers: as `tf.random.experimental.stateless_fold_in`."""
         seed = self.seed
-        for integer in integers:
-            seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(integer, tf.int64), alg=ALGORITHM)
+        for number in numbers:
+            seed = tf.stack([integers([], seed, tf.int64), tf.cast(number, tf.int64)])
         return Key(seed, replica=self.replica, replicas=self.replicas)
 
     def normal(self, name: str, shape: Sequence[int], *, draws: Sequence[int] = ()) -> tf.Tensor:

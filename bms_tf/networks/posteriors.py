@@ -85,10 +85,12 @@ class Encoder(keras.Sequential):
 
 
 class GaussianEncoder(Encoder):
-    """The network's output [B, 2 Z] is the mean and the log standard deviation of a diagonal Gaussian."""
+    """The network's output [B, 2 Z] is the mean and the log variance of a diagonal Gaussian (Kingma and Welling 2014,
+    appendix C)."""
 
     def posterior(self, x: tf.Tensor, *, training: bool = True) -> DiagonalGaussian:
-        return DiagonalGaussian(*tf.split(self(x, training=training), 2, axis=-1))
+        mean, log_variance = tf.split(self(x, training=training), 2, axis=-1)
+        return DiagonalGaussian(mean, 0.5 * log_variance)
 
 
 class DeterministicEncoder(Encoder):

@@ -140,9 +140,10 @@ class BMSVAEGAN(System):
     def _autoencoder_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         posterior = self.encoder.posterior(x)
         noise = self._noise(x, key, self.T)
-        loss, real, sample = self.discriminator_loss, None, None
-        if "discriminator" in self.players:
+        loss, real, sample, x_gen = self.discriminator_loss, None, None, None
+        if "discriminator" in self.players or self.code_weight > 0:
             x_gen = self.prior_samples(x, key)
+        if "discriminator" in self.players:
             real, sample = self.judge(x, x_gen) if loss.needs_real else (None, *self.judge(x_gen))
         terms = [(lambda outputs: self.lambda_ * self.visible.log_prob(x, outputs), self.reconstruction)]
         if self.alpha > 0:
@@ -160,7 +161,7 @@ class BMSVAEGAN(System):
         if self.sample_weight > 0:
             losses["sample"] = self.sample_weight * loss.generator(real, sample)
         if self.code_weight > 0:
-            dreamt = self.encoder.posterior(tf.stop_gradient(self.prior_samples(x, key)))
+            dreamt = self.encoder.posterior(tf.stop_gradient(x_gen))
             losses["code"] = -self.code_weight * dreamt.log_prob(self.prior_codes(x, key))
         return {"autoencoder": losses}, {}
 

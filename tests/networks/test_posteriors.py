@@ -32,8 +32,8 @@ NOISE = tf.constant([[[1.0], [-1.0]], [[0.5], [0.0]], [[0.0], [2.0]]])  # three 
 
 
 def test_gaussian_encoder():
-    # The mean is x_1 + x_2: 3 and 7. The log deviation is x_1 log 2: deviations of 2 and 8.
-    encoder = GaussianEncoder(linear([[1, math.log(2)], [1, 0]]), code_size=1, data_shape=(2,))
+    # The mean is x_1 + x_2: 3 and 7. The log variance is x_1 log 4: deviations of 2 and 8.
+    encoder = GaussianEncoder(linear([[1, math.log(4)], [1, 0]]), code_size=1, data_shape=(2,))
     posterior = encoder.posterior(X)
     np.testing.assert_allclose(posterior.sample(NOISE), [[[5], [-1]], [[4], [7]], [[3], [23]]], rtol=1e-6)
     np.testing.assert_allclose(posterior.sample(NOISE[0]), [[5], [-1]], rtol=1e-6)

@@ -43,8 +43,8 @@ def probability(weights, *inputs):
 
 def gaussian(weights, x):
     """Mean and standard deviation of q(z|x)."""
-    mean, log_stddev = np.split(forward(weights, x), 2, axis=-1)
-    return mean, np.exp(log_stddev)
+    mean, log_variance = np.split(forward(weights, x), 2, axis=-1)
+    return mean, np.sqrt(np.exp(log_variance))
 
 
 # A Bernoulli visible distribution with the logit y: its mean in [-1, 1], 2 sigmoid(y) - 1 = tanh(y / 2), and what the
