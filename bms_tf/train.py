@@ -82,9 +82,9 @@ def print_table(columns):
     for name in names:
         cells = []
         for runs in columns.values():
-            values = [scores.get(name, np.nan) for scores in runs]  # data have none in a metric of the model
+            values = [scores[name] for scores in runs if name in scores]  # data have none in a metric of the model
             deviation = f" ± {np.std(values, ddof=1):.3g}" if len(values) > 1 else ""
-            cells.append(f"{np.mean(values):.4g}{deviation}".rjust(22))
+            cells.append((f"{np.mean(values):.4g}{deviation}" if values else "-").rjust(22))
         print(name.ljust(width) + "".join(cells))
 
 

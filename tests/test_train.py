@@ -18,7 +18,7 @@ from absl.testing import flagsaver
 
 from bms_tf.core import command, files
 from bms_tf.core.keras import keras
-from bms_tf.train import main
+from bms_tf.train import main, print_table
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -391,6 +391,16 @@ def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(here, capsys)
     # Where nothing good was kept, the same folder takes other settings.
     assert refused(*tiny("--run_dir=new", adam__learning_rate="1e30")).endswith("the last good checkpoint: none")
     run(*tiny("--run_dir=new"))
+
+
+def test_data_have_no_score_of_a_metric_of_the_model(capsys):
+    # Two runs of 1 and 3 have a mean of 2 and a deviation of sqrt 2.
+    print_table({"samples": [{"a": 1.0, "b": 5.0}, {"a": 3.0, "b": 5.0}], "data": [{"a": 0.5}]})
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["samples", "data"],
+        ["a", "2", "±", "1.41", "0.5"],
+        ["b", "5", "±", "0", "-"],
+    ]
 
 
 @pytest.mark.slow
