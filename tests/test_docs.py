@@ -326,6 +326,18 @@ def test_a_system_has_the_pictures_of_its_runs_that_there_are(tmp_path):
     assert gallery._pictures(system, tmp_path) == ["## Runs", "", shown, ""]
 
 
+def test_the_page_of_results_is_made_of_the_records():
+    results = hook("docs_results")
+    records = ROOT / results.RECORDS / "recipes.jsonl"
+    text = "\n".join(results.section(records))
+    assert "python -m bms_tf.reproduce --study=recipes\n" in text
+    rows = [json.loads(line) for line in records.read_text().splitlines()]
+    for data in ("ring", "grid"):
+        hq = [row["samples"]["hq_percent"] for row in rows if row["data"] == data and row["length"] == 1]
+        assert f"| {np.mean(hq):.1f} ± {np.std(hq, ddof=1):.1f} " in text.split(f"{data.capitalize()}:\n")[1]
+    assert rows[0]["ended"] in text
+
+
 def test_a_notebook_becomes_a_page():
     drawn = {"output_type": "display_data", "data": {"image/png": "aGVsbG8=\n", "text/plain": ["<Figure>"]}}
     printed = {"output_type": "stream", "text": ["1\n", "2\n"]}

@@ -1,0 +1,49 @@
+"""A MkDocs hook: the page of results, made of what studies recorded. No number of it is written by hand."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).parents[1]
+RECORDS = "benchmarks/results/studies"  # NAME.jsonl: the runs.jsonl of gin/studies/NAME.gin; NAME_*.png: its figures
+HEAD = """# Results
+
+Every table on this page is one study. Its gin file was written before its runs: the methods, what each may tune, the seeds and
+the rule that picks. The command above a table makes it again, and `--dry_run` says how long that takes. The benchmarks, with
+their commands and records, are described in `benchmarks/README.md`.
+"""
+
+
+def page(root: Path = ROOT) -> str:
+    """The Markdown of the page."""
+    return "\n".join([HEAD, *(line for path in sorted((root / RECORDS).glob("*.jsonl")) for line in section(path))])
+
+
+def section(records: Path) -> Iterator[str]:
+    """The lines about one study."""
+    from bms_tf.core import startup
+
+    startup.import_tensorflow()  # quietly; a gin file may import what needs it
+    from bms_tf.studies import compute, formats, table
+    from bms_tf.studies.study import job_of, load
+
+    study = load(f"gin/studies/{records.stem}.gin")
+    rows = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
+    notes = formats.notes(study, rows, compute.left(study, {job_of(row): row for row in rows}))
+    yield from (f"## {study.title}", "", "```bash", f"python -m bms_tf.reproduce --study={records.stem}", "```", "")
+    for data in study.data:
+        if lines := [line for line in table.rows(study, rows) if line.data == data]:
+            yield from (formats.as_markdown(data.capitalize(), formats.grid(study, lines)), "")
+    yield from ("\n".join(f"- {note}" for note in notes), "")
+    for picture in sorted(records.parent.glob(f"{records.stem}_*.png")):
+        yield from (f"![{study.title}: {picture.stem.removeprefix(records.stem + '_')}](figures/{picture.name})", "")
+
+
+def on_files(files, config):
+    """Adds the page and its figures."""
+    files.append(File.generated(config, "results.md", content=page()))
+    for picture in (ROOT / RECORDS).glob("*.png"):
+        files.append(File.generated(config, f"figures/{picture.name}", abs_src_path=str(picture)))
+    return files
