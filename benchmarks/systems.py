@@ -2,6 +2,7 @@
 
     python benchmarks/systems.py steps [--only=gan,wgan_gp]    step times beside the passes that the equations need
     python benchmarks/systems.py short [--only=...]            a short run beside the untrained model
+    python benchmarks/systems.py pictures --updates=5000       samples on ring and grid, for the gallery of the documentation
 
 Systems are those of gin/systems/ but for the files that end in _2d, which are another's with other settings. Each has a
 process of its own. `steps` stands on the ring recipe; windows of a system's steps alternate with windows of GAN's.
@@ -10,7 +11,7 @@ process of its own. `steps` stands on the ring recipe; windows of a system's ste
 test split, the energy distance is at most HALF of the untrained model's, a blob in the middle of the ring. So a system
 that learns moves its samples out to the ring and no further. Which modes it has after so few updates is not asked, as
 a GAN that is right may lose some and BEGAN keeps one; the energy distance of the samples themselves is printed beside
-it. OWN is what a system gets beside RATE.
+it. OWN is what a system gets beside RATE. `pictures` has the same settings.
 """
 
 import pathlib
@@ -28,6 +29,7 @@ flags.DEFINE_integer("updates", 2000, "Generator updates of a short run.")
 FLAGS = flags.FLAGS
 
 ROOT = pathlib.Path(__file__).parent.parent
+PICTURES = ROOT / "docs/figures/systems"
 WINDOWS = 5
 ALLOWED = 1.3  # times what the passes say
 HALF = 0.5
@@ -170,7 +172,30 @@ def short(name):
     return f"{name:28} {before:9.3f} {after:8.3f} {after / before:6.3f} {distance:9.3f} {modes:6.0f}{flag}"
 
 
+def pictures(name):
+    """Draws samples on ring and grid, and says how many modes they have."""
+    from bms_tf.core import startup
+
+    startup.import_tensorflow()
+    from bms_tf.pictures import points
+    from pipelines.grid import grid_centers
+    from pipelines.ring import ring_centers
+
+    words = []
+    for data, centers in (("ring", ring_centers()), ("grid", grid_centers())):
+        files = (f"gin/data/{data}.gin", *SHORT_ON[1:])
+        run = build(name, files, f"updates = {FLAGS.updates}", RATE, *OWN.get(name, ()))
+        run.fit(0, run.steps)
+        scores = run.sample_scores()
+        figure = points(run.draw_samples()[:500], centers, f"{name}, {FLAGS.updates:,} updates")
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        figure.savefig(PICTURES / f"{name}_{data}.png", dpi=50)
+        words.append(f"{scores['modes']:6.0f} {scores['hq_percent']:7.1f}")
+    return f"{name:28} {' '.join(words)}"
+
+
 COMMANDS = {
+    "pictures": (pictures, f"{'':28} ring           grid\n{'system':28} {'modes':>6} {'HQ %':>7} {'modes':>6} {'HQ %':>7}"),
     "steps": (steps, f"{'system':28} {'passes':>6} {'over GAN':>9} {'ms':>8} {'over GAN':>9}"),
     "short": (
         short,

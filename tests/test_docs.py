@@ -323,7 +323,7 @@ def test_a_system_has_the_pictures_of_its_runs_that_there_are(tmp_path):
     (tmp_path / gallery.PICTURES).mkdir(parents=True)
     (tmp_path / gallery.PICTURES / "wgan_gp_grid.png").touch()
     shown = "![Samples of wgan_gp on the grid](../figures/systems/wgan_gp_grid.png)"
-    assert gallery._pictures(system, tmp_path) == ["## Runs", "", shown, ""]
+    assert gallery._pictures(system, tmp_path) == ["## Runs", "", gallery.SHORT_RUNS, "", shown, ""]
 
 
 def test_the_page_of_results_is_made_of_the_records():

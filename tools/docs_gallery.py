@@ -14,6 +14,10 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).parents[1]
 STEPS = "benchmarks/results/systems_steps.txt"
 PICTURES = "docs/figures/systems"  # NAME_ring.png and NAME_grid.png, for the name of a gin file
+SHORT_RUNS = (
+    "One short run each, by `python benchmarks/systems.py pictures`, at one rate for all systems: what the samples look like "
+    "on the way. The [results](../results.md) compare tuned runs."
+)
 # Formulas in docstrings are plain text; here they get their letters. Names in backquotes stay as they are.
 LETTERS = {
     "alpha": "α",
@@ -187,7 +191,7 @@ def _pictures(system: System, root: Path) -> list[str]:
         for data in ("ring", "grid")
         if (path := root / PICTURES / f"{name}_{data}.png").exists()
     ]
-    return ["## Runs", "", *found, ""] if found else []
+    return ["## Runs", "", SHORT_RUNS, "", *found, ""] if found else []
 
 
 def _stem(file: str) -> str:
