@@ -2,7 +2,7 @@
 
     python benchmarks/systems.py steps [--only=gan,wgan_gp]    step times beside the passes that the equations need
     python benchmarks/systems.py short [--only=...]            a short run beside the untrained model
-    python benchmarks/systems.py pictures --updates=5000       samples on ring and grid, for the gallery of the documentation
+    python benchmarks/systems.py pictures --updates=5000       samples on ring and grid, for the gallery of systems
 
 Systems are those of gin/systems/ but for the files that end in _2d, which are another's with other settings. Each has a
 process of its own. `steps` stands on the ring recipe; windows of a system's steps alternate with windows of GAN's.
@@ -195,7 +195,10 @@ def pictures(name):
 
 
 COMMANDS = {
-    "pictures": (pictures, f"{'':28} ring           grid\n{'system':28} {'modes':>6} {'HQ %':>7} {'modes':>6} {'HQ %':>7}"),
+    "pictures": (
+        pictures,
+        f"{'':28} ring           grid\n{'system':28} {'modes':>6} {'HQ %':>7} {'modes':>6} {'HQ %':>7}",
+    ),
     "steps": (steps, f"{'system':28} {'passes':>6} {'over GAN':>9} {'ms':>8} {'over GAN':>9}"),
     "short": (
         short,

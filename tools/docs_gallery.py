@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 STEPS = "benchmarks/results/systems_steps.txt"
 PICTURES = "docs/figures/systems"  # NAME_ring.png and NAME_grid.png, for the name of a gin file
 SHORT_RUNS = (
-    "One short run each, by `python benchmarks/systems.py pictures`, at one rate for all systems: what the samples look like "
-    "on the way. The [results](../results.md) compare tuned runs."
+    "One short run each, by `python benchmarks/systems.py pictures`, at one rate for all systems: what the samples "
+    "look like on the way. The [results](../results.md) compare tuned runs."
 )
 # Formulas in docstrings are plain text; here they get their letters. Names in backquotes stay as they are.
 LETTERS = {

@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[1]
 RECORDS = "benchmarks/results/studies"  # NAME.jsonl: the runs.jsonl of gin/studies/NAME.gin; NAME_*.png: its figures
 HEAD = """# Results
 
-Every table on this page is one study. Its gin file was written before its runs: the methods, what each may tune, the seeds and
-the rule that picks. The command above a table makes it again, and `--dry_run` says how long that takes. The benchmarks, with
-their commands and records, are described in `benchmarks/README.md`.
+Every table on this page is one study. Its gin file was written before its runs: the methods, what each may tune, the
+seeds and the rule that picks. The command above a table makes it again, and `--dry_run` says how long that takes. The
+benchmarks, with their commands and records, are described in `benchmarks/README.md`.
 """
 
 
