@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bms_tf.core.random import Key, normal, normal_rows, uniform
+from bms_tf.core.random import Key, integers, normal, normal_rows, uniform
 
 SEED = tf.constant([3, 141], tf.int64)
 
@@ -16,6 +16,18 @@ def test_xla_gives_the_same_numbers(distribution, tolerance, shape):
     compiled = tf.function(lambda: distribution(shape, SEED), jit_compile=True)()
     np.testing.assert_allclose(compiled, distribution(shape, SEED), rtol=tolerance, atol=tolerance)
     assert compiled.shape == shape
+
+
+@pytest.mark.parametrize("seed", [(0, 0), (3, 141), (-7, 2**40 + 3), (2**62 + 5, -(2**50))])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_integers_and_folding_are_those_of_tensorflow(seed, compiled):
+    seed = tf.constant(seed, tf.int64)
+    for dtype in (tf.uint32, tf.int64):
+        drawn = tf.function(lambda s, dtype=dtype: integers([5, 3], s, dtype), jit_compile=compiled)(seed)
+        expected = tf.random.stateless_uniform([5, 3], seed, minval=None, maxval=None, dtype=dtype, alg="philox")
+        np.testing.assert_array_equal(drawn, expected)
+    folded = tf.function(lambda s: Key(s).fold(77).seed, jit_compile=compiled)(seed)
+    np.testing.assert_array_equal(folded, tf.random.experimental.stateless_fold_in(seed, tf.constant(77, tf.int64)))
 
 
 def test_uniform():
