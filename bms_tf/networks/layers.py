@@ -97,7 +97,7 @@ def addons_spectral_normalization(layer: keras.layers.Layer, power_iterations: i
     Its gradient does not see sigma. Raises ValueError where tensorflow-addons is not installed.
     """
     try:
-        import tensorflow_addons as tfa
+        import tensorflow_addons as tfa  # pyright: ignore[reportMissingImports], Python 3.11 alone has it
     except ImportError:
         raise ValueError(
             "tensorflow-addons is not installed (it needs Python 3.11); use spectral_normalization"
