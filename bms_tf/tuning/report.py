@@ -19,7 +19,7 @@ Row = dict  # a line of a JSON lines file
 
 def attach(setting: Setting):
     """From now on a line is printed when a trial begins and when it ends, and `trials.jsonl` is kept up to date."""
-    oracle = setting.search.oracle
+    oracle, score = setting.search.oracle, figures.score_name(setting.search.directions)
 
     def name(trial: Trial) -> str:
         number = oracle.start_order.index(trial.trial_id) + 1
@@ -30,9 +30,9 @@ def attach(setting: Setting):
         rows = trial_rows(setting)
         write_lines(setting, "trials.jsonl", rows)
         row = next(row for row in rows if row["trial"] == trial.trial_id)
-        scores = ", ".join(f"{score} {row['scores'].get(score, math.nan):.4g}" for score in setting.search.directions)
+        scores = ", ".join(f"{each} {row['scores'].get(each, math.nan):.4g}" for each in setting.search.directions)
         what = f"failed: {row['error']}" if row["score"] is None else scores
-        best = next((f"; best {r['score']:.4g} (trial {r['trial']})" for r in ranked(setting, rows)), "")
+        best = next((f"; best {score} {r['score']:.4g} (trial {r['trial']})" for r in ranked(setting, rows)), "")
         print(f"{name(trial)}: {what}{best}; {time_left(setting)}", flush=True)
 
     oracle.started = lambda trial: print(f"{name(trial)}: running", flush=True)
@@ -79,19 +79,19 @@ def finish(setting: Setting, jobs: Sequence[fresh.Job]):
 
 def write_winner(setting: Setting, best: Sequence[Row], runs: Sequence[Row]):
     """`best.gin`: of the finalists the one with the best mean over the fresh seeds, or the first of `best`."""
-    search, means = setting.search, {}
+    search, means, score = setting.search, {}, figures.score_name(setting.search.directions)
     for trial_id in dict.fromkeys(run["trial"] for run in runs):
         scores = [run["score"] for run in runs if run["trial"] == trial_id]
         if None not in scores:
             means[trial_id] = np.mean(scores)
             deviation = f" ± {np.std(scores, ddof=1):.2g}" if len(scores) > 1 else ""
-            print(f"trial {trial_id} on fresh seeds: {means[trial_id]:.4g}{deviation}")
+            print(f"trial {trial_id} on fresh seeds: {score} {means[trial_id]:.4g}{deviation}")
     if means:
         winner = better(setting)(means, key=means.get)
-        why = f"mean score {means[winner]:.6g} over the seeds {', '.join(map(str, search.fresh_seeds))}"
+        why = f"mean {score} {means[winner]:.6g} over the seeds {', '.join(map(str, search.fresh_seeds))}"
     else:
         winner = best[0]["trial"]
-        why = f"score {best[0]['score']:.6g} on the seed of tuning, {search.seed}"
+        why = f"{score} {best[0]['score']:.6g} on the seed of tuning, {search.seed}"
     trial = search.oracle.trials[winner]
     path = os.path.join(setting.folder, "best.gin")
     command = f"python -m bms_tf.train --gin_file={path} --run_dir={os.path.join(setting.folder, 'best')}"
