@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 SMALL = (
     "mlp.hidden = (16,)",
     "generator/mlp.hidden = (16,)",
+    "encoder/mlp.hidden = (16,)",
     "code_size = 4",
     "BMSVAEGAN.T = 2",
     "train.batch_size = 16",

@@ -26,6 +26,7 @@ TINY = [
     "import bms_tf.tuning.search",
     "mlp.hidden = (8,)",
     "generator/mlp.hidden = (8,)",
+    "encoder/mlp.hidden = (8,)",
     "train.generator_updates = 200",
     "linear_decay.horizon = 200",
     "train.log_every = 100",

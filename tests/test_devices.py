@@ -22,6 +22,7 @@ PARAMS = {
     "code_size": "4",
     "mlp.hidden": "(8,)",
     "generator/mlp.hidden": "(8,)",
+    "encoder/mlp.hidden": "(8,)",
     "adam.learning_rate": "1e-4",
     "train.batch_size": "8",
     "train.evaluate_every": "1000000",

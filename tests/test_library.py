@@ -15,6 +15,7 @@ PARAMS = [
     "code_size = 3",
     "mlp.hidden = (8,)",
     "generator/mlp.hidden = (8,)",
+    "encoder/mlp.hidden = (8,)",
     "train.batch_size = 16",
     "train.generator_updates = 20",
     "train.log_every = 10",

@@ -20,6 +20,7 @@ SHORT = [
     "--gin_param=train.samples = 100",
     "--gin_param=mlp.hidden = (8,)",
     "--gin_param=generator/mlp.hidden = (8,)",
+    "--gin_param=encoder/mlp.hidden = (8,)",
     "--gin_param=BMSVAEGAN.T = 2",
 ]
 ADDED = {

@@ -120,6 +120,7 @@ def test_data_that_is_not_there_is_told_with_the_cost(here):
     )
     text = text.replace("'mixture_scores.std': 1.0", "'image_folder.folder': '/nowhere', 'data_shape': (8, 8, 3)")
     text = text.replace("'mlp.hidden': (4,),", "").replace("'generator/mlp.hidden': (4,),", "")
+    text = text.replace("'encoder/mlp.hidden': (4,),", "")
     Path("tiny.gin").write_text(text)
     line = refused("--study=tiny.gin", "--study_dir=study")
     assert line.startswith("tiny cannot start: ") and "/nowhere" in line

@@ -23,6 +23,7 @@ PARAMS = (
     "code_size = 4",
     "mlp.hidden = (8,)",
     "generator/mlp.hidden = (8,)",
+    "encoder/mlp.hidden = (8,)",
     f"linear_decay.horizon = {STEPS + 100}",
     f"train.generator_updates = {STEPS}",
     "train.batch_size = 16",

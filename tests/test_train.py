@@ -26,6 +26,7 @@ TINY = {
     "code_size": "4",
     "mlp.hidden": "(8,)",
     "generator/mlp.hidden": "(8,)",
+    "encoder/mlp.hidden": "(8,)",
     "train.batch_size": "8",
     "train.generator_updates": "40",
     "train.log_every": "10",

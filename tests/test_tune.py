@@ -33,6 +33,7 @@ BMSVAEGAN.T = 1
 code_size = 2
 mlp.hidden = (4,)
 generator/mlp.hidden = (4,)
+encoder/mlp.hidden = (4,)
 train.batch_size = 8
 train.generator_updates = 20
 train.log_every = 10

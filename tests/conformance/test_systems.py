@@ -25,6 +25,7 @@ TINY = (
     "code_size = 4",
     "mlp.hidden = (8,)",
     "generator/mlp.hidden = (8,)",
+    "encoder/mlp.hidden = (8,)",
     "train.batch_size = 8",
     "train.optimizer = @conformance.descent",
     f"train.log_every = {STEPS}",

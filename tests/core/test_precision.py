@@ -26,7 +26,11 @@ def test_layers_made_inside_compute_in_bfloat16_with_float32_weights():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_setting_of_a_recipe(precision):
     config.load(
-        ["gin/ring.gin"], [f'train.precision = "{precision}"', "mlp.hidden = (8,)", "generator/mlp.hidden = (8,)"]
+        ["gin/ring.gin"],
+        [
+            f'train.precision = "{precision}"',
+            *(f"{scope}mlp.hidden = (8,)" for scope in ("", "generator/", "encoder/")),
+        ],
     )
     system = training.Run().system
     for name, network in system.networks.items():

@@ -27,7 +27,13 @@ SHORT = (
     "train.steps_per_execution = 1",
     "train.samples = 20",
 )
-SMALL = ("code_size = 4", "mlp.hidden = (8,)", "generator/mlp.hidden = (8,)", "train.batch_size = 8")
+SMALL = (
+    "code_size = 4",
+    "mlp.hidden = (8,)",
+    "generator/mlp.hidden = (8,)",
+    "encoder/mlp.hidden = (8,)",
+    "train.batch_size = 8",
+)
 RECIPES = [
     *[["gin/ring.gin", "gin/systems/gan.gin"]] * 6,
     ["gin/ring.gin", "gin/systems/vae.gin"],

@@ -169,7 +169,7 @@ def test_an_edit_of_a_recipe_changes_no_run_and_is_told(here, capsys):
 def test_a_kept_study_has_its_columns_and_parameters_in_the_order_in_which_they_were_written(here):
     study = enter().study
     assert list(study.columns) == ["modes", "energy_distance"]
-    assert list(study.params)[:3] == ["code_size", "mlp.hidden", "generator/mlp.hidden"]
+    assert list(study.params)[:4] == ["code_size", "mlp.hidden", "generator/mlp.hidden", "encoder/mlp.hidden"]
 
 
 def test_methods_of_one_table_are_scored_alike(here):

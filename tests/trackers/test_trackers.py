@@ -17,6 +17,7 @@ PARAMS = [
     "code_size = 3",
     "mlp.hidden = (8,)",
     "generator/mlp.hidden = (8,)",
+    "encoder/mlp.hidden = (8,)",
     "train.batch_size = 16",
     "train.log_every = 10",
     "train.evaluate_every = 20",
