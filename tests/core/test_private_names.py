@@ -16,12 +16,12 @@ from keras_tuner.engine.base_tuner import BaseTuner
 
 from bms_tf.core import config, optimizers
 from bms_tf.core.keras import (
+    Adam,
     Model,
     TensorLogs,
     every_layer,
     is_cast,
     keras,
-    moments,
     rename,
     replace_schedule,
     set_policy,
@@ -38,6 +38,7 @@ HOMES = {
         "_auto_track_sub_layers",
         "_flatten_layers",
         "_index_dict",
+        "_internal_apply_gradients",
         "_learning_rate",
         "_maybe_load_initial_counters_from_ckpt",
         "_momentums",
@@ -214,12 +215,22 @@ def test_a_schedule_is_replaced_and_a_rate_is_not():
     assert float(variable) == pytest.approx(0.8, abs=1e-5)
 
 
-def test_adams_moments():
-    optimizer, variables = keras.optimizers.Adam(0.1, beta_1=0.5, beta_2=0.75), [tf.Variable(1.0), tf.Variable(2.0)]
+def test_adam_is_told_of_an_update_and_has_its_moments():
+    class Watched(Adam):
+        def begin(self):
+            seen.append((int(self.iterations), float(self.learning_rate)))
+
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.4, 10, end_learning_rate=0.0)
+    seen, optimizer = [], Watched(schedule, beta_1=0.5, beta_2=0.75)
+    variables = [tf.Variable(1.0), tf.Variable(2.0)]
     optimizer.build(variables)
-    optimizer.apply_gradients(zip([tf.constant(2.0), tf.constant(4.0)], variables))
-    # (1 - beta_1) g and (1 - beta_2) g^2.
-    assert [[float(m) for m in moments(optimizer, v)] for v in variables] == [[1.0, 1.0], [2.0, 4.0]]
+    for gradients in ((2.0, 4.0), (0.0, 0.0)):
+        optimizer.apply_gradients(zip(map(tf.constant, gradients), variables))
+        moments = [[float(m) for m in optimizer.moments(v)] for v in variables]
+        # (1 - beta_1) g and (1 - beta_2) g^2; then these times beta_1 and beta_2.
+        assert moments == ([[1.0, 1.0], [2.0, 4.0]] if gradients[0] else [[0.5, 0.75], [1.0, 3.0]])
+    # Once for both weights, with the rate of this very update: .4, and a tenth of the way to 0.
+    assert seen == [(0, pytest.approx(0.4)), (1, pytest.approx(0.36))]
 
 
 def test_where_a_training_begins_and_what_a_callback_is_given():
