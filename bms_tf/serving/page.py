@@ -199,11 +199,12 @@ def _about(model: Model):
             "exported by": metadata.get("bms_tf") and f"bms_tf {metadata['bms_tf']}",
         }
         ui.label(", ".join(f"{name} {value}" for name, value in facts.items() if value is not None))
-        if scores.get("samples"):
-            columns = [{"name": name, "label": name, "field": name, "align": "left"} for name in ("score", *scores)]
+        of = {column: scores[column] for column in ("samples", "data") if column in scores}  # beside their step
+        if "samples" in of:
+            columns = [{"name": name, "label": name, "field": name, "align": "left"} for name in ("score", *of)]
             rows = [
-                {"score": name, **{column: _number(values.get(name)) for column, values in scores.items()}}
-                for name in scores["samples"]
+                {"score": name, **{column: _number(values.get(name)) for column, values in of.items()}}
+                for name in of["samples"]
             ]
             ui.table(columns=columns, rows=rows, row_key="score").props("dense flat wrap-cells").classes("w-full")
         if model.card:
