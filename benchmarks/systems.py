@@ -182,13 +182,13 @@ def pictures(name):
     from pipelines.ring import ring_centers
 
     words = []
+    PICTURES.mkdir(parents=True, exist_ok=True)
     for data, centers in (("ring", ring_centers()), ("grid", grid_centers())):
         files = (f"gin/data/{data}.gin", *SHORT_ON[1:])
         run = build(name, files, f"updates = {FLAGS.updates}", RATE, *OWN.get(name, ()))
         run.fit(0, run.steps)
         scores = run.sample_scores()
         figure = points(run.draw_samples()[:500], centers, f"{name}, {FLAGS.updates:,} updates")
-        PICTURES.mkdir(parents=True, exist_ok=True)
         figure.savefig(PICTURES / f"{name}_{data}.png", dpi=50)
         words.append(f"{scores['modes']:6.0f} {scores['hq_percent']:7.1f}")
     return f"{name:28} {' '.join(words)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
-RECORDS = "benchmarks/results/studies"  # NAME.jsonl: the runs.jsonl of gin/studies/NAME.gin; NAME_*.png: its figures
+RECORDS = "benchmarks/results/studies"  # NAME.jsonl: the runs.jsonl of gin/studies/NAME.gin
 HEAD = """# Results
 
 Every table on this page is one study. Its gin file was written before its runs: the methods, what each may tune, the
@@ -16,9 +16,9 @@ benchmarks, with their commands and records, are described in `benchmarks/README
 """
 
 
-def page(root: Path = ROOT) -> str:
+def page() -> str:
     """The Markdown of the page."""
-    return "\n".join([HEAD, *(line for path in sorted((root / RECORDS).glob("*.jsonl")) for line in section(path))])
+    return "\n".join([HEAD, *(line for path in sorted((ROOT / RECORDS).glob("*.jsonl")) for line in section(path))])
 
 
 def section(records: Path) -> Iterator[str]:
@@ -33,17 +33,14 @@ def section(records: Path) -> Iterator[str]:
     rows = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
     notes = formats.notes(study, rows, compute.left(study, {job_of(row): row for row in rows}))
     yield from (f"## {study.title}", "", "```bash", f"python -m bms_tf.reproduce --study={records.stem}", "```", "")
+    lines = table.rows(study, rows)
     for data in study.data:
-        if lines := [line for line in table.rows(study, rows) if line.data == data]:
-            yield from (formats.as_markdown(data.capitalize(), formats.grid(study, lines)), "")
+        if own := [line for line in lines if line.data == data]:
+            yield from (formats.as_markdown(data.capitalize(), formats.grid(study, own)), "")
     yield from ("\n".join(f"- {note}" for note in notes), "")
-    for picture in sorted(records.parent.glob(f"{records.stem}_*.png")):
-        yield from (f"![{study.title}: {picture.stem.removeprefix(records.stem + '_')}](figures/{picture.name})", "")
 
 
 def on_files(files, config):
-    """Adds the page and its figures."""
+    """Adds the page."""
     files.append(File.generated(config, "results.md", content=page()))
-    for picture in (ROOT / RECORDS).glob("*.png"):
-        files.append(File.generated(config, f"figures/{picture.name}", abs_src_path=str(picture)))
     return files

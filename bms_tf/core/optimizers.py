@@ -14,7 +14,8 @@ class FusedAdam(Adam):
 
     def begin(self):
         step = tf.cast(self.iterations + 1, tf.float32)
-        self._powers = {"beta1_power": tf.pow(self.beta_1, step), "beta2_power": tf.pow(self.beta_2, step)}
+        # Not as a dictionary, which Keras would keep in every checkpoint.
+        self._beta_1_power, self._beta_2_power = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
         self._rate = tf.convert_to_tensor(self.learning_rate)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable):
@@ -23,12 +24,13 @@ class FusedAdam(Adam):
             var=variable.handle,
             m=m.handle,
             v=v.handle,
+            beta1_power=self._beta_1_power,
+            beta2_power=self._beta_2_power,
             lr=self._rate,
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
             grad=gradient,
-            **self._powers,
         )
 
 
