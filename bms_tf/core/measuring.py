@@ -27,7 +27,12 @@ class Measured:
         return self.recipe.batch_size
 
     def dataset(self, split: str, start_step: int, input_context=None) -> tf.data.Dataset:
-        return self.recipe.data(split, start_step, self.examples_per_step, self.recipe.seed, input_context)
+        """The data of the recipe, which tf.data does not tune: AUTOTUNE is a thread for each core, up to 16."""
+        options = tf.data.Options()
+        # An iterator that ends waits for its tuner, which may sleep through the one wake-up call, for up to a minute.
+        options.autotune.enabled = False
+        data = self.recipe.data(split, start_step, self.examples_per_step, self.recipe.seed, input_context)
+        return data.with_options(options)
 
     def check_data(self):
         """Raises ValueError where system and data do not fit, or there is no such split."""
