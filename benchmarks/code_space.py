@@ -1,4 +1,4 @@
-"""Does best-of-many let q(z) match the prior? Short runs on the 2-D data, and what their code spaces look like.
+"""Does best-of-many let q(z) match the prior? Runs on the 2-D data and the digits, and what their code spaces look like.
 
     python benchmarks/code_space.py --data=ring
 
@@ -28,22 +28,25 @@ from matplotlib.figure import Figure
 from bms_tf.core import command
 
 EXAMPLE = "python benchmarks/code_space.py --data=ring --updates=8000"
-DATA = flags.DEFINE_enum("data", "ring", ["ring", "grid"], "The data set, and the recipe.")
-UPDATES = flags.DEFINE_integer("updates", 8000, "Generator updates of each run.", lower_bound=1)
+DATA = flags.DEFINE_enum("data", "ring", ["ring", "grid", "digits"], "The data set, and the recipe.")
+UPDATES = flags.DEFINE_integer("updates", None, "Generator updates of each run; left out, those of the recipe.", 1)
 SEED = flags.DEFINE_integer("seed", 0, "Of all runs.", lower_bound=0)
 NOISE = flags.DEFINE_float("noise", 1.0, "Standard deviation of the noise on codes, for all methods alike.")
 PAPER = flags.DEFINE_bool("paper", False, "BMS-VAE-GAN with hinge loss and spectral normalization.")
 KEEP = flags.DEFINE_string("keep", "runs/code_space", "Where the runs are; what is there is not trained again.")
 
 ROOT = pathlib.Path(__file__).parent.parent
+LENGTH = {"ring": "updates", "grid": "updates", "digits": "train.generator_updates"}
+FED_WITH_NOISE = "WAE, fed with noise"  # of 2-D data alone
 METHODS = {  # a method's gin files behind the recipe, and settings
-    "WAE, fed with noise": (["gin/systems/wae_gan_2d.gin"], {}),
+    FED_WITH_NOISE: (["gin/systems/wae_gan_2d.gin"], {}),
     "WAE, deterministic": (["gin/systems/wae_gan.gin"], {}),
     "alpha-GAN": (["gin/systems/joint_alpha_gan.gin"], {}),
     **{f"BMS-VAE-GAN, T = {T}": ([], {"BMSVAEGAN.T": T}) for T in (1, 10, 30)},
 }
 SHOWN = {
     "hq_percent": "HQ %",
+    "frechet_classifier_distance": "Frechet distance",
     "marginal_kl": "KL[q(z), p(z)]",
     "mutual_information": "I",
     "average_kl": "mean KL",
@@ -58,17 +61,24 @@ SHOWN = {
 }
 
 
+def methods():
+    """The methods that are for the data."""
+    return [method for method in METHODS if DATA.value != "digits" or method != FED_WITH_NOISE]
+
+
 def folder(method):
     """The run folder of a method."""
     name = "".join(c if c.isalnum() else "_" for c in method.lower())
-    return pathlib.Path(KEEP.value) / f"{DATA.value}_{name}_{'paper_' * PAPER.value}{UPDATES.value}_{SEED.value}"
+    length = UPDATES.value or "full"
+    return pathlib.Path(KEEP.value) / f"{DATA.value}_{name}_{'paper_' * PAPER.value}{length}_{SEED.value}"
 
 
 def settings(method):
     """The gin files and parameters of a method."""
     files, params = METHODS[method]
     game = ["gin/systems/bms_vae_gan.gin"] if PAPER.value and method.startswith("BMS") else []
-    params = {"updates": UPDATES.value, "train.evaluate_every": UPDATES.value, **params}
+    if UPDATES.value:
+        params = {LENGTH[DATA.value]: UPDATES.value, **params}
     return [f"gin/{DATA.value}.gin", *game, *files], [f"{name} = {value}" for name, value in params.items()]
 
 
@@ -88,10 +98,12 @@ def measure(method):
     from bms_tf.metrics.density_ratio import density_ratio_kl
     from bms_tf.metrics.low_posterior import low_posterior
     from bms_tf.metrics.marginal_kl import code_moments, marginal_kl
-    from pipelines import grid, ring
+    from pipelines import digits, grid, ring
 
-    split = {"ring": ring.ring, "grid": grid.grid}[DATA.value]("test", 0, 1000, SEED.value)
-    data = np.concatenate(list(split.as_numpy_iterator()))
+    make, split = {"ring": (ring.ring, "test"), "grid": (grid.grid, "test"), "digits": (digits.digits, "train_once")}[
+        DATA.value
+    ]
+    data = np.concatenate(list(make(split, 0, 1000, SEED.value).as_numpy_iterator()))
     model = models.load(str(folder(method))).model
     answers = {}
     if model.posterior is not None:
@@ -107,11 +119,11 @@ def measure(method):
     return {name: value for name, value in answers.items() if not isinstance(value, Figure)}
 
 
-def figure(methods):
+def figure(shown):
     """Codes over samples, a column for each method."""
-    result = Figure(figsize=(4 * len(methods), 8.4), layout="constrained")
-    axes = result.subplots(2, len(methods), squeeze=False)
-    for column, method in enumerate(methods):
+    result = Figure(figsize=(4 * len(shown), 8.4), layout="constrained")
+    axes = result.subplots(2, len(shown), squeeze=False)
+    for column, method in enumerate(shown):
         axes[0, column].set_title(method)
         for row, name in enumerate(("low_posterior_codes", "low_posterior_samples")):
             axes[row, column].imshow(matplotlib.image.imread(folder(method) / f"{name}.png"))
@@ -125,7 +137,7 @@ def main(_):
         raise ValueError(f"--noise is {NOISE.value}; it must be positive, or the codes of WAE have no density")
     common = {"data": DATA.value, "updates": UPDATES.value, "seed": SEED.value, "noise": NOISE.value}
     common |= {"game": "paper" if PAPER.value else "recipe"}
-    for method in METHODS:
+    for method in methods():
         job = {**common, "method": method}
         if any(all(row.get(name) == value for name, value in job.items()) for row in recorded.read("code_space")):
             continue
