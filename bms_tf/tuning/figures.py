@@ -3,6 +3,7 @@
 `directions`: objective -> "min" or "max"; `rows`: the completed trials, as `trials.jsonl` has them.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axis import Axis
@@ -56,8 +57,17 @@ def pareto(directions: Mapping[str, str], rows: Sequence[Row], front: Sequence[R
         (axes.plot, front, {"marker": "o", "color": "C1", "label": "Pareto front"}),
     ):
         kind([row["scores"][x] for row in shown], [row["scores"][y] for row in shown], **options)
-    for row in front:
-        axes.annotate(row["trial"], (row["scores"][x], row["scores"][y]), textcoords="offset points", xytext=(4, 4))
+    up = 4 if directions[x] == directions[y] else -4  # a front of one max and one min rises; names stand across it
+    for row, (right, above) in zip(front, itertools.cycle([(4, up), (-4, -up)])):
+        axes.annotate(
+            row["trial"],
+            (row["scores"][x], row["scores"][y]),
+            textcoords="offset points",
+            xytext=(right, above),
+            ha="left" if right > 0 else "right",
+            va="bottom" if above > 0 else "top",
+        )
+    axes.margins(0.12)
     axes.set(xlabel=f"{x} ({directions[x]})", ylabel=f"{y} ({directions[y]})")
     count(axes.xaxis, [row["scores"][x] for row in rows])
     count(axes.yaxis, [row["scores"][y] for row in rows])
