@@ -154,3 +154,9 @@ def test_progress_bars_stay_out_of_what_is_no_terminal():
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_has_its_line(target):
     assert re.search(rf"^{target}:.*\n\t", MAKEFILE, re.MULTILINE)
+
+
+def test_every_mutation_is_of_the_code_as_it_is():
+    for mutation in runpy.run_path(str(ROOT / "tools/mutate.py"))["MUTATIONS"]:
+        assert mutation.old in (ROOT / mutation.file).read_text(), mutation
+        assert (ROOT / "tests" / mutation.tests.split(" -k ")[0]).is_file(), mutation

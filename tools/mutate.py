@@ -51,8 +51,8 @@ MUTATIONS = [
     ),
     Mutation(
         "bms_tf/systems/bms_vae_gan.py",
-        "tf.stop_gradient(self.prior_samples(x, key))",
-        "self.prior_samples(x, key)",
+        "tf.stop_gradient(x_gen)",
+        "x_gen",
         "systems/test_bms_vae_gan.py -k sleep",
     ),
     Mutation(
@@ -138,7 +138,10 @@ MUTATIONS = [
 
 
 def survives(mutation: Mutation, copy: pathlib.Path) -> bool:
-    """Whether the tests pass on a tree with the mutation. Raises ValueError where its text is not in the file."""
+    """Whether the tests pass on a tree with the mutation.
+
+    Raises ValueError where its text is not in the file, or its tests do not run.
+    """
     path = copy / mutation.file
     text = path.read_text(encoding="utf-8")
     if mutation.old not in text:
@@ -148,7 +151,10 @@ def survives(mutation: Mutation, copy: pathlib.Path) -> bool:
         tests, *rest = mutation.tests.split(" -k ")
         chosen = [f"tests/{tests}", *(["-k", rest[0].strip("'")] if rest else [])]
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *chosen]
-        return subprocess.run(command, cwd=copy, capture_output=True).returncode == 0
+        ended = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        if ended.returncode not in (0, 1):  # no such test, or no test at all
+            raise ValueError(f"tests of {mutation.file} did not run: {ended.stdout[-500:]}{ended.stderr[-500:]}")
+        return ended.returncode == 0
     finally:
         path.write_text(text, encoding="utf-8")
 
