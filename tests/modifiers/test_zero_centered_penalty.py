@@ -32,12 +32,12 @@ class Game(System):
         return [Phase("discriminator", self._discriminator), Phase("generator", self._generator)]
 
     def _discriminator(self, x, key):
-        fakes = (x + 1, 2 * x)[: self.kinds]
-        if self.with_features:
-            (real, _), *logits = (self.discriminate_with_features(data, training=True) for data in (x, *fakes))
-            logits = [fake for fake, _ in logits]
+        made_of = (lambda x: x + 1, lambda x: 2 * x)[: self.kinds]
+        if self.with_features:  # one by one: x is judged before there are fakes of it
+            real, _ = self.discriminate_with_features(x, training=True)
+            logits = [self.discriminate_with_features(make(x), training=True)[0] for make in made_of]
         else:
-            real, *logits = self.judge(x, *fakes)
+            real, *logits = self.judge(x, *(make(x) for make in made_of))
         return {"discriminator": {"loss": sum(logits) - real}}, {"a": 1}
 
     def _generator(self, x, key):
