@@ -98,6 +98,8 @@ class Study:
         for method in self.methods:
             self._check_names(method)
         for data in self.data:
+            if not self.methods_on(data):
+                raise ValueError(f"study.data has {data!r}, on which no method runs")
             self._check_spaces(data)
 
     def _check_names(self, method: Method):

@@ -103,6 +103,10 @@ def method(name="b", **more):
         ({"methods": [method(on={"gird": {}})]}, "something on 'gird'; there are ring"),
         ({"evaluations": {"gird": ()}}, "the study has something on 'gird'; there are ring"),
         ({"methods": [method(data=("gird",))]}, "something on 'gird'; there are ring"),
+        (
+            {"data": {"ring": ("gin/ring.gin",), "grid": ("gin/grid.gin",)}, "methods": [method(data=("grid",))]},
+            "study.data has 'ring', on which no method runs",
+        ),
         ({"methods": [method(published={"ring": {"mode": 8}})]}, "a published 'mode'; did you mean 'modes'?"),
         ({"methods": [method(paper={"rate": 0.5})]}, "0.001, 0.01, lacks its paper's own 0.5"),
         ({"methods": [method(paper={"lambda_": 1})]}, "lambda_, of its paper, is not swept on ring"),
