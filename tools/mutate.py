@@ -86,8 +86,8 @@ MUTATIONS = [
     Mutation("bms_tf/core/optimizers.py", "global_clipnorm=clipnorm", "clipnorm=clipnorm", "core/test_optimizers.py"),
     Mutation(
         "bms_tf/core/optimizers.py",
-        "decay_steps=horizon, end",
-        "decay_steps=2 * horizon, end",
+        "(learning_rate, horizon, end",
+        "(learning_rate, 2 * horizon, end",
         "core/test_optimizers.py",
     ),
     Mutation(

@@ -66,10 +66,15 @@ def _check_horizon(horizon: int):
 
 
 @gin.configurable
-def linear_decay(learning_rate: float, *, horizon: int = gin.REQUIRED) -> Schedule:
-    """From `learning_rate` to 0 on a line over `horizon` generator updates."""
+def linear_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: float = 0.0) -> Schedule:
+    """From `learning_rate` to `end` times it on a line over `horizon` generator updates.
+
+    Raises ValueError for a horizon under 1, and an end that is negative or not finite.
+    """
     _check_horizon(horizon)
-    return keras.optimizers.schedules.PolynomialDecay(learning_rate, decay_steps=horizon, end_learning_rate=0.0)
+    if not 0 <= end < math.inf:
+        raise ValueError(f"linear_decay.end is {end}; it must be finite and not negative")
+    return keras.optimizers.schedules.PolynomialDecay(learning_rate, horizon, end_learning_rate=end * learning_rate)
 
 
 @gin.configurable
