@@ -57,7 +57,8 @@ def adam(
     if clipnorm is not None and not clipnorm > 0:
         raise ValueError(f"adam.clipnorm is {clipnorm}; it must be positive, or None for no clipping")
     rate = learning_rate if schedule is None else schedule(learning_rate)
-    return FusedAdam(rate, beta_1=beta_1, beta_2=beta_2, global_clipnorm=clipnorm)
+    # gin may say 0; the fused operation takes no integers.
+    return FusedAdam(rate, beta_1=float(beta_1), beta_2=float(beta_2), global_clipnorm=clipnorm)
 
 
 def _check_horizon(horizon: int):

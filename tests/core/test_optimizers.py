@@ -36,6 +36,14 @@ def test_a_small_gradient_is_not_clipped():
     np.testing.assert_allclose([v.numpy() for v in made.variables if v.name.startswith("m/")], [[0.05]], rtol=1e-5)
 
 
+def test_betas_may_be_whole_numbers():
+    # Without memory a step is the rate times g / |g|.
+    made, variable = adam(learning_rate=0.25, beta_1=0, beta_2=0), tf.Variable([1.0, 1.0])
+    made.build([variable])
+    tf.function(lambda: made.apply_gradients([(tf.constant([0.5, -3.0]), variable)]))()  # a graph is strict about types
+    np.testing.assert_allclose(variable.numpy(), [0.75, 1.25], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("schedule", "values"),
     [
