@@ -1,4 +1,4 @@
-"""Does best-of-many let q(z) match the prior? Runs on the 2-D data and the digits, and what their code spaces look like.
+"""Does best-of-many let q(z) match the prior? Runs on 2-D data and the digits, and what their code spaces look like.
 
     python benchmarks/code_space.py --data=ring
 
