@@ -1,21 +1,11 @@
 """What both conformance tests need to build any system on the ring."""
 
-import gc
 import re
 
 import pytest
 from PIL import Image
 
 from bms_tf.core import config, training
-from bms_tf.core.keras import keras
-
-
-@pytest.fixture(autouse=True)
-def nothing_left():
-    """A run is a ring of references, and those of images are large: without this a worker grows to gigabytes."""
-    yield
-    keras.backend.clear_session()
-    gc.collect()
 
 
 @pytest.fixture(scope="session")
