@@ -13,6 +13,7 @@ as many as there are data. The lines go to benchmarks/results/code_space.jsonl, 
 t-SNE of codes, and samples, with the low-posterior ones in red.
 """
 
+import importlib
 import json
 import pathlib
 import subprocess
@@ -98,12 +99,10 @@ def measure(method):
     from bms_tf.metrics.density_ratio import density_ratio_kl
     from bms_tf.metrics.low_posterior import low_posterior
     from bms_tf.metrics.marginal_kl import code_moments, marginal_kl
-    from pipelines import digits, grid, ring
 
-    make, split = {"ring": (ring.ring, "test"), "grid": (grid.grid, "test"), "digits": (digits.digits, "train_once")}[
-        DATA.value
-    ]
-    data = np.concatenate(list(make(split, 0, 1000, SEED.value).as_numpy_iterator()))
+    pipeline = getattr(importlib.import_module(f"pipelines.{DATA.value}"), DATA.value)
+    split = "train_once" if DATA.value == "digits" else "test"  # of the digits 360 are to test
+    data = np.concatenate(list(pipeline(split, 0, 1000, SEED.value).as_numpy_iterator()))
     model = models.load(str(folder(method))).model
     answers = {}
     if model.posterior is not None:

@@ -92,8 +92,8 @@ MUTATIONS = [
     ),
     Mutation(
         "bms_tf/core/system.py",
-        "self.system.step * self.system.generator_updates",
-        "self.system.step",
+        "return self.step * self.generator_updates",
+        "return tf.identity(self.step)",
         "core/test_system.py -k schedules",
     ),
     Mutation(

@@ -54,8 +54,6 @@ def adam(
     for name, beta in {"beta_1": beta_1, "beta_2": beta_2}.items():
         if not 0 <= beta < 1:
             raise ValueError(f"adam.{name} is {beta}; it must lie in [0, 1)")
-    if clipnorm is not None and not clipnorm > 0:
-        raise ValueError(f"adam.clipnorm is {clipnorm}; it must be positive, or None for no clipping")
     rate = learning_rate if schedule is None else schedule(learning_rate)
     # gin may say 0; the fused operation takes no integers.
     return FusedAdam(rate, beta_1=float(beta_1), beta_2=float(beta_2), global_clipnorm=clipnorm)

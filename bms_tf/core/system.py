@@ -106,6 +106,11 @@ class System(Model):
         """The phases of one step, in order."""
         raise TypeError(f"{type(self).__name__} must define phases()")
 
+    @property
+    def generator_updates_done(self) -> tf.Tensor:
+        """What schedules count, int64: a recipe's length is given in it, while a step may have several."""
+        return self.step * self.generator_updates
+
     @cached_property
     def data_shape(self) -> tuple[int, ...]:
         """The shape of one example."""
@@ -473,7 +478,7 @@ class _OfGeneratorUpdates(Schedule):
         self.schedule, self.system = schedule, system
 
     def __call__(self, step):
-        return self.schedule(self.system.step * self.system.generator_updates)
+        return self.schedule(self.system.generator_updates_done)
 
     def get_config(self):
         return {"schedule": self.schedule}

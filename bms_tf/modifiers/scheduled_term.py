@@ -39,7 +39,7 @@ def scheduled_term(
         terms = dict(losses[player])
         if name not in terms:
             raise ValueError(f"scheduled_term.term is {term!r}; in phase {phase.name} there are {', '.join(terms)}")
-        terms[name] = weight(system.step * system.generator_updates) * terms[name]
+        terms[name] = weight(system.generator_updates_done) * terms[name]
         return {**losses, player: terms}, aux
 
     return dataclasses.replace(phase, losses=losses)

@@ -62,7 +62,7 @@ def zero_centered_penalty(
         if len(real) != 1:
             phase_name = f"{type(system).__name__}'s phase {phase.name}"
             raise ValueError(f"zero_centered_penalty: {phase_name} judges x {len(real)} times; it must do so once")
-        weight = 1.0 if scale is None else scale(system.step * system.generator_updates)
+        weight = 1.0 if scale is None else scale(system.generator_updates_done)
         terms = dict(losses["discriminator"])
         if r1:
             terms["r1"] = weight * r1 * len(fakes) * real[0]

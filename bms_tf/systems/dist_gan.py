@@ -126,7 +126,7 @@ class DistGAN(UniformPrior, System):
         """The weight of reconstructions now: on a line to 0 between the half and three quarters of the run."""
         if self.horizon is None:
             return tf.constant(self.reconstruction_weight)
-        done = tf.cast(self.step * self.generator_updates, tf.float32) / self.horizon
+        done = tf.cast(self.generator_updates_done, tf.float32) / self.horizon
         return self.reconstruction_weight * tf.clip_by_value(3 - 4 * done, 0.0, 1.0)
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
