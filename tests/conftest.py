@@ -1,5 +1,6 @@
 """What every test runs under: TensorFlow on two logical CPU devices, gin empty, the network closed."""
 
+import os
 import socket
 
 import numpy as np
@@ -8,6 +9,8 @@ from hypothesis import settings
 
 from bms_tf.core import config, startup
 
+# Else each process keeps the largest tensors that any of its tests had, in a pool of oneDNN's.
+os.environ["TF_ONEDNN_USE_SYSTEM_ALLOCATOR"] = "1"
 tf = startup.import_tensorflow()
 # Before any other use of TensorFlow, and for all tests: it cannot be changed later in the process.
 cpu = tf.config.list_physical_devices("CPU")[0]

@@ -364,12 +364,16 @@ class System(Model):
     def _move(self, index: int, phase: Phase, terms: dict, gradients: dict, aux: Aux):
         """Updates the phase's players."""
         context = tf.distribute.get_replica_context()
+        # TensorFlow never lets go of a graph with an all-reduce in it: on one device, which needs none, there is none.
+        alone = context.num_replicas_in_sync == 1
         for player, gradient in gradients.items():
             # apply_gradients sums over the replicas.
             gradient = [g / context.num_replicas_in_sync for g in gradient]
-            self.optimizers[player].apply_gradients(zip(gradient, self.trainable(player)))
+            self.optimizers[player].apply_gradients(
+                zip(gradient, self.trainable(player)), skip_gradients_aggregation=alone
+            )
         values = tf.stack([terms[name] for name in self._terms[phase.name]])
-        if context.num_replicas_in_sync > 1:
+        if not alone:
             values, aux = context.all_reduce(tf.distribute.ReduceOp.MEAN, (values, aux))
         self._watch(index, values)
         for name, value in zip(self._terms[phase.name], tf.unstack(values)):

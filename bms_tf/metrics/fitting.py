@@ -57,7 +57,9 @@ def minimizing(
         for step in tf.range(begin, end):
             with tf.GradientTape() as tape:
                 value = loss(tf.stack([tf.constant(seed, tf.int64), step]))
-            optimizer.apply_gradients(zip(tape.gradient(value, variables), variables))
+            # Nothing is on several devices here; TensorFlow never lets go of a graph with an all-reduce in it.
+            gradients = zip(tape.gradient(value, variables), variables)
+            optimizer.apply_gradients(gradients, skip_gradients_aggregation=True)
         return value
 
     for begin in range(0, steps, every):

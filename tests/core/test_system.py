@@ -1,5 +1,7 @@
 """The training core on a game of two numbers: the generator a z, with a = 2, of "artist", and the critic c x, c = 3."""
 
+import gc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -258,6 +260,22 @@ def test_a_phase_that_changes_inside_an_epoch_is_an_error():
     game = compiled(phases_of(pull("critic", stop=3), pull("artist")))
     with pytest.raises(ValueError, match=r"phase critic changes at step 3, inside the epoch 2\.\.4"):
         fit(game, [[1, 1]] * 4, epochs=2, steps_per_epoch=2)
+
+
+def test_the_graphs_of_a_training_go_when_it_does():
+    """An all-reduce registers its gradient for good, and so every graph that holds one; a sweep trains many systems."""
+
+    def graphs():
+        gc.collect()
+        return [graph for graph in gc.get_objects() if isinstance(graph, tf.Graph)]
+
+    compiled(phases_of(pull("artist")))  # which makes Keras's own graph
+    before = {id(graph) for graph in graphs()}
+    game = compiled(phases_of(pull("artist"), pull("critic")))
+    fit(game, [[1.0], [2.0]])
+    assert len([graph for graph in graphs() if id(graph) not in before]) > 2
+    del game
+    assert [graph for graph in graphs() if id(graph) not in before] == []
 
 
 def test_a_training_goes_on_inside_an_epoch():
