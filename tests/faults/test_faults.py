@@ -11,11 +11,11 @@ from tests.faults._injection import inject, kinds
 
 
 def test_every_kind_is_found():
-    assert {"damage", "disks", "evaluating", "exporting", "reporting", "training", "tuning"} <= kinds().keys()
+    assert {"clock", "damage", "disks", "evaluating", "exporting", "reporting", "training", "tuning"} <= kinds().keys()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["damage", "disks", "evaluating", "exporting", "reporting", "tuning"])
+@pytest.mark.parametrize("kind", ["clock", "damage", "disks", "evaluating", "exporting", "reporting", "tuning"])
 def test_nothing_is_lost(kind, tmp_path):
     count, losses = inject(1, [kind], 0, tmp_path)
     assert losses == [] and (count[kind] > 0 or kind == "disks"), "only the mounting of a disk may be refused"
