@@ -41,8 +41,7 @@ def main(_):
     from bms_tf.evaluation import registry
 
     if LIST.value:
-        width = max(map(len, registry.listed()))
-        print("\n".join(f"{name:{width}}  {metric.summary}" for name, metric in sorted(registry.listed().items())))
+        print(command.listing({name: metric.summary for name, metric in sorted(registry.listed().items())}))
         return
     if not (MODEL.value or SAMPLES.value):
         raise ValueError(f"--model or --samples is needed; for example: {EXAMPLE}")

@@ -8,7 +8,7 @@ from bms_tf.core import command
 
 EXAMPLE = "python -m bms_tf.report runs/ring runs/grid --out=report.html"
 
-OUT = flags.DEFINE_string("out", "report.html", "The page; its tables lie beside it as .md, .csv and .tex.")
+OUT = flags.DEFINE_string("out", "report.html", "The page; its tables lie beside it as .md, .tex and a .csv for each.")
 
 
 def main(argv):
@@ -27,7 +27,7 @@ def main(argv):
         os.makedirs(os.path.dirname(stem), exist_ok=True)
     for end, text in {"html": page, **tables}.items():
         files.write_whole(f"{stem}.{end}", text)
-    print(f"{OUT.value} ({len(page.encode()) / 1e6:.1f} MB); its tables: {stem}.md, .csv and .tex")
+    print(f"{OUT.value} ({len(page.encode()) / 1e6:.1f} MB); its tables: {stem}.md, .tex and, one each, .*.csv")
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ def main(_):
     from bms_tf.core import config
 
     if LIST.value:
-        for name, line in config.shipped()["gin/studies"].items():
-            print(f"{os.path.splitext(os.path.basename(name))[0]:16}{line}")
+        studies = config.shipped()["gin/studies"].items()
+        print(command.listing({os.path.splitext(os.path.basename(name))[0]: line for name, line in studies}))
         return
     if not STUDY.value:
         raise ValueError(f"--study is missing; for example: {EXAMPLE}")

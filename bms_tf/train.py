@@ -65,9 +65,7 @@ def print_shipped():
     """A line per gin file, by folder."""
     from bms_tf.core import config
 
-    folders = config.shipped()
-    width = max(len(name) for files in folders.values() for name in files)
-    print("\n\n".join("\n".join(f"{name:{width}}  {line}" for name, line in f.items()) for f in folders.values()))
+    print("\n\n".join(map(command.listing, config.shipped().values())))
 
 
 def print_table(columns):

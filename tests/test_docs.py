@@ -392,3 +392,12 @@ def test_the_wheel_that_is_named_is_of_this_version():
     import bms_tf
 
     assert set(re.findall(r"bms_tf-([\d.]+)-py3", PAGES["index.md"])) == {bms_tf.__version__}
+
+
+def test_every_column_of_a_run_on_points_is_explained():
+    # The columns are those of the shipped model's scores; `x_median` stands beside `x_min` as `_median`.
+    scores = json.loads((ROOT / "savedmodels/ring/1/assets.extra/scores.json").read_text())["samples"]
+    names = [*scores, "same_mode_percent", "missed_mode_percent", "posterior_kl"]
+    first = [name for name in names if not name.endswith(("_median", "_max"))]
+    said = re.findall(r"^\| `(\w+)`.*? \| \w", PAGES["evaluation.md"], re.MULTILINE)
+    assert sorted(said) == sorted(set(first))

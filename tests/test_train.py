@@ -18,6 +18,7 @@ from absl.testing import flagsaver
 
 from bms_tf.core import command, files
 from bms_tf.core.keras import keras
+from bms_tf.core.measuring import Measured
 from bms_tf.train import main, print_table
 
 ROOT = Path(__file__).parents[1]
@@ -247,11 +248,17 @@ def test_the_losses_of_a_first_step_have_the_scale_of_the_data(here, recipe, cap
 
 
 @pytest.mark.slow
-def test_a_finished_run_is_shown_again(copied, capsys):
+def test_a_finished_run_is_shown_again_and_not_scored_again(copied, capsys, monkeypatch):
     before = contents(copied)
-    run(*tiny())
+    with monkeypatch.context() as patch:
+        patch.setattr(Measured, "scores", pytest.fail)
+        run(*tiny())
     text = capsys.readouterr().out
-    assert "resuming at step 40 of 40" in text and "hq_percent" in text
+    assert text.startswith("the run is finished, at step 40; its scores are in run/scores.json\n")
+    assert "hq_percent" in text and contents(copied) == before
+    # A run that was killed between its last checkpoint and its scores.
+    (copied / "scores.json").unlink()
+    run(*tiny())
     assert contents(copied) == before
 
 

@@ -257,12 +257,16 @@ def test_the_best_are_run_on_seeds_that_the_search_has_not_seen(there):
     assert len({best["score"], *(row["score"] for row in fresh)}) == 3, "three seeds, three scores"
     mean = np.mean([row["score"] for row in fresh])
     chosen = (there / "search" / "best.gin").read_text()
-    assert f"mean energy_distance - modes {mean:.6g} over the seeds 101, 102" in chosen
+    assert f"mean score (energy_distance - modes) {mean:.6g} over the seeds 101, 102" in chosen
 
 
 @pytest.mark.slow
 def test_what_one_sees(there):
     lines = (there / "said").read_text().splitlines()
+    assert lines[0] == (
+        "less of the score (energy_distance - modes) is better: the objectives are added up, with a minus for those "
+        "to be large"
+    )
     for number in (1, 2, 3, 4):
         begins, ends = (
             line for line in lines if line.startswith(f"trial {number - 1} ({number} of 4): learning_rate=")
@@ -271,6 +275,10 @@ def test_what_one_sees(there):
         assert re.search(
             r"(energy_distance [-\d.e]+, modes \d|failed: the loss .* not finite .*); .*\d:\d\d:\d\d left$", ends
         )
+    for number, seed in ((1, 101), (2, 102)):
+        begins, ends = (line for line in lines if line.startswith(f"fresh run {number} of 2, trial "))
+        assert begins.endswith(f" on seed {seed}: running")
+        assert re.search(rf" on seed {seed}: energy_distance [-\d.e]+, modes \d$", ends)
     table = lines.index(
         next(line for line in lines if re.fullmatch(r"trial +learning_rate +lambda_ +energy.* +modes", line))
     )

@@ -272,6 +272,8 @@ class Draw(_Every):
                     frames.append(image.convert("RGB"))
             except OSError as error:
                 tqdm.write(f"{path} is damaged and is left out of the animation ({error})")
+        if len(frames) < 2:  # nothing would move
+            return
         with files.whole(os.path.join(self.folder, f"{name}.gif")) as new:
             frames[0].save(new, format="GIF", save_all=True, append_images=frames[1:], duration=200, loop=0)
 

@@ -2,8 +2,10 @@
 
 import gc
 import re
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 
 from absl import app, flags, logging
 
@@ -40,6 +42,24 @@ def run(main: Callable[[Sequence[str]], None], usage_example: str, *, takes_argu
         sys.exit(end)
 
     app.run(guarded)
+
+
+def listing(lines: Mapping[str, str]) -> str:
+    """Names and what is said of each in two columns, wrapped to the terminal's width; in a file, lines stay whole."""
+    width = max(map(len, lines)) + 2
+    room = max(40, shutil.get_terminal_size().columns) if sys.stdout.isatty() else sys.maxsize
+    said = (
+        textwrap.fill(
+            line,
+            room,
+            initial_indent=name.ljust(width),
+            subsequent_indent=" " * width,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for name, line in lines.items()
+    )
+    return "\n".join(said)
 
 
 def one_line(error: BaseException) -> str:

@@ -35,6 +35,14 @@ def needs(metric: Callable) -> str:
     return kind
 
 
+def better(metric: Callable, name: str) -> str | None:
+    """Whether a "lower" or a "higher" value of that name is better, as the function's attribute `better` says.
+
+    None where it does not: such a value should be near that of real data.
+    """
+    return getattr(metric, "better", {}).get(name)
+
+
 def parameters(metric: Callable) -> tuple[str, ...]:
     """The names of all parameters."""
     return tuple(inspect.signature(metric).parameters)

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tqdm import tqdm
+
 from bms_tf.core.command import one_line
 
 PATIENCE = 10.0  # seconds in which a process that is told to end must have saved its state
@@ -97,6 +99,7 @@ def _end(processes: Sequence[multiprocessing.Process]):
 def _answer(connection, function: Callable, args: tuple, environment: dict[str, str]):
     threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
     os.environ.update(environment)
+    tqdm.set_lock(threading.RLock())  # tqdm's own holds a semaphore, which a process that is ended would leave behind
     try:
         answer = function(*args), None
     except (ValueError, OSError) as error:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 
@@ -98,11 +99,23 @@ class RunFolder:
     def write_scores(self, step: int, scores: Mapping[str, Mapping[str, float | None]]):
         files.write_whole(self.file("scores.json"), json.dumps({"step": step, **scores}, indent=1) + "\n")
 
-    def has_scores_of(self, step: int) -> bool:
-        """Whether scores.json is that of the state at `step`, not of an earlier end of a run that was prolonged."""
+    def scores_of(self, step: int) -> dict[str, dict[str, float]] | None:
+        """What scores.json has of the state at `step`, with NaN for null.
+
+        None where it has nothing, or that of an earlier end of a run that was prolonged.
+        """
         with contextlib.suppress(OSError, ValueError):
-            return files.read_json(self.file("scores.json")).get("step") == step
-        return False
+            kept = files.read_json(self.file("scores.json"))
+            if kept.pop("step", None) == step:
+                return {
+                    column: {name: math.nan if value is None else value for name, value in values.items()}
+                    for column, values in kept.items()
+                }
+        return None
+
+    def has_scores_of(self, step: int) -> bool:
+        """Whether scores.json is that of the state at `step`."""
+        return self.scores_of(step) is not None
 
     def rows(self, report: Callable[[str], None] = print) -> list[dict]:
         """The lines of the metrics, none if there is no file.

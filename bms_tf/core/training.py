@@ -74,7 +74,7 @@ class Run(Measured):
         self, run_dir: str, start_from: str | None = None, *, other_data: bool = False
     ) -> dict[str, dict[str, float]]:
         """Trains in `run_dir`, from its newest checkpoint where it has one, else with what fits of the weights in
-        `start_from` (see `warm_start`). Returns the scores of samples and of data.
+        `start_from` (see `warm_start`). Returns the scores of samples and of data, of a finished run those it has.
 
         Raises ValueError if system and data do not fit, if the folder is another process's or holds a run with other
         settings or, without `other_data`, on other data, if workers do not agree, or if a loss is not finite.
@@ -87,25 +87,30 @@ class Run(Measured):
             if writes:
                 stack.enter_context(folder.locked())
             checkpoints = Checkpoints(self.system, folder.checkpoints, keep=self.recipe.keep_checkpoints)
+            known = None
             if checkpoints.newest:  # before the first one there is nothing to lose
                 folder.check_settings(config.as_text())
                 if not other_data:
                     folder.check_data(self.data_hashes)
+                    if folder.settings() == config.as_text():  # other features are other scores
+                        known = folder.scores_of(self.steps)
             start = self._begin(folder, checkpoints, start_from)
-            if not writes:
-                # Reading the state may need all workers: each does all that the chief does, and all but it forget it.
-                folder = RunFolder(stack.enter_context(tempfile.TemporaryDirectory()))
-                checkpoints.move_to(folder.checkpoints)
-            made = [tracker(folder.path, config.settings()) for tracker in self.recipe.trackers if writes]
-            trackers = [stack.enter_context(tracker) for tracker in made]
-            done = start == self.steps
-            of_samples = self.sample_scores() if done else self._train(start, folder, checkpoints, trackers)
-            scores = {"samples": of_samples, "data": self.real_scores()}
-            written = {column: callbacks.without_nan(values) for column, values in scores.items()}
-            folder.write_scores(self.steps, written)
+            if start < self.steps or known is None:
+                if not writes:
+                    # Reading the state may need all workers: each does what the chief does, and all but it forget it.
+                    folder = RunFolder(stack.enter_context(tempfile.TemporaryDirectory()))
+                    checkpoints.move_to(folder.checkpoints)
+                made = [tracker(folder.path, config.settings()) for tracker in self.recipe.trackers if writes]
+                trackers = [stack.enter_context(tracker) for tracker in made]
+                files.write_whole(folder.file("config.gin"), config.as_text())
+                done = start == self.steps
+                of_samples = self.sample_scores() if done else self._train(start, folder, checkpoints, trackers)
+                known = {"samples": of_samples, "data": self.real_scores()}
+                written = {column: callbacks.without_nan(values) for column, values in known.items()}
+                folder.write_scores(self.steps, written)
             with self.recipe.strategy.scope():
                 leave_last()
-        return scores
+        return known
 
     def _begin(self, folder: RunFolder, checkpoints: Checkpoints, start_from: str | None) -> int:
         """Takes the state from which to train, and returns its step."""
@@ -115,7 +120,9 @@ class Run(Measured):
         for phase, (first, _) in self.system.phase_spans.items():
             if first >= self.steps:
                 print(f"the phase {phase} begins at step {first}: not in this run of {self.steps} steps")
-        if start:
+        if start == self.steps:
+            print(f"the run is finished, at step {start}; its scores are in {folder.file('scores.json')}")
+        elif start:
             print(f"resuming at step {start} of {self.steps}")
         elif start_from is not None:
             with self.recipe.strategy.scope():
@@ -151,7 +158,6 @@ class Run(Measured):
     ) -> dict[str, float]:
         """Trains from step `start` to the end and writes all of it into `folder`; returns the last scores."""
         recipe, timing = self.recipe, self.timing
-        files.write_whole(folder.file("config.gin"), config.as_text())
         folder.write_data(self.data_hashes, start)
         operative = callbacks.Operative(folder.file("operative.gin"))
         often = {"timing": timing, "every": recipe.evaluate_every, "share": recipe.measuring_share}

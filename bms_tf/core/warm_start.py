@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import tensorflow as tf
 
@@ -39,10 +39,12 @@ def warm_start(system: System, source: str, report: Callable[[str], None] = prin
     """
     reader, prefix = _open(system, source)
     shapes = reader.get_variable_to_shape_map()
-    keys = {key.replace(".S", "/"): key for key in shapes}  # how TensorFlow writes a slash inside a name
+    # TensorFlow writes a slash inside a name as .S
+    there = {key.replace(".S", "/").removeprefix(f"{prefix}/").removesuffix(_VALUE): key for key in shapes}
+    here = variable_names(system)
     taken, left = {name: 0 for name in system.networks}, {name: [] for name in system.networks}
-    for name, variable in variable_names(system).items():
-        key, (network, _, path) = keys.get(f"{prefix}/{name}{_VALUE}"), name.partition("/")
+    for name, variable in here.items():
+        key, (network, _, path) = there.get(name), name.partition("/")
         if key is None:
             left[network].append(f"{path} (not there)")
         elif shapes[key] != variable.shape:
@@ -50,13 +52,31 @@ def warm_start(system: System, source: str, report: Callable[[str], None] = prin
         else:
             variable.assign(reader.get_tensor(key))
             taken[network] += 1
+    ours = {f"{name} {variable.shape.as_list()}" for name, variable in here.items()}
+    theirs = {f"{name} {shapes[key]}" for name, key in there.items() if "/." not in name}  # without optimizers' slots
+    misfits = {
+        network: f"the first that does not fit is {_first(network, ours - theirs)} here, "
+        f"{_first(network, theirs - ours)} there"
+        for network in system.networks
+    }
     if not any(taken.values()):
-        raise ValueError(f"none of the {len(keys)} variables in {source} has the name and shape of one of this model")
+        network, misfit = next(iter(misfits.items()))
+        raise ValueError(
+            f"none of the {len(there)} variables in {source} has the name and shape of one of this model; of the "
+            f"network {network} {misfit}"
+        )
     for average, weight in zip(system.averages, system.generator.trainable_variables):
         average.assign(weight)
     report(f"warm start from {source}")
     for network, count in taken.items():
-        report(f"  {network}: took {count} variables" + f", left {'; '.join(left[network])}" * bool(left[network]))
+        what = f"took {count} variables" + f", left {'; '.join(left[network])}" * bool(left[network])
+        report(f"  {network}: " + (what if count else f"took nothing; {misfits[network]}"))
+
+
+def _first(network: str, names: Collection[str]) -> str:
+    """The first of the names that lie in a network, without the network's own."""
+    start = f"{network}/"
+    return min((name.removeprefix(start) for name in names if name.startswith(start)), default="nothing")
 
 
 def _open(system: System, source: str) -> tuple[object, str]:

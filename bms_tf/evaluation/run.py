@@ -279,6 +279,7 @@ class Evaluation:
                 "spread": _finite(values.get(name + SPREAD)),
                 "floor": _finite(floor.get(name)),
                 "floor_spread": _finite(floor.get(name + SPREAD)),
+                "better": asked.better(metric, name),
                 "of": self.source.name,
                 "sha256": self.source.identity.get("model_sha256") or self.source.identity["sha256"],
                 "protocol": protocol | asked.words(answer),

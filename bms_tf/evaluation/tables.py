@@ -37,7 +37,8 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
     lines = [["quantity", *(title for model in models for title in (os.path.normpath(model), "floor"))]]
     notes = []
     for metric, name in quantities:
-        line = [name]
+        own = [row for row in cells.values() if (row["metric"], row["name"]) == (metric, name)]
+        line = [name + "".join(f" ({way} is better)" for way in {row.get("better") for row in own} - {None})]
         settings = {
             json.dumps(cells[metric, name, m]["protocol"]["settings"]) for m in models if (metric, name, m) in cells
         }

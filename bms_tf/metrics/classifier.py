@@ -214,3 +214,4 @@ def class_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, class
 
 
 class_scores.needs = "rows"
+class_scores.better = {"classes": "higher", "class_kl": "lower", "frechet_classifier_distance": "lower"}

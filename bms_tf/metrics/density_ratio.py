@@ -58,6 +58,9 @@ def density_ratio_kl(
     }
 
 
+density_ratio_kl.better = {"density_ratio_kl": "lower"}
+
+
 def density_ratio(codes: np.ndarray, deviation: float, *, hidden, steps: int, batch: int, rate: float, seed: int):
     """The function z [M, Z] -> log q(z) / N(z; 0, deviation^2), [M], that a classifier learned from codes [N, Z]."""
     data = tf.constant(codes, tf.float32)

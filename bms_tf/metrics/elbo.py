@@ -95,3 +95,6 @@ def elbo(
         if model.discriminate is not None:
             result["elbo_synthetic"] = float(logits.mean()) - ratio
     return result
+
+
+elbo.better = {"elbo": "higher"}

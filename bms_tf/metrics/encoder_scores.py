@@ -45,6 +45,9 @@ def encoder_scores(
     }
 
 
+encoder_scores.better = {"same_mode_percent": "higher", "missed_mode_percent": "lower"}
+
+
 def finite_or_far(samples: np.ndarray) -> np.ndarray:
     """The samples [N, D], with a point far from all modes in the place of each that is not finite."""
     return np.where(np.isfinite(samples).all(axis=1, keepdims=True), samples, 1e9)

@@ -60,3 +60,6 @@ def energy(samples: np.ndarray, reference: np.ndarray, *, seed: int, max_points:
         energy_distance.
     """
     return {"energy_distance": energy_distance(samples, reference, seed=seed, max_points=max_points)}
+
+
+energy.better = {"energy_distance": "lower"}

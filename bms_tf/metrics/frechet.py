@@ -70,3 +70,6 @@ def frechet(samples: np.ndarray, reference: np.ndarray, *, seed: int) -> dict[st
         if len(rows) <= rows.shape[1]:
             raise ValueError(f"{len(rows)} {what} for {rows.shape[1]} features; {rows.shape[1] + 1} or more are needed")
     return {"frechet_distance": frechet_distance(samples, reference)}
+
+
+frechet.better = {"frechet_distance": "lower"}

@@ -76,3 +76,4 @@ def high_dim_scores(
 
 
 high_dim_scores.needs = "values"
+high_dim_scores.better = {"modes": "higher", "hq_percent": "higher", "mode_kl": "lower", "energy_distance": "lower"}

@@ -37,3 +37,4 @@ def inception_score(samples: np.ndarray, reference: np.ndarray, *, seed: int, sp
 
 
 inception_score.needs = "logits"
+inception_score.better = {"inception_score": "higher"}

@@ -87,6 +87,9 @@ def ivom(
     return scores | ({"closest": side_by_side(x, {"closest": found.examples})} if pictures else {})
 
 
+ivom.better = {"ivom": "lower"}
+
+
 def side_by_side(images: np.ndarray, closest: Mapping[str, np.ndarray], shown: int = SHOWN) -> Figure:
     """The first test images [N, H, W, C], one a column, over what each model, by name, has closest to them."""
     rows = [images[:shown], *(found[:shown] for found in closest.values())]

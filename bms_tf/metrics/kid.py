@@ -36,7 +36,9 @@ def kid(
 
     Returns:
         kid: the mean of `squared_mmd` over the subsets, which, unlike FID, does not depend on N and M on average.
-        kid_std: its standard deviation between subsets; none where the only subset is all there is.
+            Where the only subset is all there is, that of all.
+        kid_std: its standard deviation between subsets, or between random halves where the only subset is all there is;
+            none for fewer than four examples.
 
     Raises:
         ValueError: for fewer than two examples or subsets, or subsets of fewer than two.
@@ -46,12 +48,19 @@ def kid(
             f"{len(samples)} samples, {len(reference)} real examples, {subsets} subsets of {subset_size}: at least 2 "
             "of each are needed"
         )
-    if max(len(samples), len(reference)) <= subset_size:
+    whole = max(len(samples), len(reference)) <= subset_size
+    if whole and min(len(samples), len(reference)) < 4:
         return {"kid": squared_mmd(samples, reference)}
     rng = np.random.default_rng(seed)
 
     def subset(features: np.ndarray) -> np.ndarray:
-        return features[rng.choice(len(features), min(subset_size, len(features)), replace=False)]
+        # Means over random halves vary as the mean over all does; it is the jackknife that deletes half.
+        size = len(features) // 2 if whole else min(subset_size, len(features))
+        return features[rng.choice(len(features), size, replace=False)]
 
     values = [squared_mmd(subset(samples), subset(reference)) for _ in range(subsets)]
-    return {"kid": float(np.mean(values)), "kid_std": float(np.std(values, ddof=1))}
+    mean = squared_mmd(samples, reference) if whole else float(np.mean(values))
+    return {"kid": mean, "kid_std": float(np.std(values, ddof=1))}
+
+
+kid.better = {"kid": "lower"}

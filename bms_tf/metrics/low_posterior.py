@@ -114,6 +114,9 @@ def low_posterior(
     return result
 
 
+low_posterior.better = {"low_posterior_percent": "lower", "reverse_kl": "lower"}
+
+
 def _percent(low: np.ndarray, likely: np.ndarray) -> float:
     return 100 * float(low.sum() / likely.sum()) if likely.any() else math.nan
 

@@ -59,6 +59,9 @@ def marginal_kl(
     return scores | {"mutual_information_bound": math.log(q.size)}
 
 
+marginal_kl.better = {"marginal_kl": "lower"}
+
+
 @gin.configurable
 def code_moments(model: object, reference: np.ndarray, *, seed: int, noise: float = 0.0) -> dict[str, float | Figure]:
     """Means and covariance of q(z), and the KL of each datum.

@@ -100,3 +100,4 @@ def mixture_scores(
 
 
 mixture_scores.needs = "values"
+mixture_scores.better = {"modes": "higher", "hq_percent": "higher", "mode_kl": "lower", "energy_distance": "lower"}

@@ -48,6 +48,9 @@ def ndb(
     }
 
 
+ndb.better = {"ndb": "lower", "ndb_share": "lower", "ndb_js": "lower"}
+
+
 def _kl(p: np.ndarray, q: np.ndarray) -> float:
     some = p > 0  # 0 log 0 = 0
     return np.sum(p[some] * np.log(p[some] / q[some]))

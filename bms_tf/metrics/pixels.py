@@ -29,6 +29,7 @@ def pixel_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, side:
 
 
 pixel_scores.needs = "rows"
+pixel_scores.better = {"frechet_pixel_distance": "lower"}
 
 
 def _cells(images: np.ndarray, side: int) -> np.ndarray:

@@ -106,6 +106,9 @@ def precision_recall(samples: np.ndarray, reference: np.ndarray, *, seed: int, k
     return manifold_scores(samples, reference, k=k)
 
 
+precision_recall.better = {"precision": "higher", "recall": "higher"}
+
+
 @gin.configurable
 def density_coverage(samples: np.ndarray, reference: np.ndarray, *, seed: int, k: int = 5) -> dict[str, float]:
     """Like precision and recall, but robust to outliers on either side (Naeem et al. 2020).
@@ -127,6 +130,9 @@ def density_coverage(samples: np.ndarray, reference: np.ndarray, *, seed: int, k
     return manifold_scores(samples, reference, k_density=k)
 
 
+density_coverage.better = {"coverage": "higher"}
+
+
 @gin.configurable
 def prdc(samples: np.ndarray, reference: np.ndarray, *, seed: int, k: int = 3, k_density: int = 5) -> dict[str, float]:
     """Precision, recall, density and coverage from one set of distances: as `precision_recall`, `density_coverage`.
@@ -144,3 +150,6 @@ def prdc(samples: np.ndarray, reference: np.ndarray, *, seed: int, k: int = 3, k
         ValueError: if a set has not more examples than neighbors.
     """
     return manifold_scores(samples, reference, k=k, k_density=k_density)
+
+
+prdc.better = {"precision": "higher", "recall": "higher", "coverage": "higher"}

@@ -108,6 +108,7 @@ def sliced_wasserstein(
 
 
 sliced_wasserstein.needs = "rows"
+sliced_wasserstein.better = {"swd": "lower"}
 
 
 def _descriptors(

@@ -55,6 +55,12 @@ def stacked_scores(
 
 
 stacked_scores.needs = "rows"
+stacked_scores.better = {
+    "modes": "higher",
+    "modes_5": "higher",
+    "mode_kl": "lower",
+    "frechet_classifier_distance": "lower",
+}
 
 
 def _channels(images: np.ndarray) -> list[np.ndarray]:

@@ -76,6 +76,9 @@ def wasserstein_critic(
     return {"critic_distance": test, "critic_distance_train": train, "critic": _figure(curves)}
 
 
+wasserstein_critic.better = {"critic_distance": "lower"}
+
+
 def _penalty(critic: Callable, x: tf.Tensor) -> tf.Tensor:
     """E (|gradient of the critic at x| - 1)^2."""
     with tf.GradientTape() as tape:

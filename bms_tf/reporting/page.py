@@ -55,7 +55,7 @@ class Report:
         return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
     def tables(self) -> dict[str, str]:
-        """All tables in Markdown, CSV and LaTeX, by the ending of the file's name."""
+        """All tables in Markdown and LaTeX, and a CSV of each, by the ending of the file's name."""
         return tables.written([t for section in self.sections() if section.kind == "tables" for t in section.content])
 
     @functools.cache  # noqa: B019, a process makes one report

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -11,8 +12,6 @@ from bms_tf.core import files
 from bms_tf.evaluation import tables as evaluations
 from bms_tf.reporting.runs import Row, Run
 from bms_tf.studies import folder, formats, table
-
-FORMATS = {ending: make for ending, make in formats.FORMATS.items() if ending != "txt"}
 
 
 class Table(NamedTuple):
@@ -149,13 +148,17 @@ def of_study(path: str) -> list[Table]:
 
 
 def written(tables: Sequence[Table]) -> dict[str, str]:
-    """All tables in one text, by the ending of its file's name."""
+    """The texts of all tables, by the ending of their file's name: one of Markdown, one of LaTeX, and a CSV of each."""
     texts = {}
-    for ending, make in FORMATS.items():
+    for ending in ("md", "tex"):
         parts = []
         for title, rows, notes in tables:
-            # CSV has no place for words, and LaTeX one for comments.
-            said = {"md": notes, "csv": (), "tex": [f"% {note}" for note in notes]}[ending]
-            parts += [make(title, rows), *said]
+            said = notes if ending == "md" else [f"% {note}" for note in notes]  # LaTeX has a place for comments
+            parts += [formats.FORMATS[ending](title, rows), *said]
         texts[ending] = "\n\n".join(parts) + "\n"
+    for title, rows, _ in tables:  # a reader of CSV takes one table, without words
+        name = re.sub(r"\W+", "_", title.lower()).strip("_")
+        while f"{name}.csv" in texts:
+            name += "_"
+        texts[f"{name}.csv"] = formats.as_csv(title, rows) + "\n"
     return texts

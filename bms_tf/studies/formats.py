@@ -78,8 +78,9 @@ def as_markdown(title: str, table: Sequence[Sequence[str]]) -> str:
 
 
 def as_csv(title: str, table: Sequence[Sequence[str]]) -> str:
+    """The title is left to the file's name."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows([["table", *table[0]], *([title, *row] for row in table[1:])])
+    csv.writer(buffer, lineterminator="\n").writerows(table)
     return buffer.getvalue().rstrip("\n")
 
 

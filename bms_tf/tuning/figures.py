@@ -25,7 +25,9 @@ def scores(names: Sequence[str], directions: Mapping[str, str], rows: Sequence[R
         for axes, objective in zip(column, directions):
             axes.scatter(values, [row["scores"][objective] for row in active], s=14, alpha=0.7)
         axes.set_xlabel(short)
-        if values and is_wide(values):
+        if len(set(values)) == 1:
+            axes.set_xticks(values[:1])  # around one value, matplotlib's own ticks are fractions of it
+        elif values and is_wide(values):
             axes.set_xscale("log")
         else:
             count(axes.xaxis, values)
@@ -76,11 +78,11 @@ def pareto(directions: Mapping[str, str], rows: Sequence[Row], front: Sequence[R
 
 
 def score_name(directions: Mapping[str, str]) -> str:
-    """What the score of a trial is: its objective, or several that are added up with their signs."""
+    """What the score of a trial is: its objective, or several that are added up with their signs; less is better."""
     if len(directions) == 1:
         return next(iter(directions))
     smaller, larger = ([name for name in directions if directions[name] == way] for way in ("min", "max"))
-    return " - ".join([" + ".join(smaller), *larger]).strip()
+    return f"score ({' - '.join([' + '.join(smaller), *larger]).strip()})"
 
 
 def fresh_seeds(score: str, rows: Sequence[Row], runs: Sequence[Row]) -> Figure:

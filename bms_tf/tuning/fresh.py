@@ -10,7 +10,7 @@ from typing import NamedTuple
 from keras_tuner.engine.trial import Trial
 
 from bms_tf.core import config, files, processes, startup
-from bms_tf.tuning.search import Setting, has_ended_well, record_error, train
+from bms_tf.tuning.search import Scores, Setting, has_ended_well, record_error, train
 from bms_tf.tuning.space import swept
 from bms_tf.tuning.workers import gpu
 
@@ -57,23 +57,28 @@ def run(setting: Setting, workers: int, group: processes.Group) -> list[Job]:
         print(f"the best {len(jobs) // len(setting.search.fresh_seeds)} on fresh seeds: {len(left)} runs", flush=True)
 
     def in_turn(index: int):
-        for job in left[index :: max(1, workers)]:
+        for number, job in [*enumerate(left, 1)][index :: max(1, workers)]:
+            name = f"fresh run {number} of {len(left)}, trial {job.trial_id} on seed {job.seed}"
+            print(f"{name}: running", flush=True)
             try:
-                group.call(_train, setting.arguments, job, environment=gpu(index) if workers else {})
-            except ValueError:  # recorded, as of a trial
-                continue
+                scores = group.call(_train, setting.arguments, job, environment=gpu(index) if workers else {})
+                said = ", ".join(f"{each} {scores[each]:.4g}" for each in setting.search.directions)
+            except ValueError as error:  # recorded, as of a trial
+                said = f"failed: {error}"
             except ChildProcessError as error:
-                record_error(job.run_dir, f"it ended with {error}")
+                said = f"it ended with {error}"
+                record_error(job.run_dir, said)
+            print(f"{name}: {said}", flush=True)
 
     with futures.ThreadPoolExecutor(max(1, workers)) as pool, contextlib.closing(group):
         list(pool.map(in_turn, range(max(1, workers))))
     return jobs
 
 
-def _train(arguments: tuple, job: Job):
+def _train(arguments: tuple, job: Job) -> Scores:
     startup.import_tensorflow()
     setting = Setting(*arguments)
-    train(
+    return train(
         setting.search.objective_of,
         partial(config.load, [job.gin_file], [f"train.seed = {job.seed}"], setting.allow_import),
         job.run_dir,

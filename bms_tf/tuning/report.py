@@ -35,6 +35,8 @@ def attach(setting: Setting):
         best = next((f"; best {score} {r['score']:.4g} (trial {r['trial']})" for r in ranked(setting, rows)), "")
         print(f"{name(trial)}: {what}{best}; {time_left(setting)}", flush=True)
 
+    if len(setting.search.directions) > 1:
+        print(f"less of the {score} is better: the objectives are added up, with a minus for those to be large")
     oracle.started = lambda trial: print(f"{name(trial)}: running", flush=True)
     oracle.ended = ended
 
@@ -61,6 +63,7 @@ def finish(setting: Setting, jobs: Sequence[fresh.Job]):
     best = ranked(setting, rows)
     runs = [{"trial": job.trial_id, "seed": job.seed} | outcome(setting, job.run_dir) for job in jobs]
     print_table(setting, [*best, *(row for row in rows if row not in best)])
+    say_ties(best)
     write_lines(setting, "trials.jsonl", rows)
     if not best:
         raise ValueError(f"no trial of {setting.folder} has a score; trials.jsonl has their errors")
@@ -143,6 +146,14 @@ def ranked(setting: Setting, rows: Sequence[Row]) -> list[Row]:
     """The completed trials, the best first."""
     completed = [row for row in rows if row["status"] == "COMPLETED"]
     return sorted(completed, key=lambda row: row["score"], reverse=better(setting) is max)
+
+
+def say_ties(best: Sequence[Row]):
+    """A line where several trials share the first place of `best`."""
+    tied = [row["trial"] for row in best if row["score"] == best[0]["score"]]
+    if len(tied) > 1:
+        names = f"{', '.join(tied[:-1])} and {tied[-1]}"
+        print(f"the trials {names} have the same score; the one that began first counts as the best")
 
 
 def pareto_front(directions: Mapping[str, str], rows: Sequence[Row]) -> list[Row]:

@@ -258,6 +258,18 @@ def test_draw_writes_files_and_events(model, tmp_path):
     assert tf.io.decode_png((tmp_path / "pictures" / names[1]).read_bytes()).shape[:2] == (40, 40)
 
 
+def test_of_a_single_picture_there_is_no_animation(model, tmp_path):
+    draw = Draw(
+        lambda: {"samples": Figure(figsize=(1, 1), dpi=10)},
+        str(tmp_path / "pictures"),
+        recorded(model, tmp_path),
+        every=50,
+        timing=Timing(10, 50),
+    )
+    run(draw, model, [10, 50])
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["samples_0000050.png"]
+
+
 def test_the_animation_is_the_pictures_in_their_order(model, tmp_path):
     # Past step 10^7 a name is longer.
     shades = {10: "black", 9_999_990: "gray", 10_000_000: "white"}

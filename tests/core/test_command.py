@@ -128,3 +128,16 @@ def test_of_an_error_in_traced_code_the_essential_line_is_kept():
 def test_last_words():
     assert command.last_words("a warning\nerror: no such file\n", 1) == "no such file"
     assert command.last_words(" \n", -9) == "exit code -9"
+
+
+def test_a_list_is_wrapped_to_the_terminal_and_whole_in_a_file(monkeypatch):
+    lines = {"kid": "Kernel distance of features, in those of the Inception graph.", "energy": "Energy distance."}
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert command.listing(lines) == (
+        "kid     Kernel distance of features, in\n        those of the Inception graph.\nenergy  Energy distance."
+    )
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
+    assert command.listing(lines) == (
+        "kid     Kernel distance of features, in those of the Inception graph.\nenergy  Energy distance."
+    )

@@ -1,6 +1,7 @@
 """What tells one run's folder from another's, and what is said of a damaged one."""
 
 import json
+import math
 
 import pytest
 
@@ -92,3 +93,11 @@ def test_generator_updates_are_those_of_the_lines(folder, tmp_path):
     assert folder.generator_updates(7) is None
     (tmp_path / "metrics.jsonl").write_text('{"step": 10, "generator_updates": 20}\n')
     assert folder.generator_updates(7) == 14
+
+
+def test_a_score_that_was_not_finite_is_read_as_such(folder):
+    folder.write_scores(40, {"samples": {"modes": 8.0, "std_ratio_min": None}, "data": {"modes": 8.0}})
+    scores = folder.scores_of(40)
+    assert math.isnan(scores["samples"].pop("std_ratio_min"))
+    assert scores == {"samples": {"modes": 8.0}, "data": {"modes": 8.0}}
+    assert folder.scores_of(50) is None

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from bms_tf.core.checkpoints import Checkpoints
 from bms_tf.core.exporting import save
+from bms_tf.core.keras import keras
 from bms_tf.core.signatures import signatures
 from bms_tf.core.system import System
 from bms_tf.core.warm_start import warm_start
@@ -99,11 +100,31 @@ def test_from_a_saved_model_what_it_holds_is_taken(trained, tmp_path):
         np.testing.assert_array_equal(weight, average)
 
 
+def test_a_network_that_takes_nothing_names_the_first_misfit_of_both_sides(trained):
+    # The data have a scale, as the grid's: the names of the encoder's variables have a level more.
+    _, folder = trained
+    inner = mlp(input_shape=(2,), output_shape=(4,), hidden=(3,))
+    encoder = keras.Sequential([keras.Input((2,)), keras.layers.Rescaling(0.5), inner])
+    networks = system().networks | {"encoder": GaussianEncoder(encoder, code_size=2, data_shape=(2,))}
+    lines = []
+    warm_start(System(networks=networks, players={name: (name,) for name in networks}), folder, lines.append)
+    assert lines[1:3] == [
+        "  generator: took 4 variables",
+        "  encoder: took nothing; the first that does not fit is "
+        "layer_with_weights-0/layer_with_weights-0/layer_with_weights-0/bias [3] here, "
+        "layer_with_weights-0/layer_with_weights-0/bias [3] there",
+    ]
+
+
 def test_nothing_that_fits(trained):
     networks = {"generator": mlp(input_shape=(7,), output_shape=(7,), hidden=(7,))}
     other = System(networks=networks, players={"generator": ("generator",)})
-    with pytest.raises(ValueError, match=r"^none of the \d+ variables in .*/run has the name and shape of one of this"):
+    with pytest.raises(ValueError, match=r"^none of the \d+ variables in .*/run has the name and shape") as error:
         warm_start(other, trained[1], pytest.fail)
+    assert str(error.value).endswith(
+        "; of the network generator the first that does not fit is layer_with_weights-0/bias [7] here, "
+        "layer_with_weights-0/bias [3] there"
+    )
 
 
 def test_nothing_to_start_from(tmp_path):

@@ -40,7 +40,7 @@ def difference(samples, reference, *, seed: int, power: float = 2.0) -> dict:
     return {"difference": (samples.mean() - reference.mean()) * power, "difference_std": 0.5, "odd_std": 3.0}
 
 
-difference.given = []
+difference.given, difference.better = [], {"difference": "lower"}
 
 
 def values(samples, reference, *, seed):
@@ -75,6 +75,7 @@ def test_a_value_has_its_spread_its_floor_and_its_protocol(tmp_path):
     assert value["value"] == pytest.approx(2 * (normal(250, 1.0, seed=2).mean() - real.mean()), rel=1e-4)
     assert value["floor"] == pytest.approx(2 * (other.mean() - real.mean()), rel=1e-4)
     assert (value["spread"], value["floor_spread"], odd["spread"]) == (0.5, 0.5, None)
+    assert (value["better"], odd["better"]) == ("lower", None)
     protocol = value["protocol"]
     assert (protocol["n_generated"], protocol["n_real"], protocol["seed"]) == (250, 400, 0)
     assert protocol["floor"] == {"n_generated": 250, "n_real": 400, "data": "array"}

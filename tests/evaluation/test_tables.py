@@ -30,7 +30,17 @@ def test_one_protocol_needs_no_letters():
 
 
 def test_a_spread():
-    assert lines(row(spread=0.0312))[2] == "| precision | 0.5 ± 0.031 | 0.75 |"
+    both = row(spread=0.0312) | {"floor_spread": 0.02}
+    assert lines(both)[2] == "| precision | 0.5 ± 0.031 | 0.75 ± 0.02 |"
+
+
+def test_which_way_is_better_is_said_where_a_line_knows_it():
+    # Lines of earlier versions do not.
+    table = lines(row() | {"better": "higher"}, row(of="models/b"), row("density"))
+    assert table[2:4] == [
+        "| precision (higher is better) | 0.5 | 0.75 | 0.5 | 0.75 |",
+        "| density | 0.5 | 0.75 |  |  |",
+    ]
 
 
 def test_seeds_alone_may_differ():

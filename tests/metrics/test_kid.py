@@ -19,7 +19,7 @@ def test_against_tensorflow_gan():
     a, b = rng.normal(size=(150, 8)), rng.normal(0.3, 1.2, size=(120, 8))
     theirs = tfgan.eval.kernel_classifier_distance_from_activations(tf.constant(b), tf.constant(a))
     ours = kid(a, b, seed=0, subset_size=1000)  # one block there, and all there is here
-    assert ours == {"kid": pytest.approx(float(theirs), rel=1e-9)}
+    assert ours["kid"] == pytest.approx(float(theirs), rel=1e-9)
 
 
 def test_equal_distributions_are_zero_on_average():
@@ -32,6 +32,15 @@ def test_equal_distributions_are_zero_on_average():
     assert (
         far == kid(a + 1, b, seed=0, subsets=50, subset_size=100) != kid(a + 1, b, seed=1, subsets=50, subset_size=100)
     )
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3])
+def test_the_spread_of_one_subset_is_about_that_of_repeated_draws(shift):
+    rng = np.random.default_rng(0)
+    draws = [kid(rng.normal(shift, 1, (40, 4)), rng.normal(size=(40, 4)), seed=0, subsets=20) for _ in range(100)]
+    true = np.std([draw["kid"] for draw in draws])
+    assert true < np.mean([draw["kid_std"] for draw in draws]) < 2 * true
+    assert kid(np.eye(3), np.eye(3), seed=0).keys() == {"kid"}  # of three there are no halves
 
 
 def test_too_few():

@@ -99,9 +99,9 @@ def test_every_control_is_reached_by_tab(opened, make_run):
 def test_tables_are_downloaded_from_the_page(opened, make_run):
     page = opened(make_run(), viewport=DESKTOP)
     with page.expect_download() as download:
-        page.get_by_role("link", name="CSV").press("Enter")
-    assert download.value.suggested_filename == "report.csv"
-    assert "Scores,hq_percent,98.5,99.25" in download.value.path().read_text()
+        page.get_by_role("link", name="scores.csv").press("Enter")
+    assert download.value.suggested_filename == "report.scores.csv"
+    assert "hq_percent,98.5,99.25" in download.value.path().read_text()
 
 
 def test_ten_thousand_rows_open_in_two_seconds(opened, make_run):

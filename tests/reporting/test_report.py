@@ -61,10 +61,15 @@ def test_a_page_and_its_tables(make_run, study, tmp_path, capsys):
     folder = make_run(pictures=["samples", "reconstruction_grid"])
     run(folder, "--out", tmp_path / "new" / "page.html", study)
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
-        "page.csv",
+        "page.a_small_one_ring.csv",
+        "page.a_small_one_what_it_was_run_on.csv",
         "page.html",
         "page.md",
+        "page.scores.csv",
+        "page.settings.csv",
         "page.tex",
+        "page.versions_and_hashes.csv",
+        "page.what_was_run.csv",
     ]
     page = (tmp_path / "new/page.html").read_text()
     titles = re.findall("<h2>(.*)</h2>", page)

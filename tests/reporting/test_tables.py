@@ -69,11 +69,14 @@ def test_runs_evaluated_on_their_own_data_can_be_compared(make_run, evaluation):
 
 def test_the_files(make_run):
     texts = Report([str(make_run()), str(make_run("two", samples=50))]).tables()
-    assert set(texts) == {"md", "csv", "tex"}
+    tables_ = ("what_was_run", "how_the_runs_differ", "scores", "settings_of_all_runs", "versions_and_hashes")
+    assert set(texts) == {"md", "tex", *(f"{name}.csv" for name in tables_)}
     assert "| hq_percent | 98.5 | 99.25 | 98.5 | 99.25 |\n" in texts["md"]
     assert "(a): train.samples 2500." in texts["md"]
-    rows = list(csv.reader(io.StringIO(texts["csv"])))
-    assert ["Scores", "hq_percent", "98.5", "99.25", "98.5", "99.25"] in rows
+    for name in tables_:  # one table a file, with as many cells in each of its lines
+        assert len({len(row) for row in csv.reader(io.StringIO(texts[f"{name}.csv"]))}) == 1
+    rows = list(csv.reader(io.StringIO(texts["scores.csv"])))
+    assert ["hq_percent", "98.5", "99.25", "98.5", "99.25"] in rows
     assert r"hq\_percent & 98.5 & 99.25 & 98.5 & 99.25 \\" in texts["tex"]
     assert "% (a): train.samples 2500." in texts["tex"]
 

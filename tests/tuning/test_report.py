@@ -4,7 +4,7 @@ import pytest
 
 from bms_tf.tuning import figures
 from bms_tf.tuning.figures import is_wide
-from bms_tf.tuning.report import pareto_front
+from bms_tf.tuning.report import pareto_front, say_ties
 
 
 def test_the_pareto_front():
@@ -34,13 +34,21 @@ def test_counts_have_whole_ticks():
     assert all(float(tick).is_integer() for tick in front.yaxis.get_ticklocs())
 
 
+@pytest.mark.parametrize("value", [10, 0.3, "relu"])
+def test_a_parameter_of_one_value_has_one_tick(value):
+    rows = [{"trial": str(i), "values": {"T": value}, "scores": {"kl": 0.1 * i}} for i in range(3)]
+    figure = figures.scores(["T"], {"kl": "min"}, rows)
+    figure.canvas.draw()
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == [str(value)]
+
+
 @pytest.mark.parametrize(
     ("directions", "name"),
     [
         ({"hq": "max"}, "hq"),
-        ({"hq": "max", "kl": "min"}, "kl - hq"),
-        ({"kl": "min", "energy": "min"}, "kl + energy"),
-        ({"hq": "max", "modes": "max"}, "- hq - modes"),
+        ({"hq": "max", "kl": "min"}, "score (kl - hq)"),
+        ({"kl": "min", "energy": "min"}, "score (kl + energy)"),
+        ({"hq": "max", "modes": "max"}, "score (- hq - modes)"),
     ],
 )
 def test_a_score_of_several_objectives_has_their_names(directions, name):
@@ -48,3 +56,16 @@ def test_a_score_of_several_objectives_has_their_names(directions, name):
     rows = [{"trial": "0", "score": 1.0}]
     (axes,) = figures.fresh_seeds(figures.score_name(directions), rows, rows).axes
     assert axes.get_ylabel() == name
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ([2.0, 2.0, 3.0], "the trials 0 and 1 have the same score; the one that began first counts as the best\n"),
+        ([2.0, 3.0, 3.0], ""),
+        ([], ""),
+    ],
+)
+def test_a_tie_for_the_best_is_said(scores, said, capsys):
+    say_ties([{"trial": str(i), "score": score} for i, score in enumerate(scores)])
+    assert capsys.readouterr().out == said
