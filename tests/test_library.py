@@ -1,11 +1,13 @@
 """Training, loading and exporting from Python: the same as by the commands, and a program is left as it was."""
 
+import logging
 import os
 import random
 
 import gin
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import bms_tf
 from bms_tf.core import config
@@ -87,12 +89,15 @@ def test_a_wrong_recipe_is_refused_and_gin_is_as_before():
     assert not os.path.exists("unused")
 
 
-def test_a_system_without_a_run_is_exported(tmp_path):
+def test_a_system_without_a_run_is_exported(tmp_path, caplog):
     def network(inputs, outputs):
         return bms_tf.networks.mlp(input_shape=inputs, output_shape=outputs, hidden=(4,))
 
     system = bms_tf.systems.GAN(generator=network((3,), (2,)), discriminator=network((2,), ()))
-    model = bms_tf.load(bms_tf.export(system, "gan", export_dir=tmp_path))
+    with caplog.at_level("INFO", logger="tensorflow"):  # as TensorFlow sets it in a notebook
+        model = bms_tf.load(bms_tf.export(system, "gan", export_dir=tmp_path))
+        assert tf.get_logger().level == logging.INFO
+    assert [record.message for record in caplog.records if record.name == "tensorflow"] == []
     assert model.path == str(tmp_path / "gan" / "1") and model.scores is None
     assert model.offers == ("discriminate", "features", "generate", "sample", "sample_prior")
     np.testing.assert_allclose(model.sample(4), system.sample(range(4)), atol=1e-6)

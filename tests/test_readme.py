@@ -62,6 +62,16 @@ def test_make_knows_what_it_names():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone")
+def test_git_does_not_see_what_its_commands_make():
+    flags = [argument.partition("=") for _, arguments in commands() for argument in arguments]
+    made = [value for name, _, value in flags if name in ("--run_dir", "--out")]
+    made += [f"savedmodels/{value}/1/saved_model.pb" for name, _, value in flags if name == "--name"]
+    assert len(made) == 5
+    ignored = subprocess.run(["git", "check-ignore", *made], cwd=ROOT, capture_output=True, text=True).stdout
+    assert ignored.splitlines() == made
+
+
 @pytest.mark.slow
 def test_its_commands_run_in_their_order(tmp_path):
     for folder in ("gin", "savedmodels"):

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -93,10 +94,15 @@ def save(system: System, traced: Signatures, folder: str):
     model = tf.Module()
     read = enumerate(weights(system, traced))
     model.weights = {names.get(id(variable), f"other/{i}"): variable for i, variable in read}
+    logger = tf.get_logger()
+    level = logger.level
     try:
+        logger.setLevel(max(level, logging.WARNING))  # in a notebook it tells of its scratch folder
         tf.saved_model.save(model, folder, signatures=dict(traced))
     except tf.errors.ResourceExhaustedError as error:  # TensorFlow's word for a full disk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder) from error
+    finally:
+        logger.setLevel(level)
 
 
 def metadata(run: Measured, traced: Signatures, folder: RunFolder) -> dict[str, str | int | list | None]:

@@ -1,11 +1,14 @@
 """Public names that are imported when they are first asked for, so that `import bms_tf` costs nothing."""
 
 import ast
+import contextlib
 import importlib
 import inspect
 import sys
 from types import ModuleType
 from typing import Any
+
+from bms_tf.core import startup
 
 
 def attach(package: str) -> None:
@@ -30,9 +33,11 @@ class _Lazy(ModuleType):
         home = self.__dict__["_homes"].get(name)
         if home is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        if home == self.__name__:
-            return importlib.import_module(f"{home}.{name}")
-        value = getattr(importlib.import_module(home), name)
+        # TensorFlow's first import is not quiet otherwise; a program that has imported it has its own settings.
+        with contextlib.nullcontext() if "tensorflow" in sys.modules else startup.quiet():
+            if home == self.__name__:
+                return importlib.import_module(f"{home}.{name}")
+            value = getattr(importlib.import_module(home), name)
         super().__setattr__(name, value)
         return value
 

@@ -1,6 +1,6 @@
 """TensorFlow's start-up noise, kept off a command's screen without hiding a real warning.
 
-Only for entry points: a program that imports us as a library keeps its own log settings.
+A program that imports us as a library keeps its own log settings: for it, the import alone is quiet.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ _NOISE = (
     "^To enable the following instructions: ",  # second line of the note on CPU features
     r"failed call to cuInit: .*UNKNOWN ERROR \(303\)",  # no driver at all; other numbers are real faults of a GPU
 )
+_INFO = "^[-0-9]+ [0-9:.]+: I "  # hidden as well where the user has not said from which level on lines are wanted
 
 
 def import_tensorflow() -> ModuleType:
@@ -44,12 +45,13 @@ def quiet() -> Iterator[None]:
     TensorFlow writes from C++, so `sys.stderr` is not enough. The filter is a process of its own: what the library says
     before a crash is still shown. Without a `grep` nothing is filtered.
     """
+    noise = _NOISE if "TF_CPP_MIN_LOG_LEVEL" in os.environ else (*_NOISE, _INFO)
     if not shutil.which("grep"):
         yield
         return
     sys.stderr.flush()
     screen = os.dup(2)
-    command = ["grep", "--line-buffered", "--text", "--extended-regexp", "--invert-match", "|".join(_NOISE)]
+    command = ["grep", "--line-buffered", "--text", "--extended-regexp", "--invert-match", "|".join(noise)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=screen, stderr=screen) as grep:
         os.dup2(grep.stdin.fileno(), 2)
         try:

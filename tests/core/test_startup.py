@@ -65,6 +65,31 @@ warnings.warn("a real one")
     assert lines == ["<string>:11: UserWarning: a real one"]
 
 
+def test_a_program_that_imports_the_library_sees_nothing_of_tensorflow_and_keeps_its_settings():
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+before = dict(os.environ)
+import bms_tf
+bms_tf.load
+assert "tensorflow" in sys.modules and os.environ == before
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_information_is_hidden_unless_the_user_has_set_a_level(monkeypatch, capfd):
+    line = "2026-01-01 09:05:16.215681: I external/cudart_stub.cc:31] Could not find cuda drivers"
+    for level, said in ((None, []), ("0", [line])):
+        monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+        if level:
+            monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+        with startup.quiet():
+            os.write(2, line.encode() + b"\n")
+        assert capfd.readouterr().err.splitlines() == said
+
+
 def test_a_users_log_level_is_kept(monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     with warnings.catch_warnings():
