@@ -70,23 +70,10 @@ def linear_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: floa
 
     Raises ValueError for a horizon under 1, and an end that is negative or not finite.
     """
-    return _polynomial("linear_decay", learning_rate, horizon, end, power=1.0)
-
-
-@gin.configurable
-def quadratic_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: float = 0.0) -> Schedule:
-    """From `learning_rate` to `end` times it as the square of what is left of `horizon` generator updates.
-
-    Raises ValueError for a horizon under 1, and an end that is negative or not finite.
-    """
-    return _polynomial("quadratic_decay", learning_rate, horizon, end, power=2.0)
-
-
-def _polynomial(name: str, learning_rate: float, horizon: int, end: float, power: float) -> Schedule:
     _check_horizon(horizon)
     if not 0 <= end < math.inf:
-        raise ValueError(f"{name}.end is {end}; it must be finite and not negative")
-    return keras.optimizers.schedules.PolynomialDecay(learning_rate, horizon, end * learning_rate, power)
+        raise ValueError(f"linear_decay.end is {end}; it must be finite and not negative")
+    return keras.optimizers.schedules.PolynomialDecay(learning_rate, horizon, end_learning_rate=end * learning_rate)
 
 
 @gin.configurable

@@ -33,6 +33,6 @@ def test_gin_reads_them(study, data, wae, length, paper, monkeypatch):
     one, ten, thirty = (seen[f"BMS-VAE-GAN, T = {T}"][1].splitlines() for T in (1, 10, 30))
     assert set(one) ^ set(ten) == {"BMSVAEGAN.T = 1", "BMSVAEGAN.T = 10"}
     assert set(ten) ^ set(thirty) == {"BMSVAEGAN.T = 10", "BMSVAEGAN.T = 30"}
-    assert f"{study.LENGTH[data]} = {length or 18000}" in ten
+    assert f"{study.LENGTH[data]} = {length or 15000}" in ten
     loss = "@Hinge()" if paper or data == "digits" else "@RelativisticPairing()"
     assert f"BMSVAEGAN.discriminator_loss = {loss}" in ten

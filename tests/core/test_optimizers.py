@@ -55,9 +55,6 @@ def test_betas_may_be_whole_numbers():
 def test_schedules(schedule, values):
     made = schedule(0.2, horizon=10)
     np.testing.assert_allclose([float(made(n)) for n in (0, 5, 10, 12)], values, atol=1e-7)
-    # On a parabola half way there is a quarter left of what goes, .18: .02 + .045.
-    parabola = optimizers.quadratic_decay(0.2, horizon=10, end=0.1)
-    np.testing.assert_allclose([float(parabola(n)) for n in (0, 5, 10, 12)], [0.2, 0.065, 0.02, 0.02], rtol=1e-6)
     # From .2 to a tenth of it: halfway .11.
     some_is_left = optimizers.linear_decay(0.2, horizon=10, end=0.1)
     np.testing.assert_allclose([float(some_is_left(n)) for n in (0, 5, 10, 12)], [0.2, 0.11, 0.02, 0.02], rtol=1e-6)
@@ -74,8 +71,6 @@ def test_schedules(schedule, values):
         (lambda: adam(clipnorm=0.0), "clipnorm is 0.0; it must be positive and finite"),
         (lambda: optimizers.linear_decay(0.1, horizon=0), "horizon is 0 generator updates; it must be at least 1"),
         (lambda: optimizers.linear_decay(0.1, horizon=9, end=-0.1), "end is -0.1; it must be finite and not negative"),
-        (lambda: optimizers.quadratic_decay(0.1, horizon=0), "horizon is 0 generator updates; it must be at least 1"),
-        (lambda: optimizers.quadratic_decay(0.1, horizon=9, end=-1.0), "end is -1.0; it must be finite and not neg"),
         (lambda: optimizers.cosine_decay(0.1, horizon=-1), "horizon is -1 generator updates; it must be at least 1"),
     ],
 )

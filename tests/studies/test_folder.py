@@ -183,7 +183,7 @@ def test_the_settings_of_a_run(here):
     folder.configure(JOB._replace(length=2, setting=(("adam.learning_rate", 0.01),)))
     values = config.values(config.as_text())
     assert values["adam.learning_rate"] == 0.01 and values["train.seed"] == 100 and values["BMSVAEGAN.T"] == 1
-    assert values["train.generator_updates"] == 40 and values["quadratic_decay.horizon"] == 40
+    assert values["train.generator_updates"] == 40 and values["linear_decay.horizon"] == 40
     assert folder.run_dir(JOB).endswith("study/runs/ring/VAE/learning_rate=0.001/seed_100")
 
 
