@@ -49,7 +49,7 @@ def test_two_models_their_table_and_their_cards(tmp_path):
     assert {row["metric"] for row in rows} == {"prdc", "mixture_scores"}
     assert rows[0]["protocol"]["floor"] == {"n_generated": 400, "n_real": 300, "data": "ring, validation"}
     card = (tmp_path / "ring" / "README.md").read_text()
-    assert "\n# ring\n" in card and card.count("| precision |") == 1, "in place of the card's own"
+    assert "\n# ring\n" in card and card.count("| precision (higher is better) |") == 1, "in place of the card's own"
     shown = "python -m bms_tf.evaluate --model=ring,again --data=gin/data/ring.gin --n=400 --n_real=300 --card"
     assert f"    {shown} --metrics=prdc,mixture_scores\n" in card
     assert list((tmp_path / "cache" / "bms_tf" / "evaluation").glob("*.rows"))
