@@ -4,18 +4,8 @@ import re
 
 import pytest
 from PIL import Image
-from tensorflow.python.framework import ops
 
 from bms_tf.core import config, training
-
-
-@pytest.fixture(autouse=True)
-def forgotten_gradients():
-    """An all-reduce over two devices registers its gradient for good, and keeps its graph: not from test to test."""
-    yield
-    registry = ops.gradient_registry._registry
-    for name in [name for name in registry if name.startswith("CustomGradient-")]:
-        del registry[name]
 
 
 @pytest.fixture(scope="session")
