@@ -291,6 +291,23 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(site):
         assert f'href="{path.name}"' in text and (site / "notebooks" / path.name).exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["index.html", "systems/gan.html"])
+def test_a_page_on_the_disk_can_be_searched(site, page):
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on the PATH")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        opened = browser.new_page(viewport={"width": 1280, "height": 900})
+        opened.goto((site / page).as_uri())
+        opened.locator(".md-search__input").fill("precision")
+        opened.locator("a.md-search-result__link").first.click()
+        opened.wait_for_url("**/api/metrics.html*")
+        browser.close()
+
+
 def test_the_gallery_has_every_system_with_its_terms_and_its_gin_files():
     import bms_tf.systems
 
