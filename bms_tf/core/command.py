@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from absl import app, flags, logging
 
+import bms_tf
+
 
 def run(main: Callable[[Sequence[str]], None], usage_example: str, *, takes_arguments: bool = False) -> None:
     """Runs `main` on absl's `app.run` and ends the process. `takes_arguments`: beside flags, in any order.
@@ -26,6 +28,9 @@ def run(main: Callable[[Sequence[str]], None], usage_example: str, *, takes_argu
 
     def guarded(argv: Sequence[str]) -> None:
         try:
+            if getattr(bms_tf, "__file__", None) is None:  # a folder of that name, not the package
+                folder = next(iter(bms_tf.__path__))
+                raise ValueError(f"the folder {folder} hides the package: run this in it, or anywhere but beside it")
             if len(argv) > 1 and not takes_arguments:
                 raise ValueError(f"unknown argument {argv[1]!r}; every setting is a flag, as in: {usage_example}")
             if logging.get_verbosity() == logging.INFO:  # absl's default, at which TensorFlow tells of every file

@@ -38,6 +38,24 @@ def thing(tmp_path):
     return start_thing
 
 
+def test_a_clone_in_the_working_directory_is_not_taken_for_the_package(tmp_path):
+    """Python finds a folder of that name before an editable installation, whose finder is the last one."""
+    (tmp_path / "bms_tf").mkdir()
+    (tmp_path / "program.py").write_text(f"""
+import importlib.machinery, sys
+class Editable:
+    def find_spec(name, path=None, target=None):
+        if name.startswith("bms_tf."):
+            return importlib.machinery.PathFinder.find_spec(name, path=[{str(ROOT / "bms_tf")!r}])
+sys.meta_path.append(Editable)
+from bms_tf.core import command
+command.run(print, "python -m bms_tf.train")
+""")
+    ended = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 1 and ended.stdout == ""
+    assert ended.stderr.startswith("error: the folder ") and "hides the package" in ended.stderr
+
+
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_has_the_example_and_the_flags(thing, flag):
     ended = thing("raise SystemExit('main must not run')", flag)
