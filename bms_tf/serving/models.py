@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -52,10 +53,10 @@ class Model:
 
     @property
     def card(self) -> str:
-        """The text of the model's card, "" without one."""
+        """The text of the model's card, without the metadata above it; "" without one."""
         try:
             with open(os.path.join(os.path.dirname(self.folder), "README.md"), encoding="utf-8") as file:
-                return file.read()
+                return re.sub(r"\A---\n.*?^---\n", "", file.read(), flags=re.DOTALL | re.MULTILINE)
         except (OSError, ValueError):
             return ""
 

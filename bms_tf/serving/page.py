@@ -209,7 +209,9 @@ def _about(model: Model):
             ui.table(columns=columns, rows=rows, row_key="score").props("dense flat wrap-cells").classes("w-full")
         if model.card:
             with ui.expansion("Model card").classes("w-full"):
-                ui.markdown(model.card, extras=["tables"]).classes("w-full overflow-auto")
+                # A name such as hq_percent keeps its underscores, and the card's titles are below the page's.
+                text = ui.markdown(model.card, extras=["tables", "code-friendly"])
+                text.classes("w-full overflow-auto [&_h1]:!text-lg [&_h2]:!text-base")
 
 
 def _number(value: float | None) -> str:

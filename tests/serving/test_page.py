@@ -186,3 +186,7 @@ def test_the_card_the_scores_and_the_version_are_shown(page):
     expect(about).to_contain_text("system BMSVAEGAN, updates 15000, seed 10")
     about.get_by_text("Model card").click()
     expect(about).to_contain_text("Not for")
+    expect(about).not_to_contain_text("license: apache")  # the metadata are for the hub
+    expect(about.get_by_role("cell", name="hq_percent")).to_have_count(2)  # of the scores and of the card
+    assert about.locator("em").count() == 0
+    assert about.locator("h1").evaluate("title => title.offsetHeight") < 40
