@@ -27,7 +27,7 @@ def main(argv):
         os.makedirs(os.path.dirname(stem), exist_ok=True)
     for end, text in {"html": page, **tables}.items():
         files.write_whole(f"{stem}.{end}", text)
-    print(f"{OUT.value} ({len(page.encode()) / 1e6:.1f} MB); its tables: {stem}.md, .tex and, one each, .*.csv")
+    print(f"{OUT.value} ({len(page.encode()) / 1e6:.1f} MB); tables: {stem}.md and .tex, each alone in {stem}.*.csv")
 
 
 if __name__ == "__main__":

@@ -160,5 +160,10 @@ def written(tables: Sequence[Table]) -> dict[str, str]:
         name = re.sub(r"\W+", "_", title.lower()).strip("_")
         while f"{name}.csv" in texts:
             name += "_"
-        texts[f"{name}.csv"] = formats.as_csv(title, rows) + "\n"
+        texts[f"{name}.csv"] = formats.as_csv(title, [list(map(_bare, row)) for row in rows]) + "\n"
     return texts
+
+
+def _bare(text: str) -> str:
+    """A number without the commas between its thousands, which a reader of CSV takes for words."""
+    return text.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+( of \d{1,3}(,\d{3})*)?", text) else text

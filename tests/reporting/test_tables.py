@@ -81,6 +81,15 @@ def test_the_files(make_run):
     assert "% (a): train.samples 2500." in texts["tex"]
 
 
+def test_a_csv_has_numbers_and_the_others_have_what_is_easily_read(make_run):
+    run = make_run(rows=150)  # of ten updates each
+    config = run / "config.gin"
+    config.write_text(config.read_text().replace("updates = 1500", "updates = 40000"))
+    texts = Report([str(run)]).tables()
+    assert "| step | 1,500 |  |\n" in texts["md"] and " | 1,500 of 40,000 | " in texts["md"]
+    assert "step,1500,\n" in texts["scores.csv"] and ",1500 of 40000," in texts["what_was_run.csv"]
+
+
 @pytest.mark.parametrize(
     ("paths", "names"),
     [
