@@ -179,7 +179,8 @@ def _cost(system: System, root: Path) -> list[str]:
         return []
     lines = ["## The cost of a step", ""]
     lines += ["On the ring and two CPU cores. A pass is one network applied to one batch, forward or backward.", ""]
-    lines += ["| Gin file | Passes | Times GAN's | Milliseconds | Times GAN's |", "| --- | --- | --- | --- | --- |"]
+    heading = "| Gin file | Passes | Passes over GAN's | Milliseconds | Time over GAN's |"
+    lines += [heading, "| --- | --- | --- | --- | --- |"]
     return [*lines, *(f"| `{name}` | {' | '.join(numbers)} |" for name, numbers in rows), ""]
 
 
@@ -215,7 +216,7 @@ def index(found: list[System]) -> str:
     for system in found:
         files = ", ".join(f"`{_stem(file)}`" for file in system.files)
         times = sorted({float(known[name][3]) for name in map(_stem, system.files) if name in known})
-        cost = " to ".join(f"{time:.1f}" for time in dict.fromkeys(times[:1] + times[-1:]))
+        cost = " to ".join(dict.fromkeys(f"{time:.1f}" for time in times[:1] + times[-1:]))
         papers = formula(" ".join(system.papers.split()))
         lines.append(f"| [{system.name}]({system.module}.md) | {papers} | {files} | {cost} |")
     return "\n".join(lines) + "\n"

@@ -8,7 +8,12 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 RECORDS = "benchmarks/results/studies"  # NAME.jsonl: the runs.jsonl of gin/studies/NAME.gin
-HEAD = """# Results
+HEAD = """---
+hide:
+  - toc
+---
+
+# Results
 
 Every table on this page is one study. Its gin file was written before its runs: the methods, what each may tune, the
 seeds and the rule that picks. The command above a table makes it again, and `--dry_run` says how long that takes. The
@@ -36,7 +41,8 @@ def section(records: Path) -> Iterator[str]:
     lines = table.rows(study, rows)
     for data in study.data:
         if own := [line for line in lines if line.data == data]:
-            yield from (formats.as_markdown(data.capitalize(), formats.grid(study, own)), "")
+            yield from ('<div class="results" markdown>', "")
+            yield from (formats.as_markdown(data.capitalize(), formats.grid(study, own)), "", "</div>", "")
     yield from ("\n".join(f"- {note}" for note in notes), "")
 
 
