@@ -406,6 +406,8 @@ def test_a_formula_between_dollars_becomes_mathml():
     shown = hook("docs_math").on_page_content(page)
     assert shown.count("<math") == 2 and "arithmatex" not in shown and "<mo>&#x0003C;</mo>" in shown
     assert 'display="block"' in shown
+    said = hook("docs_math").on_page_content(r'<span class="arithmatex">\(z \sim q, \log p\)</span>')
+    assert "<mo>&#x0223C;</mo>" in said and '<mi>log</mi><mspace width="0.167em" /><mi>p</mi>' in said
 
 
 def test_the_wheel_that_is_named_is_of_this_version():
