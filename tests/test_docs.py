@@ -201,7 +201,7 @@ def test_the_python_of_the_documentation_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "savedmodels/digits", tmp_path / "savedmodels/digits")
     code = "".join(blocks("python.md", "python"))
-    long = "steps_per_epoch=500, epochs=4", '"train.generator_updates = 2000"'
+    long = "steps_per_epoch=500, epochs=4", '"updates = 5000"'
     assert all(text in code for text in long)
     quick = code.replace(long[0], "steps_per_epoch=10, epochs=1")
     quick = quick.replace(long[1], ", ".join(repr(param.removeprefix("--gin_param=")) for param in QUICKLY))
@@ -209,7 +209,7 @@ def test_the_python_of_the_documentation_runs(tmp_path, monkeypatch):
     exec(compile(quick, "python.md", "exec"), names)
     assert names["pictures"].shape == (16, 32, 32, 1) and names["between"].shape == (8, 32, 32, 1)
     assert names["points"].shape == (1000, 2) and np.isfinite(names["points"]).all()
-    assert (tmp_path / "digits.png").exists() and (tmp_path / "savedmodels/ring_by_hand/1/saved_model.pb").exists()
+    assert (tmp_path / "digits.png").exists() and (tmp_path / "savedmodels/my_ring_by_hand/1/saved_model.pb").exists()
     shutil.copytree(tmp_path / "runs/from_python", tmp_path / "runs/ring")
     exec(compile("".join(blocks("index.md", "python")), "index.md", "exec"), names)
     assert names["points"].shape == (1000, 2)
