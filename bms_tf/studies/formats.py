@@ -119,9 +119,12 @@ def notes(study: Study, records: Collection[Row], left: Mapping[tuple[str, str],
         words.append(
             f"{len(records)} runs, {' to '.join(dict.fromkeys([days[0], days[-1]]))}: {'; '.join(sorted(machines))}"
         )
-    missing = [f"{len(runs)} of {method} on {data}" for (data, method), runs in left.items() if runs]
-    if missing:
-        words.append(f"Not run so far, at most: {', '.join(missing)}")
+    missing: dict[str, list[str]] = {}
+    for (data, method), runs in left.items():
+        if runs:
+            missing.setdefault(data, []).append(f"{len(runs)} of {method}")
+    # Semicolons, as the name of a method may have a comma.
+    words += [f"Not run so far on {data}, at most: {'; '.join(of)}" for data, of in missing.items()]
     return [f"{word}." for word in words if word]
 
 

@@ -149,12 +149,12 @@ def test_what_is_said_below_a_table():
     machine = {"gpus": [], "processor": "a core", "threads": 1, "tensorflow": "2.15.1"}
     records = [{"ended": f"2026-11-{day}", "machine": machine} for day in (27, 25, 26)]
     this = study(published_protocol="Published: 5 runs")
-    assert formats.notes(this, records, {("ring", "A"): [1, 3], ("ring", "B"): []}) == [
+    assert formats.notes(this, records, {("ring", "A, T = 1"): [1, 3], ("ring", "B"): [], ("ring", "C"): [1]}) == [
         "t. Ours: 2,500 samples.",
         "Published: 5 runs.",
         f"{formats.LEGEND}.",
         "3 runs, 2026-11-25 to 2026-11-27: a core, 1 thread(s) a run, TensorFlow 2.15.1.",
-        "Not run so far, at most: 2 of A on ring.",
+        "Not run so far on ring, at most: 2 of A, T = 1; 1 of C.",
     ]
     gpu = {**records[0], "machine": {**machine, "gpus": ["a GPU"]}}
     assert formats.notes(this, [gpu], {})[-1] == (
