@@ -256,7 +256,10 @@ def _find(name: str, folders: Sequence[Path], place: str) -> Path:
     for path in tried:
         if path.is_file():
             return path
-    raise ConfigError(f"{place}: no gin file {name!r}; looked for {', '.join(dict.fromkeys(map(str, tried)))}")
+    known = [file for files in shipped().values() for file in files]
+    hint = nearest(f"gin/{name.removeprefix('gin/')}", known, likeness=0.85)  # all begin and end alike
+    looked = ", ".join(dict.fromkeys(map(str, tried)))
+    raise ConfigError(f"{place}: no gin file {name!r}; looked for {looked}{hint}")
 
 
 def _read(path: Path, including: tuple[Path, ...] = ()) -> Iterator[Statement]:
@@ -436,9 +439,9 @@ def _configurable(selector: str, place: str) -> gin_config.Configurable:
     raise ConfigError(f"{place}: no configurable {selector!r}{hint}")
 
 
-def nearest(name: str, names: Collection[str]) -> str:
+def nearest(name: str, names: Collection[str], *, likeness: float = 0.5) -> str:
     """The end of an error's line: the one of `names` that `name` may have meant, if there is one."""
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=likeness)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

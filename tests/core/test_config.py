@@ -356,10 +356,11 @@ def test_a_macro_counts_as_the_value_that_it_stands_for(folder):
 
 
 def test_where_files_are_looked_for(folder, monkeypatch):
-    with pytest.raises(
-        config.ConfigError, match=r"--gin_file: no gin file 'ring.gim'; looked for ring.gim, .*ring.gim$"
-    ):
+    looked = "looked for ring.gim, .*ring.gim; did you mean 'gin/ring.gin'"
+    with pytest.raises(config.ConfigError, match=rf"--gin_file: no gin file 'ring.gim'; {looked}\?$"):
         config.load(["ring.gim"])
+    with pytest.raises(config.ConfigError, match=r"looked for mine.gin, .*mine.gin$"):
+        config.load(["mine.gin"])
     monkeypatch.setattr(config, "_recipes", lambda: Path("recipes"))
     folder.write("recipes/top.gin", "include 'data/ring.gin'\n")
     folder.write("recipes/data/ring.gin", f"import {folder.module}\nToy.T = 1")
