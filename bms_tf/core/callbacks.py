@@ -3,7 +3,6 @@
 import dataclasses
 import glob
 import json
-import math
 import os
 import re
 import shutil
@@ -25,11 +24,6 @@ from bms_tf.core.system import System
 
 def step_of(model: System) -> int:
     return int(model.step.numpy())
-
-
-def without_nan(scores: dict[str, float]) -> dict[str, float | None]:
-    """Scores as JSON can hold them: None where a value is not finite."""
-    return {name: float(value) if math.isfinite(value) else None for name, value in scores.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,7 +202,7 @@ class Record(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         step = step_of(self.model)
-        row = {"step": step, "generator_updates": step * self.model.generator_updates, **without_nan(logs)}
+        row = {"step": step, "generator_updates": step * self.model.generator_updates, **files.with_nulls(logs)}
         row["seconds"] = round(time.monotonic() - self.begun, 3)
         with open(self.folder.metrics, "a") as file:
             file.write(json.dumps(row) + "\n")

@@ -4,9 +4,10 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 # What flock raises where the disk knows no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
@@ -36,6 +37,16 @@ def read_json(path: str) -> dict:
     if not isinstance(value, dict):
         raise ValueError(f"{path} is damaged (it is no JSON object)")
     return value
+
+
+def with_nulls(scores: Mapping[str, float]) -> dict[str, float | None]:
+    """Scores as JSON can hold them: None where a value is not finite."""
+    return {name: float(value) if math.isfinite(value) else None for name, value in scores.items()}
+
+
+def number(value: float | None) -> float:
+    """The way back, of one value: NaN for None."""
+    return math.nan if value is None else float(value)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import os
 from collections.abc import Callable, Mapping
 
@@ -96,26 +95,20 @@ class RunFolder:
             hashes = {**hashes, **({"earlier": before} if before else {})}
         files.write_whole(path, json.dumps(hashes, indent=1) + "\n")
 
-    def write_scores(self, step: int, scores: Mapping[str, Mapping[str, float | None]]):
-        files.write_whole(self.file("scores.json"), json.dumps({"step": step, **scores}, indent=1) + "\n")
+    def write_scores(self, step: int, scores: Mapping[str, Mapping[str, float]]):
+        kept = {column: files.with_nulls(values) for column, values in scores.items()}
+        files.write_whole(self.file("scores.json"), json.dumps({"step": step, **kept}, indent=1) + "\n")
 
-    def scores_of(self, step: int) -> dict[str, dict[str, float]] | None:
-        """What scores.json has of the state at `step`, with NaN for null.
+    def scores_of(self, step: int) -> dict[str, dict[str, float | None]] | None:
+        """The columns of scores.json, None where a value was not finite, if they are of the state at `step`.
 
         None where it has nothing, or that of an earlier end of a run that was prolonged.
         """
         with contextlib.suppress(OSError, ValueError):
-            kept = files.read_json(self.file("scores.json"))
-            if kept.pop("step", None) == step:
-                return {
-                    column: {name: math.nan if value is None else value for name, value in values.items()}
-                    for column, values in kept.items()
-                }
+            scores = files.read_json(self.file("scores.json"))
+            if scores.pop("step", None) == step:
+                return scores
         return None
-
-    def has_scores_of(self, step: int) -> bool:
-        """Whether scores.json is that of the state at `step`."""
-        return self.scores_of(step) is not None
 
     def rows(self, report: Callable[[str], None] = print) -> list[dict]:
         """The lines of the metrics, none if there is no file.

@@ -87,15 +87,15 @@ class Run(Measured):
             if writes:
                 stack.enter_context(folder.locked())
             checkpoints = Checkpoints(self.system, folder.checkpoints, keep=self.recipe.keep_checkpoints)
-            known = None
             if checkpoints.newest:  # before the first one there is nothing to lose
                 folder.check_settings(config.as_text())
                 if not other_data:
                     folder.check_data(self.data_hashes)
-                    if folder.settings() == config.as_text():  # other features are other scores
-                        known = folder.scores_of(self.steps)
             start = self._begin(folder, checkpoints, start_from)
-            if start < self.steps or known is None:
+            done, scores = start == self.steps, None
+            if done and not other_data and folder.settings() == config.as_text():  # other features are other scores
+                scores = folder.scores_of(start)
+            if scores is None:
                 if not writes:
                     # Reading the state may need all workers: each does what the chief does, and all but it forget it.
                     folder = RunFolder(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -103,14 +103,14 @@ class Run(Measured):
                 made = [tracker(folder.path, config.settings()) for tracker in self.recipe.trackers if writes]
                 trackers = [stack.enter_context(tracker) for tracker in made]
                 files.write_whole(folder.file("config.gin"), config.as_text())
-                done = start == self.steps
                 of_samples = self.sample_scores() if done else self._train(start, folder, checkpoints, trackers)
-                known = {"samples": of_samples, "data": self.real_scores()}
-                written = {column: callbacks.without_nan(values) for column, values in known.items()}
-                folder.write_scores(self.steps, written)
+                scores = {"samples": of_samples, "data": self.real_scores()}
+                folder.write_scores(self.steps, scores)
             with self.recipe.strategy.scope():
                 leave_last()
-        return known
+        return {
+            column: {name: files.number(value) for name, value in values.items()} for column, values in scores.items()
+        }
 
     def _begin(self, folder: RunFolder, checkpoints: Checkpoints, start_from: str | None) -> int:
         """Takes the state from which to train, and returns its step."""

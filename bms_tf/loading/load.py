@@ -46,9 +46,7 @@ def load(path: str | os.PathLike[str], *, batch_size: int = 256, allow_import: S
 
 def of_run(system: System, path: str, *, batch_size: int = 256) -> Model:
     """The model of a system in its present state, with the scores of that state from its run folder."""
-    folder = RunFolder(path)
-    known = folder.has_scores_of(int(system.step.numpy()))
-    scores = _scores(folder.file("scores.json")) if known else None
+    scores = RunFolder(path).scores_of(int(system.step.numpy()))
     return Model(path, signatures(system), scores=scores, batch_size=batch_size, keep=system)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 
+from bms_tf.core.files import number
 from bms_tf.reporting.runs import Run
 
 POINTS = 60_000  # of all curves of a page together
@@ -98,7 +99,7 @@ def _columns(run: Run) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             if name not in NOT_DRAWN and (value is None or isinstance(value, (int, float))):
                 x, y = found.setdefault(name, ([], []))
                 x.append(row["generator_updates"])
-                y.append(math.nan if value is None else value)
+                y.append(number(value))
     return {name: (np.array(x), np.array(y, float)) for name, (x, y) in found.items()}
 
 

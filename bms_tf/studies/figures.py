@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from PIL import Image
 
-from bms_tf.studies import rules
+from bms_tf.core import files
 from bms_tf.studies.formats import SCORES
 from bms_tf.studies.rules import Row
 from bms_tf.studies.study import Columns, Study, job_of
@@ -39,7 +39,7 @@ def ranked(rows: Sequence[Row], score: str, direction: str) -> list[Row]:
 
 
 def _value(row: Row, score: str) -> float:
-    return rules.number(row["samples"].get(score))
+    return files.number(row["samples"].get(score))
 
 
 def judged(columns: Columns) -> dict[str, str]:
@@ -62,7 +62,7 @@ def sensitivity(columns: Columns, rows: Sequence[Row]) -> Figure:
         axes.boxplot(values, positions=places, orientation="horizontal", whis=(0, 100), widths=0.6)
         for place, runs in zip(places, values):
             axes.plot(runs[:BEST], [place] * len(runs[:BEST]), "k.", markersize=5)
-        real = [rules.number(row["real"].get(score)) for row in rows]
+        real = [files.number(row["real"].get(score)) for row in rows]
         if np.isfinite(real).any():
             axes.axvline(np.nanmean(real), color="C2", linestyle="--", linewidth=1)
         if is_wide([value for runs in values for value in runs] or [0]):

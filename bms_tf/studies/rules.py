@@ -11,15 +11,12 @@ from typing import Literal
 
 import gin
 
+from bms_tf.core.files import number
+
 Row = dict  # a line of runs.jsonl
 
 POINT = 0.01  # a median std ratio below it: the modes have collapsed to points
 DIVERGED = 100.0  # and above it: the samples have left the data
-
-
-def number(score: float | None) -> float:
-    """A score as a row has it; JSON has no word for one that is not a number but null."""
-    return math.nan if score is None else float(score)
 
 
 def is_unstable(row: Row, score: str = "hq_percent") -> bool:

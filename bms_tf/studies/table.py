@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bms_tf.core import config
+from bms_tf.core.files import number
 from bms_tf.studies import plan, rules
 from bms_tf.studies.method import Method, one_of
 from bms_tf.studies.rules import Row
@@ -143,7 +144,7 @@ def _pair(published: float | Sequence[float]) -> tuple[float, ...]:
 
 
 def _values(records: Iterable[Row], column: str, score: str) -> tuple[float, ...]:
-    return tuple(rules.number(row[column].get(score)) for row in records)
+    return tuple(number(row[column].get(score)) for row in records)
 
 
 def check_scores(columns: Columns, scores: Collection[str], whose: str):
@@ -195,4 +196,4 @@ def named(job: Job) -> str:
 
 def scored(row: Row, columns: Iterable[str]) -> str:
     """The scores of a run, for people."""
-    return ", ".join(f"{score} {rules.number(row['samples'].get(score, math.nan)):.4g}" for score in columns)
+    return ", ".join(f"{score} {number(row['samples'].get(score, math.nan)):.4g}" for score in columns)

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from bms_tf.core import files
 from bms_tf.core.run_folder import RunFolder
 
 SETTINGS = "train.seed = 1\ntrain.batch_size = 8\n"
@@ -82,11 +83,11 @@ def test_the_hashes_of_earlier_data_stay(folder, tmp_path):
 
 
 def test_scores_are_those_of_their_step(folder, tmp_path):
-    assert not folder.has_scores_of(40)
+    assert folder.scores_of(40) is None
     folder.write_scores(40, {"samples": {"modes": 8.0}})
-    assert folder.has_scores_of(40) and not folder.has_scores_of(60)
+    assert folder.scores_of(40) == {"samples": {"modes": 8.0}} and folder.scores_of(60) is None
     (tmp_path / "scores.json").write_text('{"samples": {}}')  # of an older version, which did not say
-    assert not folder.has_scores_of(40)
+    assert folder.scores_of(40) is None
 
 
 def test_generator_updates_are_those_of_the_lines(folder, tmp_path):
@@ -95,9 +96,9 @@ def test_generator_updates_are_those_of_the_lines(folder, tmp_path):
     assert folder.generator_updates(7) == 14
 
 
-def test_a_score_that_was_not_finite_is_read_as_such(folder):
-    folder.write_scores(40, {"samples": {"modes": 8.0, "std_ratio_min": None}, "data": {"modes": 8.0}})
+def test_a_score_that_is_not_finite_is_null(folder, tmp_path):
+    folder.write_scores(40, {"samples": {"modes": 8.0, "std_ratio_min": math.nan}, "data": {"modes": math.inf}})
+    assert json.loads((tmp_path / "scores.json").read_text())["data"] == {"modes": None}
     scores = folder.scores_of(40)
-    assert math.isnan(scores["samples"].pop("std_ratio_min"))
-    assert scores == {"samples": {"modes": 8.0}, "data": {"modes": 8.0}}
-    assert folder.scores_of(50) is None
+    assert scores == {"samples": {"modes": 8.0, "std_ratio_min": None}, "data": {"modes": None}}
+    assert math.isnan(files.number(scores["data"]["modes"])) and files.number(8) == 8.0
