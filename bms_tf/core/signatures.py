@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
+from bms_tf.core.generative import GenerativeModel
 from bms_tf.core.random import normal_rows
-from bms_tf.core.system import System
 
 Outputs = Mapping[str, tf.Tensor]
 Signatures = Mapping[str, tf.types.experimental.ConcreteFunction]
 
 
-def signatures(system: System) -> Signatures:
+def signatures(system: GenerativeModel) -> Signatures:
     """Every signature that `system` has, traced for any number of rows, none of them with XLA.
 
     | signature | in | out |

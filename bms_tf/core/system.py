@@ -1,16 +1,15 @@
 """The training core: players, phases and the one `train_step` that all systems share."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import tensorflow as tf
 
 from bms_tf.core import functional
-from bms_tf.core.keras import Model, Schedule, keras, rename, replace_schedule, require_same_keras
-from bms_tf.core.precision import returning_float32
-from bms_tf.core.random import Key, normal_rows
+from bms_tf.core.generative import NOT_TRAINED, GenerativeModel
+from bms_tf.core.keras import Schedule, keras, replace_schedule, require_same_keras
+from bms_tf.core.random import Key
 
 # {player: {term: per-example [B] or scalar loss}}; a player minimizes the sum of the means of its terms.
 Losses = Mapping[str, Mapping[str, tf.Tensor]]
@@ -43,7 +42,7 @@ class Phase:
         return self.start <= step and (self.stop is None or step < self.stop)
 
 
-class System(Model):
+class System(GenerativeModel):
     """A generative model as a game of players: one subclass per paper.
 
     A subclass hands its networks and players to this constructor and defines `phases()`. It is a Keras model:
@@ -59,45 +58,21 @@ class System(Model):
         ema: float | None = None,
         visible: object = None,
     ):
-        """`networks`: by the attribute name they get, built, one of them "generator"; `players`: the names of the
-        networks each player trains (None: each network is a player of its own); `seed`: of all noise; `ema`: decay of
-        the moving average of the generator's weights that `generate` then uses (None: the weights themselves);
-        `visible`: p(x|z) as a function of the generator's output, of a system that has a likelihood (None: that output
-        is the data).
+        """`networks`, `ema` and `visible`: see `GenerativeModel`; `players`: the names of the networks each player
+        trains (None: each network is a player of its own); `seed`: of all noise.
 
-        Raises ValueError unless every network belongs to exactly one player, and for a generator with a visible
-        distribution in a system without a likelihood.
+        Raises ValueError as `GenerativeModel` does, and unless every network belongs to exactly one player.
         """
-        super().__init__()
-        if ema is not None and not 0 < ema < 1:
-            raise ValueError(f"ema is {ema}; it must lie in (0, 1), or be None for no moving average")
         players = {name: (name,) for name in networks} if players is None else players
         owned = sorted(name for names in players.values() for name in names)
         if owned != sorted(networks):
             raise ValueError(f"every network must belong to one player: networks {sorted(networks)}, players' {owned}")
-        if visible is None and hasattr(networks.get("generator"), "visible"):
-            raise ValueError(f"{type(self).__name__} has no likelihood: its generator can have no visible distribution")
-        if visible is None and networks["generator"].output_shape[1:] == ():
-            raise ValueError("the generator gives one number for each code; it must give data (is it a discriminator?)")
-        if "encoder" in networks and not hasattr(networks["encoder"], "posterior"):
-            raise ValueError(f"the encoder is a {type(networks['encoder']).__name__}, which has no posterior(x)")
-        for name, network in networks.items():
-            require_same_keras(network, name)
-            rename(network, name)
-            setattr(self, name, network if network.compute_dtype == "float32" else returning_float32(network))
-        self.networks = dict(networks)
+        super().__init__(networks=networks, ema=ema, visible=visible)
         self.players = {player: tuple(names) for player, names in players.items()}
         self.seed = seed
-        self.ema = ema
-        self.visible = visible
-        first = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
-        self.step = tf.Variable(0, dtype=tf.int64, name="step", **first)
-        self.first_bad_step = tf.Variable(-1, dtype=tf.int64, name="first_bad_step", **first)
-        self.first_bad_term = tf.Variable(-1, dtype=tf.int64, name="first_bad_term", **first)
-        self.averages = [
-            tf.Variable(weight, name=f"average_{i}", **first)
-            for i, weight in enumerate(self.generator.trainable_variables if ema else ())
-        ]
+        self.step = tf.Variable(0, dtype=tf.int64, name="step", **NOT_TRAINED)
+        self.first_bad_step = tf.Variable(-1, dtype=tf.int64, name="first_bad_step", **NOT_TRAINED)
+        self.first_bad_term = tf.Variable(-1, dtype=tf.int64, name="first_bad_term", **NOT_TRAINED)
         self.built = True
 
     # What a subclass defines, and what follows from it.
@@ -110,15 +85,6 @@ class System(Model):
     def generator_updates_done(self) -> tf.Tensor:
         """What schedules count, int64: a recipe's length is given in it, while a step may have several."""
         return self.step * self.generator_updates
-
-    @cached_property
-    def data_shape(self) -> tuple[int, ...]:
-        """The shape of one example."""
-        return tuple(self.generator.output_shape[1:]) if self.visible is None else self.visible.data_shape
-
-    @cached_property
-    def code_size(self) -> int:
-        return self.generator.input_shape[-1]
 
     @property
     def batch_coupled(self) -> bool:
@@ -146,70 +112,6 @@ class System(Model):
     def trainable(self, player: str) -> list[tf.Variable]:
         """The variables that `player` trains."""
         return [v for name in self.players[player] for v in self.networks[name].trainable_variables]
-
-    # Inference.
-
-    @property
-    def offers(self) -> tuple[str, ...]:
-        """The names of the methods below that this system's networks allow."""
-        names = ("generate", "sample_prior", "sample")
-        if hasattr(self.visible, "sample"):
-            names += ("draw",)
-        if "encoder" in self.networks:
-            names += ("posterior", "encode", "reconstruct")
-        if "discriminator" in self.networks and not functional.couples_examples(self.discriminator):
-            names += ("discriminate", "features")
-        return names
-
-    def generate(self, z: tf.Tensor) -> tf.Tensor:
-        """Data [B, ...] from codes [B, Z], with the averaged weights where there is an EMA: the mean of p(x|z)."""
-        return self._mean(self._generator_output(z))
-
-    def draw(self, z: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        """A draw of p(x|z), [B, ...], for each of the codes [B, Z] and `seeds` (int64 [B])."""
-        # A stream of its own, as the codes may have been drawn with the same seeds.
-        noise = normal_rows(seeds, math.prod(self.data_shape), stream=1)
-        return self.visible.sample(self._generator_output(z), tf.reshape(noise, [-1, *self.data_shape]))
-
-    def _generator_output(self, z: tf.Tensor) -> tf.Tensor:
-        average = dict(zip(map(id, self.generator.trainable_variables), self.averages))
-        with functional.substituted(self.generator, average):
-            return self.generator(z, training=False)
-
-    def _mean(self, output: tf.Tensor) -> tf.Tensor:
-        return output if self.visible is None else self.visible.mean(output)
-
-    def sample_prior(self, seeds: tf.Tensor) -> tf.Tensor:
-        """Codes [B, Z] from the prior, one for each of `seeds` (int64 [B])."""
-        return normal_rows(seeds, self.code_size)
-
-    def sample(self, seeds: tf.Tensor) -> tf.Tensor:
-        """Data [B, ...], one for each of `seeds` (int64 [B])."""
-        return self.generate(self.sample_prior(seeds))
-
-    def posterior(self, x: tf.Tensor):
-        """q(z|x) of data [B, ...]."""
-        return self.encoder.posterior(x, training=False)
-
-    def encode(self, x: tf.Tensor) -> tf.Tensor:
-        """The code [B, Z] of data [B, ...] at zero noise: the posterior's mean, if it is Gaussian."""
-        return self.posterior(x).sample(tf.zeros([tf.shape(x)[0], self.code_size]))
-
-    def reconstruct(self, x: tf.Tensor) -> tf.Tensor:
-        """x_hat = G(encode(x)), of the shape of x."""
-        return self.generate(self.encode(x))
-
-    def discriminate(self, x: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-        """The discriminator's logits [B] of data [B, ...], high for real data."""
-        return self.discriminator(x, training=training)
-
-    def discriminate_with_features(self, x: tf.Tensor, *, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        """The logits [B] and the discriminator's features [B, F]: what its last layer with weights is given."""
-        return functional.with_features(self.discriminator, x, training=training)
-
-    def features(self, x: tf.Tensor) -> tf.Tensor:
-        """The discriminator's features [B, F] of data [B, ...]."""
-        return self.discriminate_with_features(x)[1]
 
     # Training.
 
