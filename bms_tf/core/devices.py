@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import gin
 import numpy as np
@@ -92,6 +93,17 @@ def values_of_workers(values: Sequence[int]) -> np.ndarray:
     each = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(mine))
     total = strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None).numpy()
     return total // (strategy.num_replicas_in_sync // workers)
+
+
+def mean_over_replicas(values: Any) -> Any:
+    """The mean over all replicas of each tensor in a structure; without a gradient. Is called within each replica."""
+
+    # What ReplicaContext.all_reduce does, but for its gradient: TensorFlow keeps that for good, and with it the graph.
+    def mean(strategy, *each):
+        return strategy.extended.batch_reduce_to(tf.distribute.ReduceOp.MEAN, [(value, value) for value in each])
+
+    means = tf.distribute.get_replica_context().merge_call(mean, args=tf.nest.flatten(values))
+    return tf.nest.pack_sequence_as(values, means)
 
 
 def any_worker(flag: bool) -> bool:

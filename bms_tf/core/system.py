@@ -6,7 +6,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from bms_tf.core import functional
+from bms_tf.core import devices, functional
 from bms_tf.core.generative import NOT_TRAINED, GenerativeModel
 from bms_tf.core.keras import Schedule, keras, replace_schedule, require_same_keras
 from bms_tf.core.random import Key
@@ -265,18 +265,15 @@ class System(GenerativeModel):
 
     def _move(self, index: int, phase: Phase, terms: dict, gradients: dict, aux: Aux):
         """Updates the phase's players."""
-        context = tf.distribute.get_replica_context()
-        # TensorFlow never lets go of a graph with an all-reduce in it: on one device, which needs none, there is none.
-        alone = context.num_replicas_in_sync == 1
+        replicas = self.distribute_strategy.num_replicas_in_sync
         for player, gradient in gradients.items():
-            # apply_gradients sums over the replicas.
-            gradient = [g / context.num_replicas_in_sync for g in gradient]
+            # apply_gradients sums over the replicas; on one it must not, as TensorFlow would keep the graph for good.
             self.optimizers[player].apply_gradients(
-                zip(gradient, self.trainable(player)), skip_gradients_aggregation=alone
+                zip([g / replicas for g in gradient], self.trainable(player)), skip_gradients_aggregation=replicas == 1
             )
         values = tf.stack([terms[name] for name in self._terms[phase.name]])
-        if not alone:
-            values, aux = context.all_reduce(tf.distribute.ReduceOp.MEAN, (values, aux))
+        if replicas > 1:
+            values, aux = devices.mean_over_replicas((values, aux))
         self._watch(index, values)
         for name, value in zip(self._terms[phase.name], tf.unstack(values)):
             self._means[name].update_state(value)

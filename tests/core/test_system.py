@@ -262,17 +262,20 @@ def test_a_phase_that_changes_inside_an_epoch_is_an_error():
         fit(game, [[1, 1]] * 4, epochs=2, steps_per_epoch=2)
 
 
-def test_the_graphs_of_a_training_go_when_it_does():
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_the_graphs_of_a_training_go_when_it_does(replicas):
     """An all-reduce registers its gradient for good, and so every graph that holds one; a sweep trains many systems."""
+    strategy, batches = two_devices() if replicas == 2 else (tf.distribute.get_strategy(), tf.constant(X[0]))
 
     def graphs():
         gc.collect()
         return [graph for graph in gc.get_objects() if isinstance(graph, tf.Graph)]
 
-    compiled(phases_of(pull("artist")))  # which makes Keras's own graph
-    before = {id(graph) for graph in graphs()}
-    game = compiled(phases_of(pull("artist"), pull("critic")))
-    fit(game, [[1.0], [2.0]])
+    with strategy.scope():
+        compiled(phases_of(pull("artist")))  # which makes Keras's own graph
+        before = {id(graph) for graph in graphs()}
+        game = compiled(phases_of(pull("artist"), pull("critic")))
+    game.fit(batches, steps_per_epoch=2, verbose=0)
     assert len([graph for graph in graphs() if id(graph) not in before]) > 2
     del game
     assert [graph for graph in graphs() if id(graph) not in before] == []
