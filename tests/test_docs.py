@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from bms_tf.core import config, training  # noqa: F401, which registers `train`
+from tests.commands import run
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -128,11 +129,6 @@ def test_every_message_that_is_explained_is_one_of_the_program():
 # Walking through the pages.
 
 
-def start(*arguments, cwd):
-    environment = os.environ | {"PYTHONPATH": f"{cwd}{os.pathsep}{ROOT}"}
-    return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, env=environment)
-
-
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory):
     """`walked(page)`: the folder in which the page's files were written and its one command was run, shortened."""
@@ -144,32 +140,32 @@ def walked(tmp_path_factory):
             for name, text in titled(page).items():
                 (folder / name).write_text(text)
             (words,) = commands(page)
-            ended = start(*words[1:], *QUICKLY, cwd=folder)
+            ended = run(*words[2:], *QUICKLY, cwd=folder)
             assert ended.returncode == 0, ended.stderr
         return next((folders[page] / "runs").iterdir())
 
     return walk
 
 
-def last_line(run: Path) -> dict:
-    return json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+def last_line(folder: Path) -> dict:
+    return json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
 
 
 @pytest.mark.slow
 def test_the_system_of_ones_own(walked, tmp_path):
-    run = walked("extend/system.md")
-    assert {"discriminator/real", "discriminator/sample", "generator/sample"} <= last_line(run).keys()
+    line = last_line(walked("extend/system.md"))
+    assert {"discriminator/real", "discriminator/sample", "generator/sample"} <= line.keys()
     (tmp_path / "lsgan.py").write_text(titled("extend/system.md")["lsgan.py"])
     (tmp_path / "lsgan.gin").write_text(titled("extend/system.md")["lsgan.gin"])
-    refused = start("-m", "bms_tf.train", "--gin_file=gin/ring.gin", "--gin_file=lsgan.gin", cwd=tmp_path)
+    refused = run("bms_tf.train", "--gin_file=gin/ring.gin", "--gin_file=lsgan.gin", cwd=tmp_path)
     assert refused.returncode == 1 and "lsgan.gin:3: import of 'lsgan' is refused" in refused.stderr
 
 
 @pytest.mark.slow
 def test_the_data_set_of_ones_own(walked):
-    run = walked("extend/data_set.md")
-    assert last_line(run)["step"] == 20
-    assert (run / "pictures/density_0000020.png").exists()
+    folder = walked("extend/data_set.md")
+    assert last_line(folder)["step"] == 20
+    assert (folder / "pictures/density_0000020.png").exists()
 
 
 @pytest.mark.slow
@@ -232,6 +228,11 @@ def test_the_client_of_the_documentation_uses_what_there_is():
     compile(code, "serving.md", "exec")
     imported = re.search(r"^from bms_tf\.client import (.+)$", code, re.MULTILINE)[1].split(", ")
     assert all(hasattr(client, name) for name in [*imported, "Rest", "ServerError"])
+
+
+def start(*arguments, cwd):
+    environment = os.environ | {"PYTHONPATH": f"{cwd}{os.pathsep}{ROOT}"}
+    return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, env=environment)
 
 
 @pytest.mark.slow

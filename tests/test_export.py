@@ -3,8 +3,6 @@
 import functools
 import json
 import os
-import subprocess
-import sys
 import threading
 from importlib.util import find_spec
 
@@ -15,6 +13,7 @@ import tensorflow as tf
 from bms_tf.core import config, exporting, training
 from bms_tf.core.measuring import Measured
 from bms_tf.core.run_folder import RunFolder
+from tests.commands import run
 
 # Spectral normalization is there for the weights that no optimizer owns.
 RECIPES = ["gin/ring.gin", "gin/modifiers/spectral_normalization.gin"]
@@ -228,16 +227,12 @@ def test_a_full_disk_is_said_as_other_commands_say_it(run_dir, monkeypatch, tmp_
 
 @pytest.mark.slow
 def test_the_command_says_where_the_model_is(run_dir, tmp_path):
-    def command(run):
-        flags = [f"--run_dir={run}", "--name=ring", f"--export_dir={tmp_path}"]
-        return subprocess.run([sys.executable, "-m", "bms_tf.export", *flags], capture_output=True, text=True)
-
-    done = command(run_dir)
+    done = run("bms_tf.export", f"--run_dir={run_dir}", "--name=ring", f"--export_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == str(tmp_path / "ring" / "1")
     assert "  generate         z float32 [B, 3] -> x float32 [B, 2]" in done.stdout.splitlines()
     assert done.stderr == ""
-    refused = command(tmp_path / "nowhere")
+    refused = run("bms_tf.export", f"--run_dir={tmp_path / 'nowhere'}", "--name=ring", f"--export_dir={tmp_path}")
     assert refused.returncode != 0
     assert refused.stderr == f"error: {tmp_path / 'nowhere'} does not exist\n"
 

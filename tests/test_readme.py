@@ -5,11 +5,12 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.commands import run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,12 +77,11 @@ def test_git_does_not_see_what_its_commands_make():
 def test_its_commands_run_in_their_order(tmp_path):
     for folder in ("gin", "savedmodels"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     assert {name for name, _ in commands()} == set(ADDED)
     for name, arguments in commands():
-        command = [sys.executable, "-m", f"bms_tf.{name}", *arguments, *ADDED[name]]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0 or "--help" in command, f"{command}\n{done.stdout}\n{done.stderr}"
+        done = run(f"bms_tf.{name}", *arguments, *ADDED[name], cwd=tmp_path, environment=environment)
+        assert done.returncode == 0, f"{done.args}\n{done.stdout}\n{done.stderr}"
         if name == "serve":
             flags = {word.partition("=")[0].removeprefix("--") for word in arguments}
             assert all(f"--{flag}" in done.stdout or f"--[no]{flag}" in done.stdout for flag in flags)

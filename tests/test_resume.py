@@ -1,22 +1,21 @@
 """A run that is killed again and again ends where a run that was never killed ends, to the last bit."""
 
 import json
-import os
 import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-ROOT = Path(__file__).parents[1]
-STEPS = 600
+from tests.commands import Command
+
+STEPS = 400
 # All that a state can consist of: Adam's moments, a schedule, an average, singular vectors, and noise of every kind.
 PARAMS = (
     "BMSVAEGAN.T = 2",
@@ -40,7 +39,7 @@ FLAGS = (
 )
 # The command, changed: it dies within its next checkpoint, when half of the data is there, under a temporary name ...
 DIES_WRITING = """
-import glob, os, runpy, signal, sys
+import glob, os, signal
 from tensorflow.python.ops import gen_io_ops
 
 def die(checkpoint_prefixes, *args, **kwargs):
@@ -50,11 +49,10 @@ def die(checkpoint_prefixes, *args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 
 gen_io_ops.merge_v2_checkpoints = die
-runpy.run_module("bms_tf.train", run_name="__main__", alter_sys=True)
 """
 # ... or it is told to stop, as by a cluster, at the next step that is 7 more than a multiple of 20 ...
 IS_STOPPED = """
-import os, runpy, signal
+import os, signal
 from bms_tf.core import callbacks
 
 class Stopped(callbacks.ProgressBar):
@@ -63,27 +61,25 @@ class Stopped(callbacks.ProgressBar):
             os.kill(os.getpid(), signal.SIGTERM)
 
 callbacks.ProgressBar = Stopped
-runpy.run_module("bms_tf.train", run_name="__main__", alter_sys=True)
 """
 # ... or one of its draws has another key.
 PERTURBED = """
-import runpy, zlib
+import zlib
 from bms_tf.core.random import Key
 
 fold = Key.fold
 Key.fold = lambda self, *words: fold(self, *words, *([1] if words == (zlib.crc32(b"prior"),) else []))
-runpy.run_module("bms_tf.train", run_name="__main__", alter_sys=True)
 """
 
 
-def start(folder: Path, program=("-m", "bms_tf.train")) -> subprocess.Popen:
-    command = [sys.executable, *program, *FLAGS, f"--run_dir={folder}"]
-    with open(folder.with_suffix(".log"), "a") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)})
+def start(folder: Path, change: str | None = None) -> Command:
+    """The command, after the program `change`."""
+    prepare = change and partial(exec, change, {})
+    return Command("bms_tf.train", [*FLAGS, f"--run_dir={folder}"], folder.with_suffix(".log"), prepare=prepare)
 
 
-def finish(process: subprocess.Popen, folder: Path):
-    assert process.wait(timeout=300) == 0, folder.with_suffix(".log").read_text()
+def finish(run: Command):
+    assert run.wait() == 0, run.said()
 
 
 def lines(folder: Path) -> list[str]:
@@ -93,15 +89,14 @@ def lines(folder: Path) -> list[str]:
     return [re.sub(r', "seconds": [\d.]+', "", line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def kill(process: subprocess.Popen, folder: Path, *, step: int = 0, seconds: float):
+def kill(run: Command, folder: Path, *, step: int = 0, seconds: float):
     """Kills the run so many seconds after the line of `step` is written, or after its start."""
-    deadline = time.monotonic() + 300
     while step and not any(json.loads(line)["step"] >= step for line in lines(folder)[-1:]):
-        assert process.poll() is None and time.monotonic() < deadline, folder.with_suffix(".log").read_text()
+        assert run.runs(), run.said()
         time.sleep(0.005)
     time.sleep(seconds)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL, "it had ended before"
+    run.signal(signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL, "it had ended before"
 
 
 def state(folder: Path) -> dict[str, np.ndarray]:
@@ -123,35 +118,33 @@ def differences(folder: Path, other: Path) -> tuple[list[str], list[int]]:
 def test_kills_and_stops_leave_no_trace_in_the_result(tmp_path):
     # `python -m tests.faults --only=training` has many more of them.
     never, killed, perturbed = tmp_path / "never_killed", tmp_path / "killed", tmp_path / "perturbed"
-    finish(start(never), never)
+    finish(start(never))
     kept = "\n".join(state(never))
     optimizers = [f"model/{name}/_variables/" for name in ("optimizer", "optimizers/discriminator")]
     for part in (*optimizers, "model/averages/", "model/encoder/", "model/generator/", "/sn_u/", "model/step/"):
         assert part in kept, "the test would not see it"
 
     draw = random.Random(7)
-    kill(start(killed), killed, seconds=draw.uniform(0.0, 10.0))  # at any time since the start: most of it is the start
+    kill(start(killed), killed, seconds=draw.uniform(0.0, 5.0))  # at any time since the start: most of it is the start
     for step in sorted(draw.sample(range(20, STEPS - 100, 20), 2)):
         kill(start(killed), killed, step=step, seconds=draw.uniform(0.0, 0.1))
-    process = start(killed, ("-c", DIES_WRITING))
-    assert process.wait(timeout=300) == -signal.SIGKILL
+    assert start(killed, DIES_WRITING).wait() == -signal.SIGKILL
     half = list((killed / "checkpoints").glob("ckpt-*_temp/*"))
     assert half, "it did not die while a checkpoint was written"
     for _ in range(2):
-        process = start(killed, ("-c", IS_STOPPED))
-        assert process.wait(timeout=300) == 128 + signal.SIGTERM
+        assert start(killed, IS_STOPPED).wait() == 128 + signal.SIGTERM
     stops = re.findall(r"stopped by SIGTERM at step (\d+)", killed.with_suffix(".log").read_text())
     assert [int(step) % 20 for step in stops] == [7, 7], "each within an interval"
     assert not list((killed / "checkpoints").glob("ckpt-*_temp")), "the half-written one is still there"
     shutil.copytree(killed, perturbed)
 
-    finish(start(killed), killed)
+    finish(start(killed))
     assert "resuming at step" in killed.with_suffix(".log").read_text()
     assert differences(never, killed) == ([], [])
     assert (killed / "scores.json").read_text() == (never / "scores.json").read_text()
 
     # The comparison sees one draw with another key, in all that depends on it.
-    finish(start(perturbed, ("-c", PERTURBED)), perturbed)
+    finish(start(perturbed, PERTURBED))
     variables, rows = differences(never, perturbed)
     assert any("generator" in name for name in variables) and any("averages" in name for name in variables)
     assert 0 < rows[0] and rows[-1] == STEPS // 20 - 1, "not before the kill, and up to the end"

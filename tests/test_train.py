@@ -20,6 +20,7 @@ from bms_tf.core import command, files
 from bms_tf.core.keras import keras
 from bms_tf.core.measuring import Measured
 from bms_tf.train import main, print_table
+from tests.commands import run as run_apart
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -465,10 +466,9 @@ def test_the_screen_of_a_run_holds_our_lines_alone(here, arguments):
     ],
 )
 def test_a_failing_process_says_one_line(here, arguments, line):
-    process = start(*arguments)
-    out, errors = process.communicate(timeout=300)
-    assert (process.returncode, out) == (1, "")
-    (said,) = screen(errors)
+    ended = run_apart("bms_tf.train", *arguments)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (said,) = screen(ended.stderr)
     assert said.startswith(line)
 
 

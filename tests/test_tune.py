@@ -343,8 +343,10 @@ def test_hyperband_trains_a_trial_further_from_its_own_checkpoint(here):
 # Real processes.
 
 
+SETTINGS = ("rate/choice.values = (1e-3, 2e-3)", "train.generator_updates = 200")
+
+
 def start(*settings: str, workers: int = 0) -> subprocess.Popen:
-    short = params("rate/choice.values = (1e-3, 2e-3)", "train.generator_updates = 200", *settings)
     with open("log", "a") as log:
         return subprocess.Popen(
             [
@@ -354,7 +356,7 @@ def start(*settings: str, workers: int = 0) -> subprocess.Popen:
                 "--gin_file=tiny.gin",
                 "--search_dir=search",
                 f"--workers={workers}",
-                *short,
+                *params(*SETTINGS, *settings),
             ],
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=log,
@@ -393,7 +395,7 @@ def test_a_killed_search_goes_on_with_the_trial_it_was_in(here):
     assert process.wait() == -signal.SIGKILL
     assert ended() == ["0"], "it was killed within the second trial"
     first = Path("search/trials/0/metrics.jsonl").stat().st_mtime_ns
-    assert start().wait(timeout=600) == 0, Path("log").read_text()
+    search(*params(*SETTINGS))
     assert sorted(ended()) == ["0", "1", "2", "3"]
     assert Path("search/trials/0/metrics.jsonl").stat().st_mtime_ns == first, "a finished trial is not run again"
     assert "resuming at step" in Path("search/trials/1/log.txt").read_text()
@@ -454,10 +456,8 @@ def test_a_trial_in_which_processes_die_fails_and_the_search_goes_on(here, monke
     )
     fatal = ("import dies", "train.metrics = [@dies]", "tune.space = {'dies.fatal': @rate/choice()}")
     end = ("rate/choice.values = (1, 0)", "tune.objectives = {'energy_distance': 'min'}")
-    monkeypatch.setenv("PYTHONPATH", f"{here}:{ROOT}")
-    command = [sys.executable, "-m", "bms_tf.tune", "--gin_file=tiny.gin", "--search_dir=search", "--allow_import=dies"]
-    said = subprocess.run([*command, *params(*fatal, *end)], capture_output=True, text=True)
-    assert said.returncode == 0, said.stderr
+    monkeypatch.syspath_prepend(here)
+    search("--allow_import=dies", *params(*fatal, *end))
     trials = {row["values"]["dies.fatal"]: row for row in rows(here / "search/trials.jsonl")}
     assert (trials[0]["status"], trials[0]["score"]) == ("COMPLETED", 1.0)
     assert (trials[1]["status"], trials[1]["error"]) == ("FAILED", "3 processes died in it, the last by signal 9")

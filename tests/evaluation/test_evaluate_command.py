@@ -10,20 +10,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.commands import run
+
 ROOT = Path(__file__).parents[2]
 
 
-def command(*arguments, cwd, cache=None):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(cache or cwd / "cache")}
-    line = [sys.executable, "-m", "bms_tf.evaluate", *map(str, arguments)]
+def command(*arguments, cwd):
+    return run("bms_tf.evaluate", *arguments, cwd=cwd, environment=os.environ | {"XDG_CACHE_HOME": str(cwd / "cache")})
+
+
+def started(*arguments, cwd):
+    """The same, its imports included."""
+    line = [sys.executable, "-m", "bms_tf.evaluate", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(line, capture_output=True, text=True, cwd=cwd, env=environment)
 
 
 def test_help_and_list_import_nothing_heavy(tmp_path):
-    done = command("--help", cwd=tmp_path)
+    done = started("--help", cwd=tmp_path)
     assert done.returncode == 0 and "--features" in done.stdout
     assert "python -m bms_tf.evaluate --model=savedmodels/ring --data=gin/data/ring.gin" in done.stdout
-    listed = command("--list", cwd=tmp_path)
+    listed = started("--list", cwd=tmp_path)
     lines = listed.stdout.splitlines()
     assert any(line.startswith("precision_recall ") and "Kynkaanniemi" in line for line in lines)
     assert lines == sorted(lines) and listed.stderr == ""

@@ -2,17 +2,17 @@
 
 import contextlib
 import ctypes
+import functools
 import json
-import multiprocessing
 import os
 import re
-import runpy
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from tests.commands import Command
 
 STEPS, INTERVAL = 120, 10
 # Fast, and with all that a state can consist of: moments, a schedule, an average, noise, pictures and scores.
@@ -36,60 +36,17 @@ SYSTEMS = {
     "unrolled_gan": (),
     "began": ("BEGAN.lambda_k = 0.1",),
 }
-TIME_LIMIT = 600.0  # seconds for a command to end by itself, on a busy machine
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["bms_tf.core.preloaded"])
 
 
-class Command:
-    """A command of the library, at work in a process of its own."""
-
-    def __init__(self, module: str, flags: Sequence[str], log: Path, devices: int = 1, clock_back: float | None = None):
-        """`log`: what its output is appended to. `clock_back`: the seconds until its clock is set back by a year."""
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self.log, self.before = log, len(log.read_text()) if log.exists() else 0
-        self.process = _CONTEXT.Process(target=_main, args=(module, list(flags), str(log), devices, clock_back))
-        self.process.start()
-
-    def runs(self) -> bool:
-        return self.process.is_alive()
-
-    def signal(self, number: int):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.process.pid, number)
-
-    def wait(self, seconds: float = TIME_LIMIT) -> int | None:
-        """Its exit code; minus the signal that ended it; None if it did not end."""
-        self.process.join(seconds)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-            return None
-        return self.process.exitcode
-
-    def said(self) -> str:
-        """What this command has printed."""
-        return self.log.read_text()[self.before :]
-
-
-def _main(module: str, flags: list[str], log: str, devices: int, clock_back: float | None):
-    """The command as `python -m` runs it."""
+def _prepare(devices: int, clock_back: float | None):
+    """`devices`: of the CPU; `clock_back`: the seconds until the process's clock is set back by a year."""
     if clock_back is not None:
         _set_back(clock_back)
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for handle in (1, 2):
-        os.dup2(file, handle)
     if devices > 1:
         import tensorflow as tf
 
         (cpu,) = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
-    sys.argv = [module, *flags]
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
 
 
 def _set_back(seconds: float):
@@ -106,7 +63,8 @@ def train(run_dir: Path, system: str = "bms_vae_gan", devices: int = 1, clock_ba
     files = ["gin/ring.gin", f"gin/systems/{system}.gin"]
     flags = [*(f"--gin_file={file}" for file in files), *(f"--gin_param={param}" for param in params)]
     flags.append(f"--run_dir={run_dir}")
-    return Command("bms_tf.train", flags, run_dir.with_suffix(".log"), devices, clock_back)
+    log, prepare = run_dir.with_suffix(".log"), functools.partial(_prepare, devices, clock_back)
+    return Command("bms_tf.train", flags, log, prepare=prepare)
 
 
 def steps(run_dir: Path) -> list[int]:
@@ -174,8 +132,8 @@ def differences(run_dir: Path, reference: Path, ignore: Sequence[str] = ()) -> l
 
 
 def reference(scratch: Path, system: str = "bms_vae_gan", devices: int = 1) -> Path:
-    """The folder of a run that was never disturbed."""
-    folder = scratch / f"{system}_{devices}_undisturbed"
+    """The folder of a run that was never disturbed, one for all kinds of faults, each of which has its `scratch`."""
+    folder = scratch.parent / f"{system}_{devices}_undisturbed"
     if not folder.exists():
         lost = finished(train(folder, system, devices))
         if lost:

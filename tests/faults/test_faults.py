@@ -10,30 +10,36 @@ from tests.faults._harness import STEPS, differences, reference
 from tests.faults._injection import inject, kinds
 
 
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """Undisturbed runs lie here and are what all tests compare with; each test has a folder in it."""
+    return tmp_path_factory.mktemp("faults")
+
+
 def test_every_kind_is_found():
     assert {"clock", "damage", "disks", "evaluating", "exporting", "reporting", "training", "tuning"} <= kinds().keys()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["clock", "damage", "disks", "evaluating", "exporting", "reporting", "tuning"])
-def test_nothing_is_lost(kind, tmp_path):
-    count, losses = inject(1, [kind], 0, tmp_path)
+def test_nothing_is_lost(kind, scratch):
+    count, losses = inject(1, [kind], 0, scratch)
     assert losses == [] and (count[kind] > 0 or kind == "disks"), "only the mounting of a disk may be refused"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("system", "devices"), [("bms_vae_gan", 1), ("began", 1), ("veegan", 2), ("unrolled_gan", 2)])
-def test_no_kill_of_a_training_leaves_a_trace(system, devices, tmp_path):
-    scenario, draw = training.Training(tmp_path, system, devices), random.Random(system)
+def test_no_kill_of_a_training_leaves_a_trace(system, devices, scratch):
+    scenario, draw = training.Training(scratch / "training", system, devices), random.Random(system)
     for _ in range(2):
         scenario.fault(draw)
     assert scenario.losses() == []
 
 
 @pytest.mark.slow
-def test_a_difference_of_one_bit_is_seen(tmp_path):
+def test_a_difference_of_one_bit_is_seen(scratch, tmp_path):
     """The comparison is not blind: a run with another seed differs in all that can, and one picture in itself."""
-    whole = reference(tmp_path)
+    whole = reference(scratch / "training")
     picture = next((whole / "pictures").glob("*.png"))
     other = tmp_path / "other"
     shutil.copytree(whole, other)

@@ -1,13 +1,14 @@
 """The files that TensorFlow Serving reads, by its own protos; and the models they name."""
 
 import re
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 from google.protobuf import text_format
+
+from tests.commands import run
 
 MODELS = Path(__file__).parents[2] / "savedmodels"
 NAMES = sorted(path.name for path in MODELS.iterdir() if path.is_dir())
@@ -111,10 +112,10 @@ def test_a_list_that_is_none_is_left_as_it_is(folder):
 @pytest.mark.slow
 def test_the_command(folder):
     pytest.importorskip("tensorflow_serving")
-    command = [sys.executable, "-m", "bms_tf.label", f"--model_dir={folder}"]
-    done = subprocess.run([*command, "--name=ring", "--version=2", "--label=stable"], capture_output=True, text=True)
+    command = partial(run, "bms_tf.label", f"--model_dir={folder}", "--name=ring", "--version=2")
+    done = command("--label=stable")
     assert done.returncode == 0 and done.stdout == f"{folder / 'models.config'}: ring, stable = 2\n", done.stderr
-    done = subprocess.run([*command, "--name=ring", "--version=2"], capture_output=True, text=True)
+    done = command()
     assert done.returncode == 1 and done.stderr.startswith("error: --name, --version and --label are needed; ")
 
 

@@ -5,8 +5,6 @@ import json
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +17,7 @@ import requests
 
 from bms_tf import client
 from bms_tf.client import Client, ServerError
+from tests.commands import run
 
 MODELS = Path(__file__).parents[2] / "savedmodels"
 pytestmark = pytest.mark.slow
@@ -103,8 +102,7 @@ def test_health(strict):
 def test_a_port_in_use_is_a_line(flag, local):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "bms_tf.serve", f"--model_dir={MODELS}", "--port=0", "--rest_port=0"]
-        done = subprocess.run([*command, f"{flag}={port}"], capture_output=True, text=True, timeout=300)
+        done = run("bms_tf.serve", f"--model_dir={MODELS}", "--port=0", "--rest_port=0", f"{flag}={port}")
     assert done.returncode == 1
     assert f"error: cannot listen on 127.0.0.1:{port}" in done.stderr and "Traceback" not in done.stderr
     assert f"{flag} takes another" in done.stderr
@@ -229,8 +227,7 @@ def test_requests_of_other_sites_are_refused(plain):
 
 @pytest.mark.parametrize(("folder", "said"), [("nowhere", "does not exist"), ("", "holds no model that can be loaded")])
 def test_a_folder_without_models_is_a_line(folder, said, tmp_path, local):
-    command = [sys.executable, "-m", "bms_tf.serve", f"--model_dir={tmp_path / folder}", "--port=0", "--rest_port=0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = run("bms_tf.serve", f"--model_dir={tmp_path / folder}", "--port=0", "--rest_port=0")
     assert done.returncode == 1 and done.stderr.startswith("error: ") and said in done.stderr
 
 
