@@ -98,7 +98,7 @@ MUTATIONS = [
     ),
     Mutation(
         "bms_tf/core/system.py",
-        "g / context.num_replicas_in_sync",
+        "g / replicas",
         "g",
         "core/test_system.py -k 'two_devices and not slices'",
     ),
