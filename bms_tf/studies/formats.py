@@ -106,6 +106,11 @@ FORMATS: dict[str, Callable[[str, Sequence[Sequence[str]]], str]] = {
 }
 
 
+def counted(number: int, what: str) -> str:
+    """ "1 run", "2 runs"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def notes(study: Study, records: Collection[Row], left: Mapping[tuple[str, str], Collection]) -> list[str]:
     """What is to be said below the tables. `left`: the runs that are not there yet, by data set and method."""
     words = [f"{study.title}. Ours: {study.protocol}", study.published_protocol, LEGEND]
@@ -113,12 +118,18 @@ def notes(study: Study, records: Collection[Row], left: Mapping[tuple[str, str],
     if made:
         days = sorted({row["ended"] for row in made})
         machines = {
-            ", ".join([*m["gpus"], m["processor"], f"{m['threads']} thread(s) a run", f"TensorFlow {m['tensorflow']}"])
+            ", ".join(
+                [
+                    *m["gpus"],
+                    m["processor"],
+                    f"{counted(m['threads'], 'thread')} a run",
+                    f"TensorFlow {m['tensorflow']}",
+                ]
+            )
             for m in (row["machine"] for row in made)
         }
-        words.append(
-            f"{len(records)} runs, {' to '.join(dict.fromkeys([days[0], days[-1]]))}: {'; '.join(sorted(machines))}"
-        )
+        when = " to ".join(dict.fromkeys([days[0], days[-1]]))
+        words.append(f"{counted(len(records), 'run')}, {when}: {'; '.join(sorted(machines))}")
     missing: dict[str, list[str]] = {}
     for (data, method), runs in left.items():
         if runs:

@@ -153,12 +153,12 @@ def test_what_is_said_below_a_table():
         "t. Ours: 2,500 samples.",
         "Published: 5 runs.",
         f"{formats.LEGEND}.",
-        "3 runs, 2026-11-25 to 2026-11-27: a core, 1 thread(s) a run, TensorFlow 2.15.1.",
+        "3 runs, 2026-11-25 to 2026-11-27: a core, 1 thread a run, TensorFlow 2.15.1.",
         "Not run so far on ring, at most: 2 of A, T = 1; 1 of C.",
     ]
     gpu = {**records[0], "machine": {**machine, "gpus": ["a GPU"]}}
     assert formats.notes(this, [gpu], {})[-1] == (
-        "1 runs, 2026-11-27: a GPU, a core, 1 thread(s) a run, TensorFlow 2.15.1."
+        "1 run, 2026-11-27: a GPU, a core, 1 thread a run, TensorFlow 2.15.1."
     )
 
 
