@@ -39,7 +39,7 @@ def export(run_dir: str, name: str, export_dir: str, allow_import: Sequence[str]
     with config.one_line_errors():
         traced = signatures(run.system)
     folder, step = RunFolder(run_dir), int(run.system.step.numpy())
-    kept = ["config.gin", "operative.gin", "data.json"] + ["scores.json"] * folder.has_scores_of(step)
+    kept = ["config.gin", "operative.gin", "data.json"] + ["scores.json"] * (folder.scores_of(step) is not None)
 
     def write(new: str):
         save(run.system, traced, new)
