@@ -16,14 +16,13 @@ t-SNE of codes, and samples, with the low-posterior ones in red.
 import importlib
 import json
 import pathlib
-import subprocess
-import sys
 import time
 
 import matplotlib.image
 import numpy as np
 import PIL.Image
 import recorded
+import training
 from absl import flags
 from matplotlib.figure import Figure
 
@@ -37,7 +36,6 @@ NOISE = flags.DEFINE_float("noise", 1.0, "Standard deviation of the noise on cod
 PAPER = flags.DEFINE_bool("paper", False, "BMS-VAE-GAN with hinge loss and spectral normalization.")
 KEEP = flags.DEFINE_string("keep", "runs/code_space", "Where the runs are; what is there is not trained again.")
 
-ROOT = pathlib.Path(__file__).parent.parent
 LENGTH = {"ring": "updates", "grid": "updates", "digits": "train.generator_updates"}
 FED_WITH_NOISE = "WAE, fed with noise"  # of 2-D data alone
 METHODS = {  # a method's gin files behind the recipe, and settings
@@ -81,17 +79,12 @@ def settings(method):
     game = ["gin/systems/bms_vae_gan.gin"] if PAPER.value and method.startswith("BMS") else []
     if UPDATES.value:
         params = {LENGTH[DATA.value]: UPDATES.value, **params}
-    return [f"gin/{DATA.value}.gin", *game, *files], [f"{name} = {value}" for name, value in params.items()]
+    return [f"gin/{DATA.value}.gin", *game, *files], params
 
 
 def train(method):
     """Trains, or goes on where a run was cut off."""
-    files, params = settings(method)
-    arguments = [*(f"--gin_file={file}" for file in files), *(f"--gin_param={param}" for param in params)]
-    where = [f"--seed={SEED.value}", f"--run_dir={folder(method)}"]
-    result = subprocess.run([sys.executable, "-m", "bms_tf.train", *arguments, *where], cwd=ROOT)
-    if result.returncode:
-        raise ValueError(f"training {method} failed")
+    training.train(folder(method), *settings(method), SEED.value)
 
 
 def measure(method):
@@ -139,7 +132,7 @@ def main(_):
     common |= {"game": "paper" if PAPER.value else "recipe"}
     for method in methods():
         job = {**common, "method": method}
-        if any(all(row.get(name) == value for name, value in job.items()) for row in recorded.read("code_space")):
+        if recorded.those(recorded.read("code_space"), job):
             continue
         begun = time.monotonic()
         train(method)
@@ -150,7 +143,7 @@ def main(_):
         scores = json.loads((folder(method) / "scores.json").read_text())["samples"]
         row = {**job, "training_seconds": seconds, "scores": {**scores, **measure(method)}}
         recorded.write("code_space", [*recorded.read("code_space"), row])
-    rows = [r for r in recorded.read("code_space") if all(r.get(name) == value for name, value in common.items())]
+    rows = recorded.those(recorded.read("code_space"), common)
     print(f"\n{common}\n\n| method | {' | '.join(SHOWN.values())} |\n|{' --- |' * (1 + len(SHOWN))}")
     for row in rows:
         cells = [f"{row['scores'][name]:.3g}" if row["scores"].get(name) is not None else "" for name in SHOWN]

@@ -176,7 +176,7 @@ def main(_):
     startup.import_tensorflow()
     recorded.RESULTS.mkdir(exist_ok=True)
     for job in wanted:
-        if not any(all(row[name] == value for name, value in job.items()) for row in recorded.read(OUT.value)):
+        if not recorded.those(recorded.read(OUT.value), job):
             row = {**job, **measure(job["d"], job["critic_updates"], job["run"])}
             recorded.write(OUT.value, [*recorded.read(OUT.value), row])
     rows = [row for row in recorded.read(OUT.value) if all(row[name] == v for name, v in settings().items())]

@@ -11,10 +11,9 @@ The lines go to benchmarks/results/mode_weights.jsonl.
 import json
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import recorded
+import training
 from absl import flags
 
 from bms_tf.core import command
@@ -26,7 +25,6 @@ MORE = flags.DEFINE_integer("more", 6000, "Generator updates of each variant.", 
 EVERY = flags.DEFINE_integer("every", 1500, "Generator updates from score to score.", lower_bound=1)
 KEEP = flags.DEFINE_string("keep", "runs/mode_weights", "Where the runs are; what is there is not trained again.")
 
-ROOT = pathlib.Path(__file__).parent.parent
 LEAST = {"BMSVAEGAN.synthetic_likelihood": "@LeastRealistic()"}
 VARIANTS = {
     "least realistic": LEAST,
@@ -53,11 +51,7 @@ def train(folder, params, updates):
         "train.measuring_share": 1.0,
         "train.pictures": [],
     }
-    arguments = [f"--gin_param={name} = {value}" for name, value in params.items()]
-    where = [f"--seed={SEED.value}", f"--run_dir={folder}"]
-    line = [sys.executable, "-m", "bms_tf.train", "--gin_file=gin/ring.gin", *where, *arguments]
-    if subprocess.run(line, cwd=ROOT).returncode:
-        raise ValueError(f"training in {folder} failed")
+    training.train(folder, ["gin/ring.gin"], params, SEED.value)
 
 
 def scores(folder, after):
@@ -69,23 +63,30 @@ def scores(folder, after):
 
 def main(_):
     """Trains what is missing, and prints a table of mode KL."""
-    begun, keep = 2 * UPDATES.value, pathlib.Path(KEEP.value).absolute()
+    begun, keep = 2 * UPDATES.value, pathlib.Path(KEEP.value)
     common = {"data": "ring", "seed": SEED.value, "updates": begun, "rate_until": UPDATES.value, "more": MORE.value}
     first = keep / f"{SEED.value}_{begun}"
-    for variant, params in VARIANTS.items():
-        job = {**common, "variant": variant}
-        if any(all(row.get(name) == value for name, value in job.items()) for row in recorded.read("mode_weights")):
-            continue
+    known = recorded.read("mode_weights")
+    left = [variant for variant in VARIANTS if not recorded.those(known, {**common, "variant": variant})]
+    if left:
         train(first, LEAST, begun)
+    for variant in left:
+        params = VARIANTS[variant]
         folder = keep / f"{SEED.value}_{begun}_{''.join(c for c in variant if c.isalnum())}"
         if not folder.exists():
             folder.mkdir()
             shutil.copytree(first / "checkpoints", folder / "checkpoints")  # without config.gin: the settings change
             shutil.copy(first / "metrics.jsonl", folder)
         train(folder, params, begun + MORE.value)
-        row = {**job, "params": params, "before": scores(first, 0), "after": scores(folder, begun)}
+        row = {
+            **common,
+            "variant": variant,
+            "params": params,
+            "before": scores(first, 0),
+            "after": scores(folder, begun),
+        }
         recorded.write("mode_weights", [*recorded.read("mode_weights"), row])
-    rows = [r for r in recorded.read("mode_weights") if all(r.get(name) == value for name, value in common.items())]
+    rows = recorded.those(recorded.read("mode_weights"), common)
     steps = [score["step"] for score in rows[0]["after"]]
     print(f"\n{common}; mode KL by update\n\n| S | {' | '.join(map(str, [begun, *steps]))} |")
     print(f"|{' --- |' * (2 + len(steps))}")

@@ -16,6 +16,11 @@ def read(name):
     return read_lines(path) if path.exists() else []
 
 
+def those(rows, job):
+    """The rows that hold all that `job` says."""
+    return [row for row in rows if all(row.get(key) == value for key, value in job.items())]
+
+
 def read_lines(path):
     """The rows of a JSON lines file."""
     return [json.loads(line) for line in path.read_text().splitlines()]

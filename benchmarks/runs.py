@@ -64,7 +64,7 @@ def run_all(name, jobs, files):
     recorded.RESULTS.mkdir(exist_ok=True)
     path = recorded.RESULTS / f"{name}.jsonl"
     done = recorded.read(name)
-    left = [job for job in jobs if not any(all(row.get(k) == v for k, v in job.items()) for row in done)]
+    left = [job for job in jobs if not recorded.those(done, job)]
     print(f"{len(left)} of {len(jobs)} runs are left")
     with concurrent.futures.ThreadPoolExecutor(FLAGS.jobs) as pool, tempfile.TemporaryDirectory() as scratch:
         kept = pathlib.Path(FLAGS.keep or scratch)

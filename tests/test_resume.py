@@ -91,8 +91,9 @@ def lines(folder: Path) -> list[str]:
 
 def kill(run: Command, folder: Path, *, step: int = 0, seconds: float):
     """Kills the run so many seconds after the line of `step` is written, or after its start."""
+    deadline = time.monotonic() + 300
     while step and not any(json.loads(line)["step"] >= step for line in lines(folder)[-1:]):
-        assert run.runs(), run.said()
+        assert run.runs() and time.monotonic() < deadline, run.said()
         time.sleep(0.005)
     time.sleep(seconds)
     run.signal(signal.SIGKILL)

@@ -107,7 +107,7 @@ FORMATS: dict[str, Callable[[str, Sequence[Sequence[str]]], str]] = {
 
 
 def counted(number: int, what: str) -> str:
-    """ "1 run", "2 runs"."""
+    """1 run, 2 runs."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 

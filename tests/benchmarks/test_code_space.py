@@ -24,7 +24,8 @@ def test_gin_reads_them(study, data, wae, length, paper, monkeypatch):
     with flagsaver.flagsaver(data=data, paper=paper, updates=length):
         methods = study.methods()
         for method in methods:
-            config.load(*study.settings(method))
+            files, params = study.settings(method)
+            config.load(files, [f"{name} = {value}" for name, value in params.items()])
             seen[method] = (gin.query_parameter("train.system").selector, config.as_text())
         folders = {str(study.folder(method)) for method in methods}
     assert len(folders) == len(methods)
