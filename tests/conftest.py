@@ -1,5 +1,6 @@
 """What every test runs under: TensorFlow on two logical CPU devices, gin empty, the network closed."""
 
+import gc
 import os
 import socket
 
@@ -12,6 +13,7 @@ from bms_tf.core import config, startup
 # Else each process keeps the largest tensors that any of its tests had, in a pool of oneDNN's.
 os.environ["TF_ONEDNN_USE_SYSTEM_ALLOCATOR"] = "1"
 tf = startup.import_tensorflow()
+gc.freeze()  # else every collection walks over all of TensorFlow, half a second each
 # Before any other use of TensorFlow, and for all tests: it cannot be changed later in the process.
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
