@@ -23,7 +23,15 @@ class JointSystem(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`encoder` has `posterior(x)`; `joint_discriminator` gives logits [B] of a list of data and codes."""
+        """Sets up the players.
+
+        Args:
+            encoder: has `posterior(x)`.
+            generator: gives data [B, ...], or the numbers of its visible distribution.
+            joint_discriminator: gives logits [B] of a list of data and codes.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+        """
         super().__init__(
             networks={"encoder": encoder, "generator": generator, "joint_discriminator": joint_discriminator},
             players={"autoencoder": ("encoder", "generator"), "joint_discriminator": ("joint_discriminator",)},

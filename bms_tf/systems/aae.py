@@ -36,7 +36,15 @@ class AAE(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`encoder` has `posterior(x)`, of any kind; `code_discriminator` gives logits [B]."""
+        """Sets up the players.
+
+        Args:
+            encoder: has `posterior(x)`, of any kind.
+            generator: its visible distribution is p(x|z).
+            code_discriminator: gives logits [B].
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+        """
         networks = {"encoder": encoder, "generator": generator, "code_discriminator": code_discriminator}
         super().__init__(networks=networks, seed=seed, ema=ema, visible=visible.of(generator))
 

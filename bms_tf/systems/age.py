@@ -43,8 +43,19 @@ class AGE(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`encoder` has `posterior(x)`, whose codes lie on the unit sphere; `generator_updates`: for one of the
-        encoder. Raises ValueError for a value out of range.
+        """Sets up the players.
+
+        Args:
+            encoder: has `posterior(x)`, whose codes lie on the unit sphere.
+            generator: gives data [B, ...].
+            data_weight: of the reconstruction of data, not negative.
+            code_weight: of the reconstruction of codes, not negative.
+            generator_updates: for one of the encoder, at least 1.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for a value out of range.
         """
         for name, weight in {"data_weight": data_weight, "code_weight": code_weight}.items():
             if weight < 0:

@@ -51,10 +51,24 @@ class AlphaGAN(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`encoder` has `posterior(x)`; both discriminators give logits [B]. Each lambda weighs the reconstruction in
-        one player's loss; `autoencoder_updates`: of encoder and generator, for one of each discriminator; `samples`:
-        whether D also sees G(z); `prior_term(posterior, z)` replaces C's estimate of the KL (then `code_discriminator`
-        is None). Raises ValueError for a value out of range.
+        """Sets up the players.
+
+        Args:
+            encoder: has `posterior(x)`.
+            generator: gives data [B, ...], or the numbers of its visible distribution.
+            discriminator: gives logits [B].
+            code_discriminator: gives logits [B]; None with a `prior_term`.
+            encoder_lambda: the weight of the reconstruction in the encoder's loss, not negative.
+            generator_lambda: the same in the generator's.
+            autoencoder_updates: of encoder and generator, for one of each discriminator; at least 1.
+            samples: whether D also sees G(z).
+            prior_term: `prior_term(posterior, z)` replaces C's estimate of the KL.
+            discriminator_loss: of D, and what encoder and generator have against it.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for a value out of range, and for both or neither of `code_discriminator` and `prior_term`.
         """
         for name, weight in {"encoder_lambda": encoder_lambda, "generator_lambda": generator_lambda}.items():
             if weight < 0:

@@ -40,8 +40,18 @@ class BEGAN(UniformPrior, System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`discriminator` gives data of the shape that it takes. `gamma`, the ratio E L(G(z)) / E L(x) that k holds,
-        lies in (0, 1]: low for sharp samples, high for diverse ones. Raises ValueError for a value out of range.
+        """Sets up the players.
+
+        Args:
+            generator: gives data [B, ...].
+            discriminator: gives data of the shape that it takes.
+            gamma: the ratio E L(G(z)) / E L(x) that k holds, in (0, 1]: low for sharp samples, high for diverse ones.
+            lambda_k: the rate at which k moves, positive.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for a value out of range.
         """
         if not 0 < gamma <= 1:
             raise ValueError(f"BEGAN.gamma is {gamma}; it must lie in (0, 1]")

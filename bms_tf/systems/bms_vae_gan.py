@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
@@ -39,9 +39,9 @@ class BMSVAEGAN(System):
     With T = 1 it is alpha-GAN + SN (joint updates); with `alpha` and `sample_weight` 0 it is BMS-VAE, and has no D_I.
 
     The code term is the sleep phase of wake-sleep (Hinton, Dayan, Frey, Neal 1995, eq. 6 and 7). Without it the encoder
-    learns through G alone, and where G is flat around each mode, a code in the wrong one has no slope towards the right
-    one: the reconstructions of z_1 lie in x's own mode for a fifth to a half of x, and where none of the T hits it, the
-    best of them is pulled across. `code_weight` is 0 in the papers.
+    learns through G alone. Where G is flat around each mode, a code in a wrong mode gets no gradient towards the right
+    one. Only a fifth to a half of all x then have their z_1 reconstruction in their own mode. Where none of the T
+    candidates hits that mode, the best of them is pulled across. `code_weight` is 0 in the papers.
 
     Deviations: the papers do not give the posterior (here what the encoder says, a diagonal Gaussian by default), the
     margins (1), nor how the norm is reduced (the sum in 2-D, the mean for images). Codes seen by D_L, the prior term
@@ -64,7 +64,7 @@ class BMSVAEGAN(System):
         code_weight: float = 0.0,
         reconstruction: best_of_many.Reduction = best_of_many.BestOfMany(),
         synthetic_likelihood: best_of_many.Reduction = best_of_many.LeastRealistic(),
-        prior_term: Callable | None = None,
+        prior_term: divergences.PriorTerm | None = None,
         discriminator_loss: adversarial.AdversarialLoss = adversarial.Hinge(),
         fakes: Literal["both", "samples"] = "both",
         all_codes: bool = False,
@@ -72,17 +72,28 @@ class BMSVAEGAN(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """Args:
+        """Sets up the players.
+
+        Args:
             encoder: has `posterior(x)`.
-            discriminator, code_discriminator: D_I and D_L, which give logits [B].
-            T: samples of q(z|x) per data point.
-            lambda_, alpha, beta, sample_weight, code_weight: the weights, not negative.
-            reconstruction, synthetic_likelihood: how the T candidates' scores become one.
-            prior_term: `prior_term(posterior, z)` replaces D_L's estimate of the KL; `code_discriminator` is then None.
+            generator: gives data [B, ...], or the numbers of its visible distribution.
+            discriminator: D_I, which gives logits [B]; None where `alpha` and `sample_weight` are 0.
+            code_discriminator: D_L, which gives logits [B]; None with a `prior_term`.
+            T: samples of q(z|x) per data point, at least 1.
+            lambda_: the scale of log p(x|z), not negative.
+            alpha: the weight of the synthetic likelihood, not negative.
+            beta: the weight of the reconstruction, not negative.
+            sample_weight: of the term on samples of the prior, not negative.
+            code_weight: of the code term, not negative.
+            reconstruction: how the T candidates' likelihoods become one.
+            synthetic_likelihood: how the T candidates' scores by D_I become one.
+            prior_term: `prior_term(posterior, z)` replaces D_L's estimate of the KL.
             discriminator_loss: of D_I, and what the generator has against it.
             fakes: what D_I tells from data, "samples" of the prior, or "both" these and reconstructions.
             all_codes: whether D_L, the prior term and D_I's reconstructions see z_1 .. z_T instead of z_1.
             gradient: how the T candidates are differentiated.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:
             ValueError: for a value out of range, and where networks and weights do not fit each other.

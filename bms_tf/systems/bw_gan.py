@@ -43,8 +43,20 @@ class BWGAN(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`discriminator` gives [B] and has no batch normalization. `s` > 0 weighs edges, < 0 large scales; a large `p`
-        weighs outliers; both matter for images alone. Raises ValueError for a value out of range.
+        """Sets up the players.
+
+        Args:
+            generator: gives data [B, ...].
+            discriminator: gives [B] and has no batch normalization.
+            s: above 0 it weighs edges, below 0 large scales; it matters for images alone.
+            p: above 1; a large one weighs outliers. It matters for images alone.
+            critic_updates: for one of the generator, at least 1.
+            drift_weight: of D(x)^2, not negative.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for a value out of range.
         """
         if not p > 1:
             raise ValueError(f"BWGAN.p is {p}; it must be above 1, so that there is a dual norm")

@@ -50,17 +50,30 @@ class DistGAN(UniformPrior, System):
         lambda_p: float = gin.REQUIRED,
         reconstruction_weight: float = 0.05,
         horizon: int | None = gin.REQUIRED,
-        reconstruction_loss: Callable = adversarial.cross_entropy_real,
+        reconstruction_loss: Callable[[tf.Tensor], tf.Tensor] = adversarial.cross_entropy_real,
         autoencoder: Sequence[str] = ("encoder",),
         critic_updates: int = 1,
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`encoder` has `posterior(x)` with a mean; `discriminator` gives logits [B]. `lambda_r` and `lambda_p` weigh
-        V_R and the penalty. `reconstruction_weight` is w at first, and `horizon` the length of the run, in generator
-        updates, by which it falls (None: it stays); `reconstruction_loss(logits)`, [B], says what D takes
-        reconstructions for. `autoencoder`: the players that L_R and V_R move; `critic_updates`: of the discriminator in
-        a step. Raises ValueError for a value out of range.
+        """Sets up the players.
+
+        Args:
+            encoder: has `posterior(x)` with a mean.
+            generator: gives data [B, ...].
+            discriminator: gives logits [B].
+            lambda_r: the weight of V_R, not negative.
+            lambda_p: the weight of the penalty, not negative.
+            reconstruction_weight: w at first, in [0, 1].
+            horizon: the length of the run, in generator updates, by which w falls; None: it stays.
+            reconstruction_loss: of logits, [B]: what D takes reconstructions for.
+            autoencoder: the players that L_R and V_R move, the encoder or both encoder and generator.
+            critic_updates: of the discriminator in a step, at least 1.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for a value out of range.
         """
         for name, weight in {"lambda_r": lambda_r, "lambda_p": lambda_p}.items():
             if weight < 0:

@@ -37,8 +37,19 @@ class GAN(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`discriminator` gives logits [B]; `discriminator_updates`: for one of the generator (k = 1 of algorithm 1 of
-        Goodfellow et al.; n_dis, 1 or 5, of Miyato et al.). Raises ValueError for less than one.
+        """Sets up the players.
+
+        Args:
+            generator: gives data [B, ...].
+            discriminator: gives logits [B].
+            discriminator_loss: of D, and what the generator has against it.
+            discriminator_updates: for one of the generator, at least 1 (k = 1 of algorithm 1 of Goodfellow et al.;
+                n_dis, 1 or 5, of Miyato et al.).
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for less than one update.
         """
         if discriminator_updates < 1:
             raise ValueError(f"GAN.discriminator_updates is {discriminator_updates}; it must be at least 1")

@@ -35,7 +35,18 @@ class GDPPGAN(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`discriminator` gives logits [B]. Raises ValueError for a negative weight."""
+        """Sets up the players.
+
+        Args:
+            generator: gives data [B, ...].
+            discriminator: gives logits [B].
+            magnitude_weight: of L_m, not negative.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for a negative weight.
+        """
         if magnitude_weight < 0:
             raise ValueError(f"GDPPGAN.magnitude_weight is {magnitude_weight}; it must not be negative")
         super().__init__(networks={"generator": generator, "discriminator": discriminator}, seed=seed, ema=ema)

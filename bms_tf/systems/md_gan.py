@@ -40,8 +40,17 @@ class MDGAN(UniformPrior, System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`discriminator` gives embeddings [B, d]; `variance`: of each Gaussian in each dimension. Raises ValueError
-        unless it is positive.
+        """Sets up the players.
+
+        Args:
+            generator: gives data [B, ...].
+            discriminator: gives embeddings [B, d].
+            variance: of each Gaussian in each dimension, positive.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for a variance that is not positive.
         """
         if not variance > 0:
             raise ValueError(f"MDGAN.variance is {variance}; it must be positive")

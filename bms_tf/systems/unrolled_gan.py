@@ -37,8 +37,18 @@ class UnrolledGAN(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`discriminator` gives logits [B]; `K` updates are unrolled, each at `rate`. Raises ValueError for a value out
-        of range.
+        """Sets up the players.
+
+        Args:
+            generator: gives data [B, ...].
+            discriminator: gives logits [B].
+            K: how many updates are unrolled, in [0, 1000].
+            rate: of each of them, positive.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for a value out of range.
         """
         if not 0 <= K <= 1000:
             raise ValueError(f"UnrolledGAN.K is {K}; it must lie in [0, 1000], as each is a part of the step's graph")

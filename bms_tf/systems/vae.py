@@ -1,7 +1,5 @@
 """VAE: auto-encoding variational Bayes (Kingma and Welling 2014)."""
 
-from collections.abc import Callable
-
 import gin
 import tensorflow as tf
 
@@ -29,11 +27,19 @@ class VAE(System):
         *,
         encoder: keras.Model,
         generator: keras.Model,
-        kl: Callable[[divergences.Posterior, tf.Tensor], tf.Tensor] = divergences.analytic_kl,
+        kl: divergences.PriorTerm = divergences.analytic_kl,
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`encoder` has `posterior(x)`; `kl(posterior, z)`: per example [B], see `objectives.divergences`."""
+        """Sets up the players.
+
+        Args:
+            encoder: has `posterior(x)`.
+            generator: its visible distribution is p(x|z).
+            kl: `kl(posterior, z)`, per example [B], see `objectives.divergences`.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+        """
         super().__init__(
             networks={"encoder": encoder, "generator": generator},
             players={"autoencoder": ("encoder", "generator")},

@@ -38,8 +38,18 @@ class VAEGAN(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`encoder` has a Gaussian `posterior(x)`; `discriminator` gives logits [B]; `gamma` weighs the reconstruction
-        against the adversarial terms in the generator's loss. Raises ValueError if it is negative.
+        """Sets up the players.
+
+        Args:
+            encoder: has a Gaussian `posterior(x)`.
+            generator: gives data [B, ...].
+            discriminator: gives logits [B].
+            gamma: weighs the reconstruction against the adversarial terms in the generator's loss, not negative.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for a negative `gamma`.
         """
         if gamma < 0:
             raise ValueError(f"VAEGAN.gamma is {gamma}; it must not be negative")

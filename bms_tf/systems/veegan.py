@@ -46,10 +46,21 @@ class VEEGAN(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`encoder` has `posterior(x)`; `joint_discriminator` gives logits [B] of a list of data and codes.
+        """Sets up the players.
 
-        `pretraining`: the steps of F alone, a multiple of the log interval; `code_likelihood(z, z_hat, code_lambda)`
-        is the negative distance of codes. Raises ValueError for a value out of range.
+        Args:
+            encoder: F, which has `posterior(x)`.
+            generator: gives data [B, ...].
+            joint_discriminator: gives logits [B] of a list of data and codes.
+            code_lambda: the weight of the reconstruction of codes, not negative.
+            data_lambda: the weight of the reconstruction of data, not negative; one of the two is positive.
+            pretraining: the steps of F alone, a multiple of the log interval; not negative.
+            code_likelihood: `code_likelihood(z, z_hat, code_lambda)`, the negative distance of codes.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for a value out of range.
         """
         for name, value in {"code_lambda": code_lambda, "data_lambda": data_lambda, "pretraining": pretraining}.items():
             if value < 0:

@@ -41,9 +41,20 @@ class WAE(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`encoder` has `posterior(x)`; `code_discriminator`, logits [B], makes it WAE-GAN, and `penalty(codes, prior)`
-        of two batches [B, Z] WAE-MMD; `code_weight` weighs the code discriminator's own loss (None: lambda). Raises
-        ValueError for both or neither, and for a value out of range.
+        """Sets up the players.
+
+        Args:
+            encoder: has `posterior(x)`.
+            generator: gives data [B, ...].
+            code_discriminator: gives logits [B], and makes it WAE-GAN.
+            penalty: `penalty(codes, prior)` of two batches [B, Z], which makes it WAE-MMD.
+            lambda_: the weight of the penalty, not negative.
+            code_weight: of the code discriminator's own loss, positive; None: lambda.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for both or neither of `code_discriminator` and `penalty`, and for a value out of range.
         """
         if lambda_ < 0:
             raise ValueError(f"WAE.lambda_ is {lambda_}; it must not be negative")

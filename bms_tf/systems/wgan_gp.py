@@ -35,10 +35,18 @@ class WGANGP(System):
         seed: int = 0,
         ema: float | None = None,
     ):
-        """`discriminator` gives [B], without batch normalization, under which an example has no slope of its own.
+        """Sets up the players.
 
-        `lambda_` weighs the penalty; `critic_updates`: for one of the generator. Raises ValueError for a value out of
-        range.
+        Args:
+            generator: gives data [B, ...].
+            discriminator: gives [B], without batch normalization, under which an example has no slope of its own.
+            lambda_: the weight of the penalty, positive.
+            critic_updates: for one of the generator, at least 1.
+            seed: of all noise.
+            ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
+
+        Raises:
+            ValueError: for a value out of range.
         """
         if not lambda_ > 0:
             raise ValueError(f"WGANGP.lambda_ is {lambda_}; it must be positive")
