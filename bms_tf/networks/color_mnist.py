@@ -28,7 +28,18 @@ def color_mnist_generator(
     normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
-    """Codes [B, Z] to images [B, 28, 28, C] in [-1, 1] (table 4), with ReLU."""
+    """Codes [B, Z] to images [B, 28, 28, C] in [-1, 1] (table 4), with ReLU.
+
+    Args:
+        input_shape: (Z,).
+        output_shape: (28, 28, C).
+        output_activation: of the last layer.
+        normalization: makes the layer put before each hidden activation.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for images of another size.
+    """
     _check(output_shape)
     bias = normalization is None
     hidden = [
@@ -57,10 +68,20 @@ def color_mnist_discriminator(
     normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
-    """Images [B, 28, 28, C] to `output_shape`, () for logits [B] (table 3); leaky ReLU of slope 0.2.
+    """Images [B, 28, 28, C] to `output_shape` (table 3); leaky ReLU of slope 0.2.
 
-    `dropout`: the share dropped behind the last convolution, 0.8 for DCGAN alone. Deviations: one logit in place of
-    two, which is the same classifier, and no output for the ten classes, as no system here is told them.
+    Deviations: one logit in place of two, which is the same classifier, and no output for the ten classes, as no system
+    here is told them.
+
+    Args:
+        input_shape: (28, 28, C).
+        output_shape: () for logits [B].
+        dropout: the share dropped behind the last convolution, 0.8 for DCGAN alone.
+        normalization: makes the layer put before each activation.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for images of another size.
     """
     _check(input_shape)
     convolutions = [
@@ -85,7 +106,17 @@ def color_mnist_encoder(
     normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
-    """The transposed generator, without an activation of the output (appendix H.4)."""
+    """The transposed generator, without an activation of the output (appendix H.4).
+
+    Args:
+        input_shape: (28, 28, C).
+        output_shape: as many numbers as the posterior has.
+        normalization: makes the layer put before each activation.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for images of another size.
+    """
     _check(input_shape)
     convolutions = [
         keras.layers.Conv2D(filters, 5, strides=strides, padding="same", use_bias=normalization is None)

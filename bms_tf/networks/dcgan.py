@@ -28,8 +28,16 @@ def dcgan_generator(
 ) -> keras.Sequential:
     """Codes [B, Z] to images [B, H, H, C] in [-1, 1], by a dense layer and 4 x 4 transposed convolutions of stride 2.
 
-    `width`: channels at half the size, doubled at each smaller map (64 pixels: 512, 256, 128, 64). Raises ValueError
-    for a size that the network cannot make.
+    Args:
+        input_shape: (Z,).
+        output_shape: (H, H, C).
+        width: channels at half the size, doubled at each smaller map (64 pixels: 512, 256, 128, 64).
+        output_activation: of the last layer.
+        normalization: makes the layer put before each hidden activation.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for a size that the network cannot make.
     """
     size, channels = check_square(output_shape, "a DCGAN network"), output_shape[-1]
     *larger, smallest = _widths(size, width)
@@ -74,7 +82,17 @@ def dcgan_trunk(
     normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
-    """The discriminator without its dense layer: images [B, H, H, C] to the map of 4 x 4 (7 x 7 for 28 pixels)."""
+    """The discriminator without its dense layer: images [B, H, H, C] to the map of 4 x 4 (7 x 7 for 28 pixels).
+
+    Args:
+        input_shape: (H, H, C).
+        width: as the generator's.
+        normalization: makes the layer put before each activation but the first.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for a size that the network cannot take.
+    """
     return keras.Sequential(_convolutions(input_shape, width, normalization, wrapper, _leaky))
 
 
@@ -87,7 +105,18 @@ def dcgan_discriminator(
     normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
-    """Images [B, H, H, C] to `output_shape`, () for logits [B]; leaky ReLU of slope 0.2. `width` as the generator's."""
+    """Images [B, H, H, C] to `output_shape`; leaky ReLU of slope 0.2.
+
+    Args:
+        input_shape: (H, H, C).
+        output_shape: () for logits [B].
+        width: as the generator's.
+        normalization: makes the layer put before each activation but the first.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for a size that the network cannot take.
+    """
     return _downward(input_shape, output_shape, width, normalization, wrapper, _leaky)
 
 
@@ -100,5 +129,16 @@ def dcgan_encoder(
     normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
-    """The transposed generator, without an activation of the output (alpha-GAN, appendix H.4)."""
+    """The transposed generator, without an activation of the output (alpha-GAN, appendix H.4).
+
+    Args:
+        input_shape: (H, H, C).
+        output_shape: as many numbers as the posterior has.
+        width: as the generator's.
+        normalization: makes the layer put before each activation but the first.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for a size that the network cannot take.
+    """
     return _downward(input_shape, output_shape, width, normalization, wrapper, keras.layers.ReLU)

@@ -1,18 +1,28 @@
 """Normalizing flows: invertible maps of codes, from TensorFlow Probability's bijectors."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from bms_tf.core.keras import keras
 
+if TYPE_CHECKING:
+    from tensorflow_probability.python.bijectors.bijector import Bijector
 
-def real_nvp(couplings: Sequence[keras.Model], code_size: int):
+
+def real_nvp(couplings: Sequence[keras.Model], code_size: int) -> "Bijector":
     """RealNVP (Dinh, Sohl-Dickstein, Bengio 2017, eq. 7): a bijector of codes [..., Z], one layer for each network.
 
-    A layer leaves the first Z // 2 dimensions as they are, and shifts and scales the others by what its network, from
-    [B, Z // 2] to [B, 2 (Z - Z // 2)], makes of those; between layers the order of the dimensions is reversed. Log
-    scales go through tanh, as in the paper. Raises ValueError for codes of one dimension, which have no two parts.
+    A layer leaves the first Z // 2 dimensions as they are, and shifts and scales the others by what its network makes
+    of those; between layers the order of the dimensions is reversed. Log scales go through tanh, as in the paper.
+
+    Args:
+        couplings: the layers' networks, each from [B, Z // 2] to [B, 2 (Z - Z // 2)].
+        code_size: Z.
+
+    Raises:
+        ValueError: for codes of one dimension, which have no two parts.
     """
     from tensorflow_probability import bijectors as tfb  # takes seconds to import
 

@@ -21,13 +21,23 @@ class SpectralNormalization(keras.layers.Wrapper):
     discriminator update refines u; real, fake and penalty passes of one update see the same weights. Kernels of
     convolutions are reshaped to [-1, last axis], as Miyato et al. do.
 
-    Takes the arguments of `tfa.layers.SpectralNormalization`, and wraps Dense, Conv2D and Conv2DTranspose.
+    It takes the arguments of `tfa.layers.SpectralNormalization`.
     """
 
     WARM_UP = 10
 
     def __init__(self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs):
         # The estimate is made in the type of the kernel, in whatever precision the layer computes.
+        """Wraps a layer.
+
+        Args:
+            layer: a Dense, Conv2D or Conv2DTranspose.
+            power_iterations: steps of the power method for one call of `power_iteration`, at least 1.
+            **kwargs: as of any layer of Keras.
+
+        Raises:
+            ValueError: for another layer, or less than one step.
+        """
         super().__init__(layer, **{"dtype": layer.variable_dtype, **kwargs, "autocast": False})
         if not isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)):  # Conv2DTranspose is a Conv2D
             raise ValueError(f"cannot normalize a {type(layer).__name__}: allowed are Dense, Conv2D, Conv2DTranspose")
@@ -86,7 +96,15 @@ class SpectralNormalization(keras.layers.Wrapper):
 
 @gin.configurable
 def spectral_normalization(layer: keras.layers.Layer, power_iterations: int = 1) -> keras.layers.Layer:
-    """`layer` under `SpectralNormalization`."""
+    """`layer` under `SpectralNormalization`.
+
+    Args:
+        layer: a Dense, Conv2D or Conv2DTranspose.
+        power_iterations: steps of the power method for one update of the discriminator, at least 1.
+
+    Raises:
+        ValueError: for another layer, or less than one step.
+    """
     return SpectralNormalization(layer, power_iterations=power_iterations)
 
 
@@ -94,7 +112,14 @@ def spectral_normalization(layer: keras.layers.Layer, power_iterations: int = 1)
 def addons_spectral_normalization(layer: keras.layers.Layer, power_iterations: int = 1) -> keras.layers.Layer:
     """`layer` under TensorFlow Addons' wrapper, which assigns W / sigma to the kernel on each training call.
 
-    Its gradient does not see sigma. Raises ValueError where tensorflow-addons is not installed.
+    Its gradient does not see sigma.
+
+    Args:
+        layer: one that the wrapper takes.
+        power_iterations: steps of the power method for one training call.
+
+    Raises:
+        ValueError: where tensorflow-addons is not installed.
     """
     try:
         import tensorflow_addons as tfa  # pyright: ignore[reportMissingImports], Python 3.11 alone has it
@@ -110,6 +135,10 @@ def wrap(layer: keras.layers.Layer, wrapper: Wrapper | None = None) -> keras.lay
     """`layer` under `wrapper`: the one place through which a gin file wraps every weight layer of a network.
 
     `discriminator/wrap.wrapper = @spectral_normalization` does so for the network built in that scope.
+
+    Args:
+        layer: one with weights.
+        wrapper: None leaves the layer as it is.
     """
     return layer if wrapper is None else wrapper(layer)
 
@@ -122,7 +151,11 @@ def orthogonal_weights(gain: float = 1.0) -> keras.initializers.Initializer:
 
 @gin.configurable
 def normal_weights(*, stddev: float = gin.REQUIRED) -> keras.initializers.Initializer:
-    """First weights that are normal around 0. Raises ValueError unless `stddev` is positive."""
+    """First weights that are normal around 0.
+
+    Raises:
+        ValueError: for a standard deviation that is not positive.
+    """
     if not stddev > 0:
         raise ValueError(f"normal_weights.stddev is {stddev}; it must be positive")
     return keras.initializers.RandomNormal(stddev=stddev)
@@ -130,7 +163,12 @@ def normal_weights(*, stddev: float = gin.REQUIRED) -> keras.initializers.Initia
 
 @gin.configurable
 def bounded(*, bound: float = gin.REQUIRED, slope: float = 1.0) -> Callable[[tf.Tensor], tf.Tensor]:
-    """An activation that stays within (-bound, bound): bound * tanh(slope * x / bound), with `slope` at 0."""
+    """An activation that stays within (-bound, bound): bound * tanh(slope * x / bound).
+
+    Args:
+        bound: of the output's absolute value.
+        slope: at 0.
+    """
     return lambda x: bound * tf.tanh(slope / bound * x)
 
 
@@ -175,7 +213,15 @@ class Dropout(keras.layers.Layer):
     keys = None
 
     def __init__(self, rate: float, **kwargs):
-        """`rate`: the share of the inputs that becomes 0. Raises ValueError unless it lies in [0, 1)."""
+        """A layer that drops inputs in training.
+
+        Args:
+            rate: the share of the inputs that becomes 0, in [0, 1).
+            **kwargs: as of any layer of Keras.
+
+        Raises:
+            ValueError: for a rate out of range.
+        """
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
             raise ValueError(f"the rate of dropout is {rate}; it must lie in [0, 1)")

@@ -22,12 +22,23 @@ def mlp(
     normalization: Callable[[], keras.layers.Layer] | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
-    """Hidden layers of the widths in `hidden`, then one to `output_shape`, linear by default; () gives logits [B].
-
-    `gain` multiplies the input: the slope with which the network starts. `initializer` makes what draws a layer's first
-    weights; `normalization` makes the layer put before each activation; `wrapper` wraps each layer with weights.
+    """Hidden layers with an activation, then one to `output_shape`.
 
     Source: the 2-D networks of VEEGAN (Srivastava et al. 2017) have two hidden layers of 128, the discriminator one.
+
+    Args:
+        input_shape: of one example; more than one dimension is flattened.
+        output_shape: of what is made of it; () gives logits [B].
+        hidden: the widths of the hidden layers.
+        activation: of the hidden layers.
+        output_activation: of the last layer; None: linear.
+        gain: multiplies the input: the slope with which the network starts.
+        initializer: makes what draws a layer's first weights.
+        normalization: makes the layer put before each hidden activation.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for a width that is not positive.
     """
     if not all(width > 0 for width in hidden):
         raise ValueError(f"mlp.hidden is {tuple(hidden)}; every width must be positive")

@@ -30,9 +30,16 @@ class Pack(keras.layers.Layer):
 def packed(
     network: Callable[..., keras.Model], size: int, *, input_shape: Sequence[int], output_shape: Sequence[int]
 ) -> keras.Model:
-    """What `network` makes for packs of `size` examples, behind `Pack`; for 1 it is that network alone.
+    """What `network` makes for packs of examples, behind `Pack`; for packs of one it is that network alone.
 
-    Raises ValueError for a size outside 1..100.
+    Args:
+        network: a network factory.
+        size: how many examples are in a pack, in 1..100.
+        input_shape: of one example, [..., C].
+        output_shape: () for logits [B].
+
+    Raises:
+        ValueError: for a size out of range.
     """
     if not 1 <= size <= 100:
         raise ValueError(f"packing is {size}; it must lie in 1..100")

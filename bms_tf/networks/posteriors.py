@@ -3,11 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from bms_tf.core.keras import keras, track_sub_layers
 from bms_tf.networks.flows import real_nvp
+
+if TYPE_CHECKING:
+    from tensorflow_probability.python.bijectors.bijector import Bijector
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,10 @@ class PointMass:
 
 @dataclass(frozen=True)
 class Flow:
-    """q(z|x) of z = f(u), where u ~ `base`, a diagonal Gaussian, and f is a bijector of TensorFlow Probability."""
+    """q(z|x) of z = f(u), where u ~ `base`, a diagonal Gaussian, and f is a bijector."""
 
     base: DiagonalGaussian
-    bijector: object
+    bijector: "Bijector"
 
     def sample(self, noise: tf.Tensor) -> tf.Tensor:
         """Codes [..., B, Z] from standard normal noise [..., B, Z]."""
@@ -72,9 +76,16 @@ class Implicit:
 
 
 class Encoder(keras.Sequential):
-    """A network whose output parameterizes q(z|x). `code_size` is Z, `data_shape` the shape of one example."""
+    """A network whose output parameterizes q(z|x)."""
 
     def __init__(self, network: keras.Model, *, code_size: int, data_shape: tuple[int, ...]):
+        """Wraps a network.
+
+        Args:
+            network: from data to the numbers of the posterior.
+            code_size: Z.
+            data_shape: the shape of one example.
+        """
         super().__init__([keras.Input(network.input_shape[1:]), network], name="encoder")
         self.code_size = code_size
         self.data_shape = tuple(data_shape)
@@ -116,14 +127,19 @@ class SphericalEncoder(Encoder):
 
 
 class RealNVPEncoder(GaussianEncoder):
-    """The diagonal Gaussian of the network's output [B, 2 Z], behind a flow that is the same for every x.
-
-    `couplings`: the networks of the flow's layers, see `flows.real_nvp`.
-    """
+    """The diagonal Gaussian of the network's output [B, 2 Z], behind a flow that is the same for every x."""
 
     def __init__(
         self, network: keras.Model, *, couplings: Sequence[keras.Model], code_size: int, data_shape: tuple[int, ...]
     ):
+        """Wraps a network and those of a flow.
+
+        Args:
+            network: from data to [B, 2 Z].
+            couplings: the networks of the flow's layers, see `flows.real_nvp`.
+            code_size: Z.
+            data_shape: the shape of one example.
+        """
         super().__init__(network, code_size=code_size, data_shape=data_shape)
         track_sub_layers(self)
         self.couplings = list(couplings)

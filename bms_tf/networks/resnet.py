@@ -29,7 +29,19 @@ def resnet_generator(
     normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Model:
-    """Codes [B, Z] to images [B, 32, 32, C] in [-1, 1]: three blocks of `width` channels, each doubling the size."""
+    """Codes [B, Z] to images [B, 32, 32, C] in [-1, 1]: three blocks, each doubling the size.
+
+    Args:
+        input_shape: (Z,).
+        output_shape: (32, 32, C).
+        width: channels of the blocks.
+        output_activation: of the last layer.
+        normalization: makes the layer put before each hidden activation.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for images of another size.
+    """
     _check(output_shape)
     z = keras.Input(tuple(input_shape))
     x = keras.layers.Reshape((4, 4, width))(wrapper(keras.layers.Dense(4 * 4 * width))(z))
@@ -52,9 +64,18 @@ def resnet_discriminator(
     width: int = 128,
     wrapper: Wrapper = wrap,
 ) -> keras.Model:
-    """Images [B, 32, 32, C] to `output_shape`, () for logits [B]: four blocks of `width` channels, the first two halve.
+    """Images [B, 32, 32, C] to `output_shape`: four blocks, of which the first two halve the size.
 
     Also the encoder: the papers define none, and the discriminator's trunk without spectral normalization is ours.
+
+    Args:
+        input_shape: (32, 32, C).
+        output_shape: () for logits [B].
+        width: channels of the blocks.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for images of another size.
     """
     _check(input_shape)
     x = image = keras.Input(tuple(input_shape))

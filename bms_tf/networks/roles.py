@@ -38,8 +38,16 @@ class Shapes(NamedTuple):
 
 @gin.configurable
 def shapes(*, data_shape: Sequence[int], code_size: int, scale: float = 1.0) -> Shapes:
-    """`scale`: that of the data, which the networks see divided by it and give back multiplied; all else, losses and
-    scores, has the data's own units. Raises ValueError for no size, and for a size or a scale that is not positive.
+    """What all roles share.
+
+    Args:
+        data_shape: of one example.
+        code_size: Z.
+        scale: that of the data, which the networks see divided by it and give back multiplied; all else, losses and
+            scores, has the data's own units.
+
+    Raises:
+        ValueError: for no size, and for a size or a scale that is not positive.
     """
     if code_size < 1 or not data_shape or any(size < 1 for size in data_shape):
         raise ValueError(
@@ -66,9 +74,12 @@ def _giving_data(network: keras.Model) -> keras.Model:
 
 @gin.configurable
 def generator(*, network: Factory, visible: Callable[[tuple[int, ...]], Any] | None = None) -> keras.Model:
-    """G: codes [B, Z] to data [B, ...], or to the numbers of a visible distribution, which is then its `visible`.
+    """G: codes [B, Z] to data [B, ...], or to the numbers of a visible distribution.
 
-    Those numbers are of the data as they are, whatever their scale.
+    Args:
+        network: a factory of networks.
+        visible: makes the visible distribution of data of a shape, which is then the generator's `visible`. Its numbers
+            are of the data as they are, whatever their scale.
     """
     data, code, _ = shapes()
     if visible is None:
@@ -81,21 +92,37 @@ def generator(*, network: Factory, visible: Callable[[tuple[int, ...]], Any] | N
 
 @gin.configurable
 def discriminator(*, network: Factory, packing: int = 1) -> keras.Model:
-    """D_I: data [B, ...] to logits [B], each of a pack of `packing` examples."""
+    """D_I: data [B, ...] to logits [B].
+
+    Args:
+        network: a factory of networks.
+        packing: how many examples each logit is of.
+    """
     return _seeing_data(packed(network, packing, input_shape=shapes().data, output_shape=()))
 
 
 @gin.configurable
 def embedding_discriminator(*, network: Factory, size: int = gin.REQUIRED) -> keras.Model:
-    """D of Mixture Density GAN: data [B, ...] to embeddings [B, size]."""
+    """D of Mixture Density GAN: data [B, ...] to embeddings.
+
+    Args:
+        network: a factory of networks.
+        size: of an embedding: they are [B, size].
+    """
     return _seeing_data(network(input_shape=shapes().data, output_shape=(size,)))
 
 
 @gin.configurable
 def autoencoding_discriminator(*, encoder: Factory, decoder: Factory, code_size: int | None = None) -> keras.Model:
-    """D of BEGAN: data [B, ...] to data [B, ...], by way of a code of `code_size` (None: that of the generator).
+    """D of BEGAN: data [B, ...] to data [B, ...], by way of a code.
 
-    Raises ValueError for a size that is not positive.
+    Args:
+        encoder: a factory of networks, from data to a code.
+        decoder: the same, from a code to data.
+        code_size: of that code; None: that of the generator.
+
+    Raises:
+        ValueError: for a size that is not positive.
     """
     data, code, _ = shapes()
     if code_size is not None:
@@ -114,10 +141,12 @@ def code_discriminator(*, network: Factory) -> keras.Model:
 
 @gin.configurable
 def joint_discriminator(*, network: Factory, trunk: Factory | None = None) -> keras.Model:
-    """D(x, z): a list of data [B, ...] and codes [B, Z] to logits [B], by a network of both, flattened and joined.
+    """D(x, z): a list of data [B, ...] and codes [B, Z] to logits [B].
 
-    `trunk`: through which data go first. VEEGAN's for images (table 3) has the convolutions of DCGAN's discriminator
-    there, and a hidden layer of 512 in `network`.
+    Args:
+        network: a factory, of a network of both, flattened and joined.
+        trunk: a factory, of what data go through first. VEEGAN's for images (table 3) has the convolutions of DCGAN's
+            discriminator there, and a hidden layer of 512 in `network`.
     """
     data, code, scale = shapes()
     x, z = keras.Input(data), keras.Input(code)
@@ -133,8 +162,12 @@ def convolutional_joint_discriminator(
 ) -> keras.Model:
     """D(x, z) as `joint_discriminator`, by the head of Rosca et al. (2018), table 6: convolutions of 3 x 3 and 2 x 2.
 
-    `trunk` makes a map [4, 4, F] of the data; `code_trunk` 1000 features of the code, which join it at each place
-    (ours: without padding the two convolutions then leave one place). `filters`: the paper has 512 and 1024.
+    Args:
+        trunk: a factory, of a network that makes a map [4, 4, F] of the data.
+        code_trunk: a factory, of a network that makes 1000 features of the code, which join the map at each place
+            (ours: without padding the two convolutions then leave one place).
+        filters: of both convolutions; the paper has 512 and 1024.
+        wrapper: wraps each layer with weights.
     """
     data, code, _ = shapes()
     x, z = keras.Input(data), keras.Input(code)
@@ -179,7 +212,16 @@ def spherical_encoder(*, network: Factory) -> SphericalEncoder:
 
 @gin.configurable
 def real_nvp_encoder(*, network: Factory, coupling: Factory, layers: int = 4) -> RealNVPEncoder:
-    """q(z|x), a diagonal Gaussian behind a RealNVP of `layers` coupling networks, from half of a code to the other."""
+    """q(z|x), a diagonal Gaussian behind a RealNVP.
+
+    Args:
+        network: a factory, of the network that gives the Gaussian.
+        coupling: a factory, of the networks that go from half of a code to the other.
+        layers: how many of those there are, in 1..100.
+
+    Raises:
+        ValueError: for a number of layers out of range.
+    """
     data, (size,), _ = shapes()
     if not 1 <= layers <= 100:
         raise ValueError(f"real_nvp_encoder.layers is {layers}; it must lie in 1..100")

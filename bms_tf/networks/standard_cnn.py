@@ -27,8 +27,16 @@ def standard_cnn_generator(
 ) -> keras.Sequential:
     """Codes [B, Z] to images [B, H, H, C] in [-1, 1]: three 4 x 4 transposed convolutions of stride 2, one of 3 x 3.
 
-    `width`: channels at full size (64 in the paper), doubled at each smaller map. Raises ValueError for a size that the
-    network cannot make.
+    Args:
+        input_shape: (Z,).
+        output_shape: (H, H, C).
+        width: channels at full size (64 in the paper), doubled at each smaller map.
+        output_activation: of the last layer.
+        normalization: makes the layer put before each hidden activation.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for a size that the network cannot make.
     """
     side, bias = _side(output_shape), normalization is None
     layers = [
@@ -52,10 +60,19 @@ def standard_cnn_discriminator(
     normalization: Normalization | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
-    """Images [B, H, H, C] to `output_shape`, () for logits [B]: seven convolutions, leaky ReLU of slope 0.1.
+    """Images [B, H, H, C] to `output_shape`: seven convolutions, leaky ReLU of slope 0.1.
 
     Also the encoder: the papers define none, and the discriminator's trunk without spectral normalization is ours.
-    `width` as the generator's. Raises ValueError for a size that the network cannot take.
+
+    Args:
+        input_shape: (H, H, C).
+        output_shape: () for logits [B].
+        width: as the generator's.
+        normalization: makes the layer put before each activation.
+        wrapper: wraps each layer with weights.
+
+    Raises:
+        ValueError: for a size that the network cannot take.
     """
     _side(input_shape)
     layers = [keras.Input(tuple(input_shape))]

@@ -22,7 +22,8 @@ def vgg(
     """Images [B, H, H, C] to class scores [B, K]: blocks of 3 x 3 convolutions, each halved by its maximum, two dense.
 
     Args:
-        input_shape, output_shape: (H, H, C) and (K,).
+        input_shape: (H, H, C).
+        output_shape: (K,).
         blocks: the convolutions' channels.
         dense: size of the last hidden layer.
         dropout: in the dense layers' inputs.
