@@ -77,8 +77,11 @@ def mixture(
 
     Args:
         split: "train" is endless; "validation" and "test" are one ordered pass, drawn under keys of their own.
-        start_step, examples_per_step, input_context: see `shares`. The finite splits go to every worker whole.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch.
         seed: with the split and the step, the key of all draws.
+        input_context: which share of each batch is read, see `shares`; None: the whole. The finite splits go to
+            every worker whole.
         centers: [K, D].
         std: standard deviation, one for all dimensions or [D].
         held_out: how many points the validation and test splits have each.

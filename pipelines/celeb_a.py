@@ -31,8 +31,10 @@ def celeb_a(
     Args:
         split: of the data set itself. "train" (162,770 faces) is endless; "train_once", "validation" and "test" are one
             ordered pass, given to every worker whole.
-        start_step, examples_per_step, input_context: see `addressing.shares`.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch.
         seed: with the epoch, the key of the order and of flips.
+        input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
         shape: (H, H, 3).
         crop: side of the square in pixels, at most 178. The papers do not state it; 160 is compare_gan's.
         held_out: how many faces of validation, and of test, are used; the papers score against 10,000.

@@ -25,8 +25,11 @@ def cifar10(
     Args:
         split: "train" is endless; "train_once", "validation" and "test" are one ordered pass, given to every worker
             whole. Test is the data set's own 10,000; validation the last `held_out` of its 50,000 training pictures.
-        start_step, examples_per_step, input_context: see `addressing.shares`.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch.
         seed: with the epoch, the key of the order and of flips.
+        input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
+        held_out: pictures in the validation split.
         flip: mirror half of the training pictures left to right (the papers name no augmentation).
         labels: give (image, label).
 

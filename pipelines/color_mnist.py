@@ -24,8 +24,12 @@ def color_mnist(
     A training digit has another color each time it is seen, a held-out one always the same.
 
     Args:
-        split, start_step, examples_per_step, input_context, held_out: as `mnist.mnist`.
-        seed: with the place in the order, also the key of the colors.
+        split: see `mnist.mnist`.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch.
+        seed: with the epoch, the key of the order; with the place in the order, also that of the colors.
+        input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
+        held_out: digits in the validation split.
 
     Raises:
         ValueError: if MNIST is not prepared, see `prepared.prepared`; and for values out of range.

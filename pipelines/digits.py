@@ -51,8 +51,11 @@ def digits(
     Args:
         split: "train" is endless, every epoch in another order; "train_once" is one pass over the same images and
             "test" one over the others, both in a fixed order, given to every worker whole.
-        start_step, examples_per_step, input_context: see `addressing.shares`. A batch may cross epochs.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch, which may cross epochs.
         seed: with the epoch, the key of the order.
+        input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
+        size: pixels along each edge, 8 to 512; the scans have 8.
         labels: give (image, label) instead of the image alone.
 
     Returns:

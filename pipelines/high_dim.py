@@ -27,9 +27,21 @@ def high_dim(
     *,
     held_out: int = 10_000,
 ) -> tf.data.Dataset:
-    """A component's mean plus N(0, 1) on the first 700 dimensions, float32 [examples_per_step, 1200].
+    """A component's mean plus N(0, 1) on the first 700 dimensions.
 
-    Splits, shares and errors: `addressing.mixture`.
+    Args:
+        split: "train" is endless; "validation" and "test" are one ordered pass, given to every worker whole.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch.
+        seed: with the split and the step, the key of all draws.
+        input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
+        held_out: points in the validation split, and in the test split.
+
+    Returns:
+        float32 [share, 1200]. The last batch of a finite split may be smaller.
+
+    Raises:
+        ValueError: for an unknown split, a bad step or batch size, and for values out of range.
     """
     std = np.where(np.arange(DIMENSIONS) < NOISY, 1.0, 0.0)
     return mixture(

@@ -97,8 +97,10 @@ def image_folder(
         split: "train" is endless, each epoch in another order; "train_once", "validation" and "test" are one ordered
             pass, given to every worker whole. Which picture is where depends on the names of all, and on nothing else.
             A picture that is there more than once, by its file's content, counts once, under the first of its names.
-        start_step, examples_per_step, input_context: see `addressing.shares`.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch.
         seed: with the epoch, the key of the order and of flips.
+        input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
         folder: with pictures in it or in its sub-folders, which are not told apart.
         shape: (H, H, C), C = 3, or 1 for gray.
         crop: side of the square, in pixels of the picture; None takes the largest that it has.

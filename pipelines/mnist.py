@@ -29,7 +29,11 @@ def mnist(
     Args:
         split: "train" is endless; "train_once", "validation" and "test" are one ordered pass, given to every worker
             whole. Test is the data set's own 10,000; validation the last `held_out` of its 60,000 training digits.
-        start_step, examples_per_step, seed, input_context: see `addressing.shares`.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch.
+        seed: with the epoch, the key of the order.
+        input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
+        held_out: digits in the validation split.
         labels: give (image, label).
 
     Raises:

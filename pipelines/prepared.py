@@ -24,7 +24,8 @@ def prepared(
     """The records of a data set: a dictionary of `features`, pictures as the bytes of their files.
 
     Args:
-        name, part: as TensorFlow Datasets names them, such as "cifar10" and "train[:-5000]".
+        name: as TensorFlow Datasets has it, such as "cifar10".
+        part: the same, such as "train[:-5000]".
         features: what is read.
         data_dir: where it was; None: ~/tensorflow_datasets or $TFDS_DATA_DIR.
         in_memory: keep the records, still encoded, in memory.

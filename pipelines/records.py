@@ -103,7 +103,11 @@ def batches(
         records: of this split.
         decode: `decode(record, key)` gives one example. The key, int64 [2], is (seed, place) in the train split and
             (-1, place), the same for every run, in the others.
-        split, start_step, examples_per_step, seed, input_context: see `addressing.shares`.
+        split: "train" or another.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch.
+        seed: with the epoch, the key of the shuffled order.
+        input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
 
     Returns:
         Batches of this input pipeline's shares; the last batch of a finite split may be smaller.

@@ -13,7 +13,12 @@ def ring_centers(*, modes: int = 8, radius: float = 1.0) -> np.ndarray:
 
     (Public code often has `linspace(0, 2 * pi, 8)`, whose first and last mode are the same.)
 
-    Raises ValueError for no mode, or more than 10,000.
+    Args:
+        modes: how many, in 1..10000.
+        radius: of the circle.
+
+    Raises:
+        ValueError: for a number of modes out of range.
     """
     if not 1 <= modes <= 10_000:
         raise ValueError(f"ring_centers.modes is {modes}; it must lie in 1..10000")
@@ -32,7 +37,23 @@ def ring(
     std: float = 0.01,
     held_out: int = 10_000,
 ) -> tf.data.Dataset:
-    """Points around `ring_centers`, float32 [examples_per_step, 2]. Splits, shares and errors: `addressing.mixture`."""
+    """Points around `ring_centers`.
+
+    Args:
+        split: "train" is endless; "validation" and "test" are one ordered pass, given to every worker whole.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch.
+        seed: with the split and the step, the key of all draws.
+        input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
+        std: standard deviation of a mode in each dimension.
+        held_out: points in the validation split, and in the test split.
+
+    Returns:
+        float32 [share, 2]. The last batch of a finite split may be smaller.
+
+    Raises:
+        ValueError: for an unknown split, a bad step or batch size, and for values out of range.
+    """
     return mixture(
         split, start_step, examples_per_step, seed, input_context, centers=ring_centers(), std=std, held_out=held_out
     )

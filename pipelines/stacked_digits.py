@@ -26,8 +26,11 @@ def stacked_digits(
 
     Args:
         split: "train" is endless; "train_once" and "test" are `held_out` stacks of training and of test digits.
-        start_step, examples_per_step, seed, input_context: see `digits.digits`.
-        size: pixels; the scans have 8.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch, which may cross epochs.
+        seed: with the epoch, the key of the order.
+        input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
+        size: pixels along each edge, 8 to 512; the scans have 8.
         held_out: 26,000 as in the protocol.
         labels: give (image, label), the label in 0..999.
 

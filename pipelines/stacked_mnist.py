@@ -25,7 +25,10 @@ def stacked_mnist(
     Args:
         split: "train" is endless; "train_once", "validation" and "test" are `held_out` stacks of the digits of that
             split of `mnist.mnist`, the same for every seed.
-        start_step, examples_per_step, seed, input_context: see `addressing.shares`.
+        start_step: the first step, at least 0.
+        examples_per_step: size of the global batch.
+        seed: with the epoch, the key of the order.
+        input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
         digits_held_out: MNIST's digits in the validation split.
         held_out: 26,000 as in the protocol.
         labels: give (image, label).

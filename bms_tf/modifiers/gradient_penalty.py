@@ -16,8 +16,16 @@ from bms_tf.objectives import penalties
 def gradient_penalty(system: System, phase: Phase, *, weight: float = gin.REQUIRED) -> Phase:
     """`phase` with the term discriminator/gradient_penalty, `weight` times eq. 3, wherever the discriminator acts.
 
-    The fakes are samples G(z), z ~ p(z). Raises ValueError for a weight that is not positive, and for a system without
-    a discriminator of single examples of data.
+    The fakes are samples G(z), z ~ p(z).
+
+    Args:
+        system: whose phase it is.
+        phase: is left as it is where the discriminator does not act.
+        weight: of the penalty, positive.
+
+    Raises:
+        ValueError: for a weight that is not positive, and for a system without a discriminator of single examples of
+            data.
     """
     if "discriminate" not in system.offers:
         raise ValueError(

@@ -21,6 +21,8 @@ def scheduled_term(
     """`phase` with one term of a player's loss multiplied by a schedule (ours).
 
     Args:
+        system: whose phase it is.
+        phase: is left as it is where the player does not act.
         term: as it is logged, "autoencoder/reconstruction". It is logged as multiplied.
         schedule: makes a schedule of generator updates from 1.
 

@@ -31,7 +31,10 @@ def zero_centered_penalty(
     reconstructions. A loss of pairs shows x once for each kind of them, so that r1 = r2 is R3GAN's gamma.
 
     Args:
-        r1, r2: the weights, not negative; 0 leaves the term out.
+        system: whose phase it is.
+        phase: is left as it is where the discriminator does not act.
+        r1: the weight of the first, not negative; 0 leaves the term out.
+        r2: the weight of the second, not negative; 0 leaves the term out.
         schedule: makes a schedule of generator updates from 1, which both weights are multiplied with.
 
     Raises:

@@ -14,11 +14,21 @@ class AdversarialLoss:
     needs_real = False  # whether the generator's side depends on `real`; where not, it may be None
 
     def discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """What the discriminator minimizes, for the logits of data and of fakes."""
+        """What the discriminator minimizes.
+
+        Args:
+            real: logits of data.
+            fake: logits of fakes, which broadcast against the others.
+        """
         raise TypeError(f"{type(self).__name__} must define discriminator()")
 
     def generator(self, real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
-        """What the generator minimizes, for the same logits. It falls with `fake`."""
+        """What the generator minimizes. It falls with `fake`.
+
+        Args:
+            real: logits of data; they may be None unless `needs_real`.
+            fake: logits of fakes, which broadcast against the others.
+        """
         raise TypeError(f"{type(self).__name__} must define generator()")
 
 
@@ -33,8 +43,11 @@ def cross_entropy_fake(logits: tf.Tensor) -> tf.Tensor:
 
 
 def code_losses(prior: tf.Tensor, posterior: tf.Tensor) -> dict[str, tf.Tensor]:
-    """A code discriminator's cross-entropy (alpha-GAN, eq. 17), of its logits [B] of codes from the prior, for which
-    they are high, and [N] of codes from the posterior.
+    """A code discriminator's cross-entropy (alpha-GAN, eq. 17).
+
+    Args:
+        prior: its logits [B] of codes from the prior, for which they are high.
+        posterior: its logits [N] of codes from the posterior.
     """
     return {"prior": cross_entropy_real(prior), "posterior": cross_entropy_fake(posterior)}
 
@@ -46,7 +59,15 @@ class Hinge(AdversarialLoss):
     """
 
     def __init__(self, a: float = 1.0, b: float = 1.0):
-        """`a`, `b`: the margins of real and of generated data. Raises ValueError unless both are positive."""
+        """Sets the margins.
+
+        Args:
+            a: of real data, positive.
+            b: of generated data, positive.
+
+        Raises:
+            ValueError: unless both are positive.
+        """
         if not (a > 0 and b > 0):
             raise ValueError(f"the hinge's margins are a = {a} and b = {b}; both must be positive")
         self.a, self.b = a, b

@@ -24,7 +24,12 @@ class Reduction:
         raise TypeError(f"{type(self).__name__} must define reduce()")
 
     def choose(self, scores: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-        """The index, int32 [B], of a candidate of each example; `uniform`, [B] in [0, 1), is for those that draw."""
+        """The index, int32 [B], of a candidate of each example.
+
+        Args:
+            scores: [T, B].
+            uniform: [B] in [0, 1), for reductions that draw.
+        """
         raise TypeError(f"{type(self).__name__} must define choose()")
 
 
@@ -82,15 +87,20 @@ Scoring = Callable[[str | None], contextlib.AbstractContextManager]
 
 
 class Gradient:
-    """How the terms of T candidates are differentiated.
-
-    A call gives each term's value, [B]. `decode`: noise [K, B, Z] to candidates [K, B, ...]; `noise`: [T, B, Z];
-    `uniform`: [len(terms), B] in [0, 1), for the reductions that draw; `scoring`: see `Scoring`.
-    """
+    """How the terms of T candidates are differentiated."""
 
     def __call__(
         self, decode: Decode, noise: tf.Tensor, uniform: tf.Tensor, terms: Sequence[Term], scoring: Scoring
     ) -> list[tf.Tensor]:
+        """Each term's value, [B].
+
+        Args:
+            decode: noise [K, B, Z] to candidates [K, B, ...].
+            noise: [T, B, Z].
+            uniform: [len(terms), B] in [0, 1), for the reductions that draw.
+            terms: how candidates are scored, and how the scores are reduced.
+            scoring: see `Scoring`.
+        """
         raise TypeError(f"{type(self).__name__} must define a call")
 
 
@@ -111,8 +121,14 @@ class WinnersOnly(Gradient):
     """
 
     def __init__(self, chunk: int | None = None, precision: Literal["bfloat16"] | None = None):
-        """`chunk`: how many candidates of each example are scored at a time, a divisor of T (None: all of them);
-        `precision`: in which the networks score (None: their own). Raises ValueError for other values.
+        """Says how candidates are scored.
+
+        Args:
+            chunk: how many candidates of each example at a time, a divisor of T; None: all of them.
+            precision: in which the networks score; None: their own.
+
+        Raises:
+            ValueError: for other values.
         """
         if chunk is not None and chunk < 1:
             raise ValueError(f"WinnersOnly.chunk is {chunk}; it must be at least 1, or None for all candidates at once")

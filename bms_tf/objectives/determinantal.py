@@ -6,12 +6,16 @@ GAP = 1e-4  # eigenvalues of a kernel, which sum to B, that are closer than this
 
 
 def diversity(real: tf.Tensor, sample: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """GDPP's magnitude and structure loss, two scalars, of features [B, F] of data and of samples.
+    """GDPP's magnitude and structure loss, two scalars.
 
     The kernels phi phi' of features of length 1 have eigenvalues l_i and eigenvectors v_i, [B]. The magnitude loss is
     the mean over i of (l_i of data - l_i of samples)^2; the structure loss is minus the sum over i of w_i times the
     cosine of the two v_i, with w_i the eigenvalues of the data scaled to [0, 1]. An eigenvector has no sign, so the
     cosine has none here (ours).
+
+    Args:
+        real: features [B, F] of data.
+        sample: features [B, F] of samples.
     """
     (l_real, v_real), (l_sample, v_sample) = map(_spectrum, (real, sample))
     lowest, highest = tf.reduce_min(l_real), tf.reduce_max(l_real)

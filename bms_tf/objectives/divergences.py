@@ -20,9 +20,15 @@ PriorTerm = Callable[[Posterior, tf.Tensor], tf.Tensor]
 def code_discriminator_or(
     prior_term: PriorTerm | None, code_discriminator: Callable[..., tf.Tensor] | None, owner: str
 ) -> PriorTerm:
-    """How a system estimates its KL: by a code discriminator's logits [B] of codes [B, Z], or by another term.
+    """How a system estimates its KL: by a code discriminator, or by another term.
 
-    Raises ValueError, naming the `owner`, where it has both or neither.
+    Args:
+        prior_term: a function of the posterior and codes, or None.
+        code_discriminator: gives logits [B] of codes [B, Z]; or None.
+        owner: the system's name, for the message.
+
+    Raises:
+        ValueError: for both or neither.
     """
     if (code_discriminator is None) == (prior_term is None):
         raise ValueError(f"{owner} needs either a code_discriminator or another prior_term, and not both")
@@ -39,9 +45,14 @@ def density_ratio_kl(logits: tf.Tensor) -> tf.Tensor:
 
 
 def analytic_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
-    """KL[N(mean, stddev^2) || N(0, I)], [B], in closed form, of a posterior with `mean` and `log_stddev` [B, Z].
+    """KL[N(mean, stddev^2) || N(0, I)], [B], in closed form.
 
-    `z` is not used. Raises ValueError for a posterior that is not Gaussian.
+    Args:
+        posterior: has `mean` and `log_stddev` [B, Z].
+        z: not used.
+
+    Raises:
+        ValueError: for a posterior that is not Gaussian.
     """
     if not hasattr(posterior, "log_stddev"):
         raise ValueError(f"the analytic KL needs a Gaussian posterior; the encoder gives a {type(posterior).__name__}")
@@ -50,9 +61,14 @@ def analytic_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
 
 
 def monte_carlo_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
-    """log q(z|x) - log N(z; 0, I), [B], at one code z ~ q(z|x) for each x, [B, Z] (Kingma and Welling 2014, eq. 6).
+    """log q(z|x) - log N(z; 0, I), [B], at one code for each x (Kingma and Welling 2014, eq. 6).
 
-    Raises ValueError for a posterior without a density.
+    Args:
+        posterior: has `log_prob(z)`.
+        z: z ~ q(z|x), [B, Z].
+
+    Raises:
+        ValueError: for a posterior without a density.
     """
     if not hasattr(posterior, "log_prob"):
         raise ValueError(f"the Monte Carlo KL needs a density; the encoder gives a {type(posterior).__name__}")
@@ -60,22 +76,32 @@ def monte_carlo_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
 
 
 def empirical_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
-    """KL from N(0, I) of the normal with the batch's mean and variance per dimension, over Z; a scalar for z [B, Z].
+    """KL from N(0, I) of the normal with the batch's mean and variance per dimension, over Z; a scalar.
 
     alpha-GAN, eq. 18, with its misprint corrected (the constant is -n/2), divided by the code size as there.
-    `posterior` is not used.
+
+    Args:
+        posterior: not used.
+        z: codes [B, Z].
     """
     mean, variance = tf.nn.moments(z, axes=[0])
     return 0.5 * tf.reduce_mean(variance + mean**2 - 1 - tf.math.log(variance))
 
 
 def mmd(codes: tf.Tensor, prior: tf.Tensor, scales: Sequence[float] = (0.1, 0.2, 0.5, 1, 2, 5, 10)) -> tf.Tensor:
-    """Unbiased estimate of the squared maximum mean discrepancy of two batches of codes [B, Z], a scalar.
+    """Unbiased estimate of the squared maximum mean discrepancy of two batches of codes, a scalar.
 
     Tolstikhin et al. 2018, algorithm 2, a U-statistic: it may be negative, and is 0 on average for two batches of the
     same codes' distribution. The kernel is the sum over `scales` of C / (C + ||a - b||^2) with C = scale * 2 Z, which
-    at scale 1 is the expected squared distance of two codes of the prior; the scales are those of the authors' code.
-    Raises ValueError for fewer than two codes.
+    at scale 1 is the expected squared distance of two codes of the prior.
+
+    Args:
+        codes: [B, Z].
+        prior: codes [B, Z] of the prior.
+        scales: those of the authors' code.
+
+    Raises:
+        ValueError: for fewer than two codes.
     """
     number, size = codes.shape
     if number < 2:

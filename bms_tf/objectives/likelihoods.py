@@ -9,12 +9,24 @@ import tensorflow as tf
 
 
 def log_laplace(x: tf.Tensor, x_hat: tf.Tensor, scale: float) -> tf.Tensor:
-    """-scale * ||x - x_hat||_1, [..., B], for x [B, ...] and x_hat [..., B, ...] (BMS-VAE-GAN, after eq. 3, n = 1)."""
+    """-scale * ||x - x_hat||_1, [..., B] (BMS-VAE-GAN, after eq. 3, n = 1).
+
+    Args:
+        x: data [B, ...].
+        x_hat: reconstructions [..., B, ...].
+        scale: the weight of the norm.
+    """
     return -scale * _reduced(tf.abs(x - x_hat), x)
 
 
 def log_gaussian(x: tf.Tensor, x_hat: tf.Tensor, scale: float) -> tf.Tensor:
-    """-scale * ||x - x_hat||_2^2, [..., B], for x [B, ...] and x_hat [..., B, ...] (VEEGAN, d of eq. 3)."""
+    """-scale * ||x - x_hat||_2^2, [..., B] (VEEGAN, d of eq. 3).
+
+    Args:
+        x: data [B, ...].
+        x_hat: reconstructions [..., B, ...].
+        scale: the weight of the norm.
+    """
     return -scale * _reduced(tf.square(x - x_hat), x)
 
 

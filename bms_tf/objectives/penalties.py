@@ -28,7 +28,11 @@ def interpolated(x: tf.Tensor, x_gen: tf.Tensor, epsilon: tf.Tensor) -> tf.Tenso
 def gradient_penalty(critic: Critic, x: tf.Tensor, x_gen: tf.Tensor, epsilon: tf.Tensor) -> tf.Tensor:
     """(||grad D(x_mid)||_2 - 1)^2, [B], at points between data and samples (Gulrajani et al. 2017, eq. 3, two-sided).
 
-    x and x_gen are [B, ...], `epsilon` [B] is uniform in [0, 1).
+    Args:
+        critic: from data [B, ...] to logits [B].
+        x: data [B, ...].
+        x_gen: samples [B, ...].
+        epsilon: [B], uniform in [0, 1).
     """
     gradients = input_gradients(critic, interpolated(x, x_gen, epsilon))
     squares = tf.reduce_sum(gradients**2, axis=list(range(1, x.shape.rank)))
@@ -40,7 +44,13 @@ def sobolev_norm(x: tf.Tensor, *, s: float, p: float, c: float = 5.0) -> tf.Tens
     """||x|| in W^{s,p}, [B], of images [B, H, W, C], and the l2 norm of vectors [B, D] (Adler and Lunz 2018).
 
     That is the l^p norm of F^-1[(1 + c |xi|^2)^(s/2) F x], F the Fourier transform over space, with frequencies xi that
-    are 1 where they are highest. `c`: the squared size of the image in units of length; 5 in the authors' code.
+    are 1 where they are highest.
+
+    Args:
+        x: images or vectors.
+        s: the order of smoothness.
+        p: the exponent.
+        c: the squared size of the image in units of length; 5 in the authors' code.
     """
     if x.shape.rank == 2:
         return _lp_norm(x, 2.0)

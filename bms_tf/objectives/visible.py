@@ -32,12 +32,18 @@ def of(generator) -> "Visible":
 
 
 class Visible:
-    """What all of them share. `data_shape`: the shape of one example; `output_shape`: of the generator's output.
-
-    Raises ValueError for data without a dimension, as the network of a discriminator would give.
-    """
+    """What all of them share: the `data_shape` of one example, and the `output_shape` of the generator."""
 
     def __init__(self, data_shape: Sequence[int], *, numbers: int = 1):
+        """Takes the shape of the data.
+
+        Args:
+            data_shape: of one example.
+            numbers: of the generator's output, for each of the data's.
+
+        Raises:
+            ValueError: for data without a dimension, as the network of a discriminator would give.
+        """
         if not len(data_shape):
             raise ValueError("the generator gives one number for each code; it must give data (is it a discriminator?)")
         self.data_shape = tuple(data_shape)
@@ -80,12 +86,18 @@ class Bernoulli(Visible):
 
 
 class _LocationScale(Visible):
-    """Of a location m and a scale s, both in units of x. `scale`: a fixed s; None: the generator gives log s as well.
-
-    Raises ValueError for a scale that is not positive.
-    """
+    """Of a location m and a scale s, both in units of x."""
 
     def __init__(self, data_shape: Sequence[int], scale: float | None = None):
+        """Takes the shape of the data.
+
+        Args:
+            data_shape: of one example.
+            scale: a fixed s; None: the generator gives log s as well.
+
+        Raises:
+            ValueError: for a scale that is not positive, and for data without a dimension.
+        """
         if scale is not None and scale <= 0:
             raise ValueError(f"{type(self).__name__}.scale is {scale}; it must be positive, or None")
         super().__init__(data_shape, numbers=1 if scale else 2)
