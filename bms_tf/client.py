@@ -61,9 +61,14 @@ class Grpc:
     """The official stubs; they import TensorFlow."""
 
     def __init__(self, address: str, *, deadline: float = 30.0):
-        """`address`: "host:port"; `deadline`: seconds for a call with all of its retries.
+        """Opens a channel.
 
-        Raises ValueError where tensorflow-serving-api is not installed.
+        Args:
+            address: "host:port".
+            deadline: seconds for a call with all of its retries.
+
+        Raises:
+            ValueError: where tensorflow-serving-api is not installed.
         """
         try:
             from tensorflow_serving.apis import prediction_service_pb2_grpc
@@ -102,8 +107,13 @@ class Rest:
     """JSON over HTTP, without TensorFlow. The arrays are those of gRPC, to the bit."""
 
     def __init__(self, url: str, *, deadline: float = 30.0):
-        """`url`: "http://host:port"; `deadline`: seconds for a call with all of its retries, up to the beginning of the
-        answer, and then between two pieces of it."""
+        """Opens a session.
+
+        Args:
+            url: "http://host:port".
+            deadline: seconds for a call with all of its retries, up to the beginning of the answer, and then between
+                two pieces of it.
+        """
         self.session = requests.Session()
         self.url, self.deadline, self._metadata = url.rstrip("/"), deadline, {}
 
@@ -171,8 +181,19 @@ class Client:
         label: str | None = None,
         max_rows: int = 64,
     ):
-        """`version` or `label` ("stable", "canary"): which version, by default the newest; `max_rows`: what the server
-        takes at once (`max_batch_size` in savedmodels/batching.config); more are sent in parts."""
+        """Names the model.
+
+        Args:
+            transport: how the server is reached, `Grpc` or `Rest`.
+            model: its name on the server.
+            version: which one; None, without a label too: the newest.
+            label: of the version, "stable" or "canary".
+            max_rows: what the server takes at once (`max_batch_size` in savedmodels/batching.config); more are sent in
+                parts.
+
+        Raises:
+            ValueError: for both a version and a label, and for `max_rows` under 1.
+        """
         if version is not None and label is not None:
             raise ValueError(f"version {version} and label {label!r} are given; it must be one of them")
         if max_rows < 1:
@@ -183,11 +204,20 @@ class Client:
     def predict(
         self, signature: str = "serving_default", *, outputs: Sequence[str] = (), **inputs: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """What a signature makes of `inputs`, each [B, ...]: its `outputs`, or all of them, each [B, ...].
+        """What a signature makes of its inputs.
 
-        Floats are sent as float32 and integers as int64. Raises ServerError, and ValueError for inputs without rows, of
-        unequal numbers of them, or with one that is not finite: a server may merge requests, and models that were
-        exported by older versions then fail them all.
+        Args:
+            signature: its name.
+            outputs: names of those that are wanted; none: all of them.
+            **inputs: by name, each [B, ...]. Floats are sent as float32 and integers as int64.
+
+        Returns:
+            The outputs by name, each [B, ...].
+
+        Raises:
+            ServerError: for what the server says instead of an answer.
+            ValueError: for inputs without rows, of unequal numbers of them, or with one that is not finite: a server
+                may merge requests, and models that were exported by older versions then fail them all.
         """
         arrays = {name: np.asarray(value) for name, value in inputs.items()}
         arrays = {n: a.astype(np.float32 if a.dtype.kind == "f" else np.int64) for n, a in arrays.items()}

@@ -34,8 +34,8 @@ def density(
     """Density of the data beside that of the samples, on the same axes, as in VEEGAN's figure 2.
 
     Args:
-        samples, reference: [N, 2] and [M, 2]. The axes are the reference's range and a margin; samples outside are
-            counted in the title.
+        samples: [N, 2]. Those outside of the axes are counted in the title.
+        reference: [M, 2]. Its range and a margin are the axes.
         reconstruct: not used.
         bins: of the histogram, along each axis; at most 10,000.
         blur: standard deviation of the Gaussian it is smoothed with, in bins.
@@ -67,9 +67,12 @@ FEW = 500  # samples that are drawn as dots; of more the density is
 
 
 def points(samples: np.ndarray, modes: np.ndarray | None = None, title: str = "") -> Figure:
-    """Where samples [N, 2] lie: few as dots, many as their density in the colors of `density`, the brighter the more.
+    """Where samples lie: few as dots, many as their density in the colors of `density`, the brighter the more.
 
-    Circles stand around the `modes` [M, 2] of the true density, where they are known.
+    Args:
+        samples: [N, 2].
+        modes: [M, 2], those of the true density, which get circles; None: they are not known.
+        title: of the figure.
     """
     around = samples if modes is None else np.concatenate([samples, modes])
     figure, axes = _plane(around, title)
@@ -90,7 +93,13 @@ def points(samples: np.ndarray, modes: np.ndarray | None = None, title: str = ""
 
 
 def walk(path: np.ndarray, at: int, modes: np.ndarray | None = None) -> Figure:
-    """The point `at` of a path [N, 2] through the plane, and the rest of the path."""
+    """A point of a path through the plane, and the rest of the path.
+
+    Args:
+        path: [N, 2].
+        at: the point's number.
+        modes: see `points`.
+    """
     figure, axes = _plane(path if modes is None else np.concatenate([path, modes]), "")
     axes.plot(*path.T, "-", color="0.6", linewidth=1, label="the walk")
     axes.plot(*path[at], "o", color=_BRIGHT, markersize=14, markeredgecolor="white", markeredgewidth=1.5, label="here")
@@ -121,14 +130,25 @@ def _circle(axes: Axes, modes: np.ndarray | None):
 
 
 def samples_of(x: np.ndarray, modes: np.ndarray | None = None, title: str = "") -> Figure:
-    """Samples [N, ...] as what they are: images in [-1, 1] of 1 or 3 channels, points of the plane, or else curves."""
+    """Samples as what they are: images of 1 or 3 channels, points of the plane, or else curves.
+
+    Args:
+        x: [N, ...], images in [-1, 1].
+        modes: see `points`.
+        title: of the figure.
+    """
     if x.ndim == 4 and x.shape[-1] in (1, 3):
         return grid(x, math.ceil(math.sqrt(len(x))), title)
     return points(x, modes, title) if x.shape[1:] == (2,) else curves(x.reshape(len(x), -1), title)
 
 
 def curves(samples: np.ndarray, title: str = "") -> Figure:
-    """Samples [N, D] as curves over their dimensions."""
+    """Samples as curves over their dimensions.
+
+    Args:
+        samples: [N, D].
+        title: of the figure.
+    """
     figure = Figure(figsize=(6, 6), layout="constrained")
     axes = figure.subplots()
     axes.plot(samples.T, linewidth=0.5)
@@ -140,7 +160,14 @@ def curves(samples: np.ndarray, title: str = "") -> Figure:
 def sample_grid(
     samples: np.ndarray, reference: np.ndarray, reconstruct: Reconstruct | None = None, *, side: int = 8
 ) -> Figure:
-    """The first side x side of the samples [N, H, W, C] in [-1, 1]; `reference` and `reconstruct` are not used."""
+    """The first side x side of the samples.
+
+    Args:
+        samples: [N, H, W, C] in [-1, 1].
+        reference: not used.
+        reconstruct: not used.
+        side: images in a row, and rows.
+    """
     return grid(samples[: side**2], side, "samples")
 
 
@@ -153,7 +180,15 @@ def reconstruction_grid(
     columns: int = 8,
     rows: int = 4,
 ) -> Figure | None:
-    """The first images of the reference, [M, H, W, C] in [-1, 1], over their reconstructions; None without those."""
+    """The first images of the reference over their reconstructions; None without those.
+
+    Args:
+        samples: not used.
+        reference: [M, H, W, C] in [-1, 1].
+        reconstruct: from images to their reconstructions; None where the system has none.
+        columns: images in a row.
+        rows: of images, each with a row of reconstructions.
+    """
     if reconstruct is None:
         return None
     originals = reference[: columns * rows]
@@ -170,10 +205,15 @@ def nearest_training(
     columns: int = 8,
     rows: int = 4,
 ) -> Figure:
-    """The first samples [N, H, W, C] in [-1, 1], each over the training image nearest in pixels.
+    """The first samples, each over the training image nearest in pixels: it shows samples learnt by heart.
 
-    It shows samples learnt by heart. `data` is a pipeline with the split "train_once"; `reference` and `reconstruct`
-    are not used.
+    Args:
+        samples: [N, H, W, C] in [-1, 1].
+        reference: not used.
+        reconstruct: not used.
+        data: a pipeline with the split "train_once".
+        columns: images in a row.
+        rows: of samples, each with a row of training images.
     """
     training = np.concatenate(list(data("train_once", 0, 500, 0).as_numpy_iterator()))
     samples = samples[: columns * rows]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Protocol
 
 import tensorflow as tf
 
@@ -14,16 +15,31 @@ from bms_tf.core.random import normal_rows
 NOT_TRAINED = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}  # of a tf.Variable
 
 
+class Visible(Protocol):
+    """p(x|z) as a function of the generator's output; one that can be drawn from also has `sample(output, noise)`."""
+
+    data_shape: tuple[int, ...]  # of one example
+
+    def log_prob(self, x: tf.Tensor, output: tf.Tensor) -> tf.Tensor: ...
+
+    def mean(self, output: tf.Tensor) -> tf.Tensor: ...
+
+
 class GenerativeModel(Model):
     """A generator and the networks around it, as a Keras model that samples, encodes and judges."""
 
-    def __init__(self, *, networks: Mapping[str, keras.Model], ema: float | None, visible: object):
-        """`networks`: by the attribute name they get, built, one of them "generator"; `ema`: decay of the moving
-        average of the generator's weights that `generate` then uses (None: the weights themselves); `visible`: p(x|z)
-        as a function of the generator's output, of a system that has a likelihood (None: that output is the data).
+    def __init__(self, *, networks: Mapping[str, keras.Model], ema: float | None, visible: Visible | None):
+        """Names the networks and takes them over.
 
-        Raises ValueError for a decay out of range, for networks that cannot be what they are named, and for a generator
-        with a visible distribution in a system without a likelihood.
+        Args:
+            networks: by the attribute name they get, built, one of them "generator".
+            ema: decay of the moving average of the generator's weights that `generate` then uses, in (0, 1); None: the
+                weights themselves.
+            visible: of a system that has a likelihood; None: the generator's output is the data.
+
+        Raises:
+            ValueError: for a decay out of range, for networks that cannot be what they are named, and for a generator
+                with a visible distribution in a system without a likelihood.
         """
         super().__init__()
         if ema is not None and not 0 < ema < 1:
@@ -72,7 +88,12 @@ class GenerativeModel(Model):
         return self._mean(self._generator_output(z))
 
     def draw(self, z: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        """A draw of p(x|z), [B, ...], for each of the codes [B, Z] and `seeds` (int64 [B])."""
+        """A draw of p(x|z), [B, ...], for each code.
+
+        Args:
+            z: codes [B, Z].
+            seeds: int64 [B].
+        """
         # A stream of its own, as the codes may have been drawn with the same seeds.
         noise = normal_rows(seeds, math.prod(self.data_shape), stream=1)
         return self.visible.sample(self._generator_output(z), tf.reshape(noise, [-1, *self.data_shape]))
@@ -106,11 +127,21 @@ class GenerativeModel(Model):
         return self.generate(self.encode(x))
 
     def discriminate(self, x: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-        """The discriminator's logits [B] of data [B, ...], high for real data."""
+        """The discriminator's logits [B], high for real data.
+
+        Args:
+            x: data [B, ...].
+            training: whether the discriminator runs as in training.
+        """
         return self.discriminator(x, training=training)
 
     def discriminate_with_features(self, x: tf.Tensor, *, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        """The logits [B] and the discriminator's features [B, F]: what its last layer with weights is given."""
+        """The logits [B] and the discriminator's features [B, F]: what its last layer with weights is given.
+
+        Args:
+            x: data [B, ...].
+            training: whether the discriminator runs as in training.
+        """
         return functional.with_features(self.discriminator, x, training=training)
 
     def features(self, x: tf.Tensor) -> tf.Tensor:

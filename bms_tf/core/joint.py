@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from bms_tf.core.functional import power_iteration
+from bms_tf.core.generative import Visible
 from bms_tf.core.keras import keras
 from bms_tf.core.system import Phase, System
 
@@ -12,7 +12,7 @@ from bms_tf.core.system import Phase, System
 class JointSystem(System):
     """Encoder and generator are one player, the discriminator of pairs is the other, and both move at once."""
 
-    likelihood: Callable[[keras.Model], Any] | None = None  # of a generator; see `visible` of `System`
+    likelihood: Callable[[keras.Model], Visible] | None = None  # of a generator; see `visible` of `System`
 
     def __init__(
         self,

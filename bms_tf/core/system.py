@@ -7,7 +7,7 @@ from functools import partial
 import tensorflow as tf
 
 from bms_tf.core import devices, functional
-from bms_tf.core.generative import NOT_TRAINED, GenerativeModel
+from bms_tf.core.generative import NOT_TRAINED, GenerativeModel, Visible
 from bms_tf.core.keras import Schedule, keras, replace_schedule, require_same_keras
 from bms_tf.core.random import Key
 
@@ -21,18 +21,27 @@ MAX_REPEATS = 1000  # each is a part of the step's graph
 class Phase:
     """One update of one or more players.
 
-    `losses(x, key) -> (losses, aux)` is pure: x is [B, ...] in the data's range, `key` gives all randomness, and each
-    player in `losses` is updated from this one forward pass. `before()` runs ahead of it, outside the gradient tape
-    (power iteration); `after(aux)` runs behind it, on values averaged over the replicas.
+    Args:
+        name: by which messages and schedules know it.
+        losses: `losses(x, key) -> (losses, aux)` is pure: x is [B, ...] in the data's range, `key` gives all
+            randomness, and each player in `losses` is updated from this one forward pass.
+        repeats: how often in a step; each repeat sees a fresh batch.
+        before: runs ahead of the pass, outside the gradient tape (power iteration).
+        after: `after(aux)` runs behind it, on values averaged over the replicas.
+        start: the first step at which the phase is active.
+        stop: the first at which it no longer is; None: it stays active.
+
+    Raises:
+        ValueError: for a number of repeats out of 1..1000.
     """
 
     name: str
     losses: Callable[[tf.Tensor, Key], tuple[Losses, Aux]]
-    repeats: int = 1  # each repeat sees a fresh batch
+    repeats: int = 1
     before: Callable[[], None] | None = None
     after: Callable[[Aux], None] | None = None
-    start: int = 0  # the first step at which the phase is active ...
-    stop: int | None = None  # ... and the first at which it no longer is
+    start: int = 0
+    stop: int | None = None
 
     def __post_init__(self):
         if not 1 <= self.repeats <= MAX_REPEATS:
@@ -56,12 +65,19 @@ class System(GenerativeModel):
         players: Mapping[str, Sequence[str]] | None = None,
         seed: int = 0,
         ema: float | None = None,
-        visible: object = None,
+        visible: Visible | None = None,
     ):
-        """`networks`, `ema` and `visible`: see `GenerativeModel`; `players`: the names of the networks each player
-        trains (None: each network is a player of its own); `seed`: of all noise.
+        """Shares the networks out among the players.
 
-        Raises ValueError as `GenerativeModel` does, and unless every network belongs to exactly one player.
+        Args:
+            networks: see `GenerativeModel`.
+            players: the names of the networks that each player trains; None: each network is a player of its own.
+            seed: of all noise.
+            ema: see `GenerativeModel`.
+            visible: see `GenerativeModel`.
+
+        Raises:
+            ValueError: as `GenerativeModel` does, and unless every network belongs to exactly one player.
         """
         players = {name: (name,) for name in networks} if players is None else players
         owned = sorted(name for names in players.values() for name in names)
@@ -116,15 +132,30 @@ class System(GenerativeModel):
     # Training.
 
     def prior_codes(self, x: tf.Tensor, key: Key) -> tf.Tensor:
-        """Codes [B, Z] from the prior, as many as examples in x [B, ...]; one key gives one batch of them."""
+        """Codes [B, Z] from the prior.
+
+        Args:
+            x: data [B, ...]: there are as many codes as examples.
+            key: gives one batch of codes, the same at each call.
+        """
         return key.normal("prior", (x.shape[0], self.code_size))
 
     def prior_samples(self, x: tf.Tensor, key: Key) -> tf.Tensor:
-        """G(z), [B, ...], of `prior_codes`, by the generator as it is trained."""
+        """G(z), [B, ...], of `prior_codes`, by the generator as it is trained.
+
+        Args:
+            x: data [B, ...]: there are as many samples as examples.
+            key: as of `prior_codes`.
+        """
         return self.decode(self.prior_codes(x, key))
 
     def posterior_codes(self, x: tf.Tensor, key: Key) -> tf.Tensor:
-        """Codes [B, Z] from q(z|x), one for each of x; the same again for the same key."""
+        """Codes [B, Z] from q(z|x), one for each of x.
+
+        Args:
+            x: data [B, ...].
+            key: gives the same codes at each call.
+        """
         return self.encoder.posterior(x).sample(key.normal("posterior", (x.shape[0], self.code_size)))
 
     def decode(self, z: tf.Tensor) -> tf.Tensor:
@@ -132,7 +163,13 @@ class System(GenerativeModel):
         return self._mean(self.generator(z, training=True))
 
     def alternating(self, discriminator_losses: Callable, generator_losses: Callable, repeats: int = 1) -> list[Phase]:
-        """The phases of a game of two: `repeats` updates of the discriminator, then one of the generator."""
+        """The phases of a game of two: some updates of the discriminator, then one of the generator.
+
+        Args:
+            discriminator_losses: of its phase, see `Phase`.
+            generator_losses: of its phase.
+            repeats: updates of the discriminator.
+        """
         refine = partial(functional.power_iteration, self.discriminator)
         return [
             Phase("discriminator", discriminator_losses, repeats=repeats, before=refine),
@@ -157,7 +194,12 @@ class System(GenerativeModel):
         return functional.each(partial(self.code_discriminator, training=True), self.code_discriminator, *batches)
 
     def sample_logits(self, x: tf.Tensor, key: Key) -> tf.Tensor:
-        """The logits [B] of `prior_samples`, by the discriminator as it is trained."""
+        """The logits [B] of `prior_samples`, by the discriminator as it is trained.
+
+        Args:
+            x: data [B, ...]: there are as many samples as examples.
+            key: as of `prior_codes`.
+        """
         return self.judge(self.prior_samples(x, key))[0]
 
     def compile(
@@ -170,15 +212,22 @@ class System(GenerativeModel):
         accumulate: int = 1,
         simultaneous: bool = False,
     ):
-        """`optimizers`: one per player; `modifiers`: each is given this system and every phase, and says what is
-        played in its place; `jit_compile`: XLA for losses and gradients, "auto" is on for a GPU alone;
-        `accumulate`: into how many slices a phase's batch is cut, which go through it one after the other for one
-        update, as for the whole batch but for rounding; `simultaneous`: whether all players of a step move at once,
-        from the same weights and noise (simultaneous gradient descent), and not one after the other, each with noise
-        of its own.
+        """Gives each player its optimizer, and traces the phases.
 
-        Raises ValueError for a missing or unknown player, where the networks do not fit each other, for `accumulate`
-        where an example's loss depends on the others in its batch, and for `simultaneous` where a phase is repeated.
+        Args:
+            optimizers: one per player, by its name.
+            modifiers: each is given this system and every phase, and says what is played in its place.
+            jit_compile: whether XLA compiles losses and gradients; "auto" is on for a GPU alone.
+            steps_per_execution: steps in one call of the compiled function, as in Keras.
+            accumulate: into how many slices a phase's batch is cut. They go through it one after the other for one
+                update, as for the whole batch but for rounding.
+            simultaneous: whether all players of a step move at once, from the same weights and noise (simultaneous
+                gradient descent), and not one after the other, each with noise of its own.
+
+        Raises:
+            ValueError: for a missing or unknown player, where the networks do not fit each other, for `accumulate`
+                where an example's loss depends on the others in its batch, and for `simultaneous` where a phase is
+                repeated.
         """
         if accumulate > 1 and self.batch_coupled:
             raise ValueError(
@@ -342,8 +391,14 @@ class System(GenerativeModel):
         return super().make_train_function(force or before != self._active)
 
     def fit(self, *args, callbacks: Sequence[keras.callbacks.Callback] = (), initial_step: int = 0, **kwargs):
-        """As Keras's. `initial_step`: how many steps of the first epoch were taken before; their losses are in its
-        means."""
+        """Trains as Keras's `fit` does.
+
+        Args:
+            *args: as of Keras's.
+            callbacks: as of Keras's.
+            initial_step: how many steps of the first epoch were taken before; their losses are in its means.
+            **kwargs: as of Keras's.
+        """
         self._initial_step = initial_step
         return super().fit(*args, callbacks=[_SwitchPhases(initial_step), *callbacks], **kwargs)
 

@@ -98,9 +98,11 @@ def saved_model_network(
     Args:
         weights: its folder, or the folder of its versions.
         signature: with one input, float32 [B, H, W, C].
-        features, logits: which of its outputs; None: the only one; none.
+        features: which of its outputs; None: the only one.
+        logits: which of its outputs; None: none.
         side: what pictures are resized to where the signature leaves H open; None: as they are.
-        scale, resizer: see `keras_network`.
+        scale: see `keras_network`.
+        resizer: see `keras_network`.
 
     Raises:
         ValueError: for a folder that holds no SavedModel, or without such a signature or output.

@@ -66,7 +66,8 @@ def evaluate(
         metrics: names (see `registry.listed`) or functions. None takes those of the gin file.
         features: the network, or its name: "values" for the numbers as they are, or one of `features.BY_NAME`. None
             takes the gin file's `train.features`, or of points their numbers.
-        weights, resizer: of a network that is named: its file or folder, and how pictures get its size.
+        weights: the file or folder of a network that is named.
+        resizer: how pictures get the size of a network that is named.
         signature: which of the model's makes samples, see `core.model`.
         split: of a gin file's data, which samples are compared with.
         floor_data: other real data, as `data`, for the floor of a folder, an .npz or an array. None compares its
@@ -79,7 +80,9 @@ def evaluate(
         out: a file of JSON lines that is appended to, with the metrics' pictures beside it. None: beside the model or
             samples, or in the run folder; nowhere for an array.
         cache_dir: where features are kept; None: `bms_tf` in $XDG_CACHE_HOME or ~/.cache.
-        gin_file, gin_param, allow_import: as of `bms_tf.train`, such as "precision_recall.k = 5".
+        gin_file: gin files, of which later ones override earlier ones.
+        gin_param: settings, such as "precision_recall.k = 5".
+        allow_import: modules of your own that gin files may import.
         report: hears of each metric that is done, in one line.
 
     Returns:

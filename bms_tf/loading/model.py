@@ -42,7 +42,18 @@ class Model:
         batch_size: int = 256,
         keep: object = None,
     ):
-        """`signatures`: TensorFlow's concrete functions, by name; `keep`: what owns their variables."""
+        """Wraps a model's signatures.
+
+        Args:
+            path: the run folder or SavedModel.
+            signatures: TensorFlow's concrete functions, by name.
+            scores: see the attribute.
+            batch_size: rows that go through the networks at a time, at least 1.
+            keep: what owns the functions' variables.
+
+        Raises:
+            ValueError: for a batch size under 1, and without the signature `generate`.
+        """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         if "generate" not in signatures:
@@ -59,14 +70,28 @@ class Model:
     # From codes to data.
 
     def sample(self, n: int, *, seed: int = 0) -> np.ndarray:
-        """`n` samples, [n, ...]: the same for the same seed, and independent of those of another one.
+        """`n` samples, [n, ...].
 
-        With a run's own seed they are the samples that were scored. Raises ValueError for a value out of range.
+        Args:
+            n: how many.
+            seed: the samples are the same for the same seed, and independent of those of another one. With a run's own
+                seed they are those that were scored.
+
+        Raises:
+            ValueError: for a value out of range.
         """
         return self.predict("sample", seed=_seeds(n, seed))["x"]
 
     def sample_prior(self, n: int, *, seed: int = 0) -> np.ndarray:
-        """The codes [n, Z] of which `sample` makes its samples."""
+        """The codes [n, Z] of which `sample` makes its samples.
+
+        Args:
+            n: how many.
+            seed: as of `sample`.
+
+        Raises:
+            ValueError: for a value out of range.
+        """
         return self.predict("sample_prior", seed=_seeds(n, seed))["z"]
 
     def generate(self, z: np.ndarray) -> np.ndarray:
@@ -74,7 +99,12 @@ class Model:
         return self.predict("generate", z=z)["x"]
 
     def draw(self, z: np.ndarray, *, seed: int = 0) -> np.ndarray:
-        """A draw of p(x|z), [B, ...], for each of the codes [B, Z]."""
+        """A draw of p(x|z), [B, ...], for each code.
+
+        Args:
+            z: codes [B, Z].
+            seed: of the draws.
+        """
         return self.predict("draw", z=z, seed=_seeds(len(z), seed))["x"]
 
     # From data to codes.
@@ -92,11 +122,21 @@ class Model:
         return Posterior(**self.predict("posterior", x=x))
 
     def sample_posterior(self, x: np.ndarray, *, seed: int = 0) -> np.ndarray:
-        """A draw of q(z|x), [B, Z], for each of the data [B, ...]."""
+        """A draw of q(z|x), [B, Z], for each datum.
+
+        Args:
+            x: data [B, ...].
+            seed: of the draws.
+        """
         return self.predict("sample_posterior", x=x, seed=_seeds(len(x), seed))["z"]
 
     def log_posterior(self, z: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """log q(z|x), [B], of codes [B, Z] given data [B, ...], in nats."""
+        """log q(z|x), [B], in nats.
+
+        Args:
+            z: codes [B, Z].
+            x: data [B, ...].
+        """
         return self.predict("log_posterior", z=z, x=x)["log_q"]
 
     # The discriminator.
@@ -116,7 +156,7 @@ class Model:
 
         Args:
             signature: one of `offers`.
-            inputs: by name, each [B, ...]; `seed` is int64 [B], one for each row.
+            **inputs: by name, each [B, ...]; `seed` is int64 [B], one for each row.
 
         Raises:
             ValueError: for what the model does not offer, and inputs of another name, type or shape, without rows, of

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import chi2, kstest
 
+from bms_tf.core.model import Model
 from bms_tf.metrics.batches import in_batches, required, seeds
 
 CHUNK_BYTES = 2**28
@@ -21,11 +22,18 @@ class AggregatePosterior:
     measured as the others are. By the data processing inequality that only lowers a divergence.
     """
 
-    def __init__(self, model: object, data: np.ndarray, *, noise: float = 0.0, seed: int = 0):
-        """`model`: with `posterior`, `sample_posterior` or `encode`; `seed`: of the draws that stand for q(z|x_n) where
-        noise is added to a posterior that is not Gaussian, one for each x_n.
+    def __init__(self, model: Model, data: np.ndarray, *, noise: float = 0.0, seed: int = 0):
+        """Encodes the data.
 
-        Raises ValueError for a model without any of these or with another prior, for negative noise and for no data.
+        Args:
+            model: with `posterior`, `sample_posterior` or `encode`.
+            data: [N, ...].
+            noise: h, its standard deviation, not negative.
+            seed: of the draws that stand for q(z|x_n) where noise is added to a posterior that is not Gaussian, one for
+                each x_n.
+
+        Raises:
+            ValueError: for a model without any of these or with another prior, for negative noise and for no data.
         """
         if noise < 0:
             raise ValueError(f"noise is {noise}; it must not be negative")
@@ -157,7 +165,8 @@ def log_mean_of_gaussians(
 
     Args:
         z: [M, Z].
-        mean, log_stddev: [N, Z].
+        mean: [N, Z].
+        log_stddev: [N, Z].
         chunk_bytes: of the exponents that are in memory at a time.
     """
     precision = np.exp(-2 * log_stddev)
@@ -176,7 +185,7 @@ def log_mean_of_gaussians(
     return np.concatenate(parts)
 
 
-def _check_prior(model: object) -> None:
+def _check_prior(model: Model) -> None:
     """Raises ValueError if codes of the prior do not have the lengths that standard normal ones have."""
     if model.sample_prior is None:
         return

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from bms_tf.core.model import Model
+
 SIZE = 500
 
 
@@ -23,8 +25,17 @@ def seeds(seed: int, count: int) -> np.ndarray:
     return seed * 2**32 + np.arange(count, dtype=np.int64)
 
 
-def required(model: object, metric: str, *names: str) -> None:
-    """Raises ValueError for a model that lacks one of the functions `names`, which `metric` needs."""
+def required(model: Model, metric: str, *names: str) -> None:
+    """Checks what a metric needs of a model.
+
+    Args:
+        model: of any kind.
+        metric: its name, for the message.
+        *names: of the functions that it needs.
+
+    Raises:
+        ValueError: for a model that lacks one of them.
+    """
     missing = [name for name in names if getattr(model, name) is None]
     if missing:
         raise ValueError(f"{metric} needs a model that has {' and '.join(names)}; this one has no {missing[0]}")

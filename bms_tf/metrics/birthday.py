@@ -26,11 +26,15 @@ def birthday(
     The paper looks for duplicates by eye among the nearest pairs. Here two samples are alike if they are nearer to each
     other than real examples usually are: its floor says what this rule finds in the data.
 
+    It sees samples that repeat a few kinds. It does not see whether these are like the data.
+
     Args:
-        samples, reference: features [N, F] and [M, F].
+        samples: features [N, F].
+        reference: features [M, F].
         seed: of the subsamples and the orders.
         within: two samples are alike at this distance; None takes the `quantile` of the distances of real examples to
             their nearest others.
+        quantile: in [0, 1].
         max_points: larger sets are subsampled to this many.
         orders: random orders in which the samples are drawn.
 

@@ -176,6 +176,9 @@ def features_of(classifier: Classifier, images: np.ndarray) -> np.ndarray:
 def class_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, classifier: Classifier) -> dict[str, float]:
     """Scores of images by what a classifier sees in them.
 
+    It sees lost classes, and shares of classes that are not equal. It does not see what the classifier ignores: every
+    finite image counts for some class.
+
     Args:
         samples: [N, H, W, C] in [-1, 1]. An image that is not finite has no class and no features.
         reference: test images, [M, H, W, C]. The training images as samples give the floor of the Frechet distance.

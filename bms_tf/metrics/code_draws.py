@@ -2,17 +2,29 @@
 
 import numpy as np
 
+from bms_tf.core.model import Model
 from bms_tf.metrics.aggregate_posterior import AggregatePosterior
 
 
 def split_codes(
-    model: object, data: np.ndarray, *, seed: int, codes: int, noise: float
+    model: Model, data: np.ndarray, *, seed: int, codes: int, noise: float
 ) -> tuple[np.ndarray, np.ndarray, AggregatePosterior]:
-    """Codes [codes, Z] of a random half of the data, codes [codes, Z] of the other half, and the q(z) of that half.
+    """Codes of a random half of the data and of the other half.
 
     By halves of the data, as an estimator that is judged by codes of the same data could learn these by heart.
 
-    Raises ValueError for fewer than two codes or data.
+    Args:
+        model: with any encoder.
+        data: [N, ...].
+        seed: of the halves and the codes.
+        codes: of each half.
+        noise: see `AggregatePosterior`.
+
+    Returns:
+        Codes [codes, Z] of one half, codes [codes, Z] of the other, and the q(z) of that one.
+
+    Raises:
+        ValueError: for fewer than two codes or data.
     """
     if codes < 2 or len(data) < 2:
         raise ValueError(f"{codes} codes of {len(data)} data; at least 2 of each are needed")

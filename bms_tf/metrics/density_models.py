@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 from sklearn.mixture import GaussianMixture
 
 from bms_tf.core.keras import keras
+from bms_tf.core.model import Model
 from bms_tf.metrics import fitting
 from bms_tf.metrics.aggregate_posterior import LOG_2_PI
 from bms_tf.metrics.code_draws import split_codes
@@ -20,7 +21,19 @@ Density = Callable[..., Callable[[np.ndarray], np.ndarray]]
 
 @gin.configurable
 def gaussian_mixture(codes: np.ndarray, *, seed: int, components: int = 50) -> Callable[[np.ndarray], np.ndarray]:
-    """A mixture of diagonal Gaussians, by scikit-learn."""
+    """A mixture of diagonal Gaussians, by scikit-learn.
+
+    Args:
+        codes: [N, Z].
+        seed: of the fit.
+        components: Gaussians, in 1..N.
+
+    Returns:
+        The function z [M, Z] -> log t(z), [M], in nats.
+
+    Raises:
+        ValueError: for a number of components out of range.
+    """
     if not 1 <= components <= len(codes):
         raise ValueError(f"gaussian_mixture.components is {components}; it must lie in [1, {len(codes)}], the codes")
     return GaussianMixture(components, covariance_type="diag", random_state=seed).fit(codes).score_samples
@@ -37,7 +50,20 @@ def masked_autoregressive_flow(
     batch: int = 256,
     learning_rate: float = 1e-3,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """MAF (Papamakarios et al. 2017) by TensorFlow Probability: each layer reads the dimensions in reversed order."""
+    """MAF (Papamakarios et al. 2017) by TensorFlow Probability: each layer reads the dimensions in reversed order.
+
+    Args:
+        codes: [N, Z].
+        seed: of initial weights and batches.
+        layers: of the flow; one for codes of one dimension.
+        hidden: units of each layer's network.
+        steps: of Adam.
+        batch: codes in a step.
+        learning_rate: of Adam.
+
+    Returns:
+        The function z [M, Z] -> log t(z), [M], in nats.
+    """
     size = codes.shape[1]
     networks = [
         tfp.bijectors.AutoregressiveNetwork(
@@ -70,7 +96,19 @@ def autoregressive_lstm(
     batch: int = 128,
     learning_rate: float = 2e-3,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """t(z) = prod_i N(z_i; mu(z_<i), sigma(z_<i)), with an LSTM that reads the dimensions one by one."""
+    """t(z) = prod_i N(z_i; mu(z_<i), sigma(z_<i)), with an LSTM that reads the dimensions one by one.
+
+    Args:
+        codes: [N, Z].
+        seed: of initial weights and batches.
+        units: of the LSTM.
+        steps: of Adam.
+        batch: codes in a step.
+        learning_rate: of Adam.
+
+    Returns:
+        The function z [M, Z] -> log t(z), [M], in nats.
+    """
     size = codes.shape[1]
     initializers = {
         "kernel_initializer": keras.initializers.GlorotUniform(seed),
@@ -96,7 +134,7 @@ def autoregressive_lstm(
 
 @gin.configurable
 def density_model_kl(
-    model: object,
+    model: Model,
     reference: np.ndarray,
     *,
     seed: int,
@@ -108,6 +146,9 @@ def density_model_kl(
 
     Rosca et al. 2018, algorithm 4. The models are fitted to codes of one half of the data and judged by codes of the
     other: then the estimate is in expectation the KL less KL[q || t], a lower bound.
+
+    It sees a difference of q(z) and the prior as far as its density models follow q(z). It does not see what they
+    cannot fit, so that the estimate is too low.
 
     Args:
         model: with any encoder.

@@ -6,13 +6,14 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from bms_tf.core.model import Model
 from bms_tf.metrics import fitting
 from bms_tf.metrics.code_draws import split_codes
 
 
 @gin.configurable
 def density_ratio_kl(
-    model: object,
+    model: Model,
     reference: np.ndarray,
     *,
     seed: int,
@@ -29,6 +30,9 @@ def density_ratio_kl(
     where Monte Carlo gives 100.3. Classifier and estimate see codes of different halves of the data. The classifier is
     leaky, with Adam (0.9, 0.9), as theirs; widths and steps are fewer than their 5,000 and 500,000.
 
+    It sees a difference of q(z) and the prior by which a classifier tells them apart. It does not see how far apart
+    they are once they hardly overlap.
+
     Args:
         model: with any encoder.
         reference: the data [N, ...].
@@ -36,7 +40,9 @@ def density_ratio_kl(
         codes: of each half.
         noise: standard deviation of the noise on all codes, see `AggregatePosterior`.
         hidden: units of the classifier's layers.
-        steps, batch, learning_rate: of its training; a batch is as many codes of the data as of the prior.
+        steps: of its training.
+        batch: codes of the data in a step, and as many of the prior.
+        learning_rate: of Adam.
 
     Returns:
         density_ratio_kl: in nats, and density_ratio_kl_std, its standard error over the codes.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import gin
 import numpy as np
 
+from bms_tf.core.model import Model
 from bms_tf.metrics.aggregate_posterior import AggregatePosterior
 from bms_tf.metrics.batches import in_batches, required
 from bms_tf.metrics.density_ratio import density_ratio_kl
@@ -16,26 +17,43 @@ LogLikelihood = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @gin.configurable
 def gaussian_log_likelihood(x: np.ndarray, mean: np.ndarray, *, stddev: float = 1.0) -> np.ndarray:
-    """A normal distribution around the mean."""
+    """log p(x|z), [N], in nats: a normal distribution around the mean.
+
+    Args:
+        x: data [N, D].
+        mean: of p(x|z), [N, D].
+        stddev: in each dimension.
+    """
     return np.sum(-0.5 * ((x - mean) / stddev) ** 2 - math.log(stddev) - 0.5 * math.log(2 * math.pi), axis=1)
 
 
 @gin.configurable
 def laplace_log_likelihood(x: np.ndarray, mean: np.ndarray, *, scale: float = 1.0) -> np.ndarray:
-    """A Laplace distribution around the mean: the l1 distance, as a density."""
+    """log p(x|z), [N], in nats: a Laplace distribution around the mean, the l1 distance as a density.
+
+    Args:
+        x: data [N, D].
+        mean: of p(x|z), [N, D].
+        scale: in each dimension.
+    """
     return np.sum(-np.abs(x - mean) / scale - math.log(2 * scale), axis=1)
 
 
 @gin.configurable
 def bernoulli_log_likelihood(x: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Pixels in [-1, 1] as probabilities of 1, by cross-entropy (Rosca et al. 2018, appendix G)."""
+    """log p(x|z), [N], in nats, of pixels as probabilities of 1, by cross-entropy (Rosca et al. 2018, appendix G).
+
+    Args:
+        x: pixels [N, D] in [-1, 1].
+        mean: of p(x|z), [N, D] in [-1, 1].
+    """
     share, p = 0.5 * x + 0.5, (0.5 * mean + 0.5).clip(1e-6, 1 - 1e-6)
     return np.sum(share * np.log(p) + (1 - share) * np.log1p(-p), axis=1)
 
 
 @gin.configurable
 def elbo(
-    model: object,
+    model: Model,
     reference: np.ndarray,
     *,
     seed: int,
@@ -47,6 +65,9 @@ def elbo(
 
     Rosca et al. 2018, eq. 4 and section 4.2 with figure 4: with a classifier in the place of the KL, or of the
     likelihood, the number no longer tells whether training gets on.
+
+    It sees how well held-out data are coded and decoded. It does not see what the generator makes of codes that the
+    prior draws and no datum has.
 
     Args:
         model: with `generate` and `sample_posterior` or `encode`; what else it lacks leaves values out.

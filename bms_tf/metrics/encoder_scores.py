@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.spatial.distance import cdist
 
+from bms_tf.core.model import Model
 from bms_tf.metrics.energy import finite_rows
 
 DRAWS = 10
@@ -12,9 +13,12 @@ DRAWS = 10
 
 @gin.configurable
 def encoder_scores(
-    model, reference: np.ndarray, *, seed: int, centers: np.ndarray, points: int = 1000
+    model: Model, reference: np.ndarray, *, seed: int, centers: np.ndarray, points: int = 1000
 ) -> dict[str, float]:
     """How far q(z|x) names the mode of x, for models with a Gaussian posterior; no scores for others.
+
+    It sees codes that are decoded into a wrong mode. It does not see samples of the prior, nor how near a
+    reconstruction is to its x within the mode.
 
     Args:
         model: with `generate(z)` and `posterior(x)`.

@@ -31,7 +31,8 @@ def energy_distance(a: np.ndarray, b: np.ndarray, *, seed: int, max_points: int 
     V-statistic, in 1-D.)
 
     Args:
-        a, b: [N, D] and [M, D]. Rows that are not finite are left out.
+        a: [N, D]. Rows that are not finite are left out.
+        b: [M, D], the same.
         seed: of the subsample.
         max_points: larger sets are subsampled to this many points; memory and time go with its square.
 
@@ -51,8 +52,12 @@ def energy_distance(a: np.ndarray, b: np.ndarray, *, seed: int, max_points: int 
 def energy(samples: np.ndarray, reference: np.ndarray, *, seed: int, max_points: int = 4000) -> dict[str, float]:
     """Energy distance of features; 0 if and only if the distributions are the same (Szekely and Rizzo 2013).
 
+    It sees any difference of the two distributions, given enough samples. It does not see which: lost modes and shifted
+    ones can have the same score.
+
     Args:
-        samples, reference: features [N, F] and [M, F].
+        samples: features [N, F].
+        reference: features [M, F].
         seed: of the subsample.
         max_points: larger sets are subsampled to this many.
 

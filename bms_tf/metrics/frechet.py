@@ -19,7 +19,8 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
     """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), for the means m and covariances C of the two sets.
 
     Args:
-        features_a, features_b: [N, F] and [M, F], finite, N and M at least 2. Computed in float64.
+        features_a: [N, F], finite, N at least 2. Computed in float64.
+        features_b: [M, F], the same.
 
     Returns:
         The distance, at least 0 (up to rounding), in squared units of the features.
@@ -56,8 +57,12 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 def frechet(samples: np.ndarray, reference: np.ndarray, *, seed: int) -> dict[str, float]:
     """Frechet distance of features: FID in those of the Inception graph (Heusel et al. 2017), FD-DINOv2 in DINOv2's.
 
+    It sees differences of the features' means and covariances. It does not see those of another kind, nor whether
+    fidelity or diversity is lacking, nor samples learnt by heart.
+
     Args:
-        samples, reference: features [N, F] and [M, F].
+        samples: features [N, F].
+        reference: features [M, F].
         seed: not used: nothing here is random.
 
     Returns:

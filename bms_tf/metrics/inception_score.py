@@ -16,6 +16,9 @@ def classifier_score(logits: np.ndarray) -> float:
 def inception_score(samples: np.ndarray, reference: np.ndarray, *, seed: int, splits: int = 10) -> dict[str, float]:
     """Sharp and varied classes, without real data; its floor is the score of real data (Salimans et al. 2016).
 
+    It sees whether samples are clearly of a class, and of many classes. It does not see the real data, nor variety
+    within a class.
+
     Args:
         samples: class scores [N, K], before the softmax.
         reference: not used.

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from bms_tf.core.model import Model
 from bms_tf.metrics.batches import in_batches, required, seeds
 from bms_tf.metrics.drawing import grid
 
@@ -33,7 +34,7 @@ class Closest:
 
 @gin.configurable
 def ivom(
-    model: object,
+    model: Model,
     reference: np.ndarray,
     *,
     seed: int,
@@ -48,6 +49,9 @@ def ivom(
     from all that it can generate. Here every example is a problem of its own. L-BFGS starts from several codes of the
     prior; the best of them is then followed until it converges. The code may leave the region where the prior has its
     mass: `ivom_code_rms` says how far.
+
+    It sees test examples that the generator cannot make from any code. It does not see how often it makes them, nor
+    what else it makes.
 
     Args:
         model: with `generate` and `sample_prior`.
@@ -96,7 +100,7 @@ def side_by_side(images: np.ndarray, closest: Mapping[str, np.ndarray], shown: i
     return grid(np.concatenate(rows), min(shown, len(images)), f"from the top: test images, {', '.join(closest)}")
 
 
-def closest(model: object, x: np.ndarray, *, seed: int, starts: int, screening: int, iterations: int) -> Closest:
+def closest(model: Model, x: np.ndarray, *, seed: int, starts: int, screening: int, iterations: int) -> Closest:
     """The search of `ivom` for examples x, float32 [N, ...]."""
     codes = in_batches(model.sample_prior, seeds(seed, len(x) * starts))
     codes = codes.astype(np.float32).reshape(len(x), starts, -1)

@@ -28,8 +28,12 @@ def kid(
 ) -> dict[str, float]:
     """Kernel distance of features, KID in those of the Inception graph (Binkowski et al. 2018); needs few examples.
 
+    It sees differences of the features' moments up to the third, which is the kernel's degree. It does not see whether
+    fidelity or diversity is lacking, nor samples learnt by heart.
+
     Args:
-        samples, reference: features [N, F] and [M, F].
+        samples: features [N, F].
+        reference: features [M, F].
         seed: of the subsets.
         subsets: how many random subsets of both are compared.
         subset_size: of each; all of a smaller set.

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from scipy.stats import chi2
 from sklearn.manifold import TSNE
 
+from bms_tf.core.model import Model
 from bms_tf.metrics.aggregate_posterior import LOG_2_PI, AggregatePosterior
 from bms_tf.metrics.batches import in_batches, required
 from bms_tf.metrics.drawing import grid
@@ -19,7 +20,7 @@ COLUMNS, ROWS = 8, 4
 
 @gin.configurable
 def low_posterior(
-    model: object,
+    model: Model,
     reference: np.ndarray,
     *,
     seed: int,
@@ -36,6 +37,9 @@ def low_posterior(
     threshold. Here it is the density of the prior itself at the radius that a share `level` of the prior lies beyond, a
     number that depends on the size of the code alone. A code of the prior is *likely* if log p(z) is at least that, and
     *low* if it is likely and log q(z) is less than that minus `margin`. If q(z) is the prior there is none.
+
+    It sees holes in q(z): codes that the prior draws and no datum has. It does not see codes of the data where the
+    prior has no mass.
 
     Args:
         model: with `generate`, `sample_prior` and an encoder, which must have a density if there is no noise.

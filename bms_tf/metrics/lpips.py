@@ -40,8 +40,12 @@ def lpips_diversity(
 
     Bhattacharyya et al. 2019, appendix E, compute it within 5,000 samples. Version 0.1 of LPIPS.
 
+    It sees how different samples are from each other. It does not see whether they are like the data: noise is
+    diversity too.
+
     Args:
-        samples, reference: images [N, H, W, C] and [M, H, W, C] in [-1, 1] of 1 or 3 channels; gray ones are repeated.
+        samples: images [N, H, W, C] in [-1, 1] of 1 or 3 channels; gray ones are repeated.
+        reference: images [M, H, W, C], the same.
         seed: of pairs and noise.
         weights: a file, never downloaded: an .npz with torchvision's names, features.0.weight [out, in, h, w],
             features.0.bias, ... of AlexNet's or VGG16's convolutions, and LPIPS's lin0.model.1.weight [1, C, 1, 1],

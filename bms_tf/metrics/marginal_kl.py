@@ -7,6 +7,7 @@ import gin
 import numpy as np
 from matplotlib.figure import Figure
 
+from bms_tf.core.model import Model
 from bms_tf.metrics.aggregate_posterior import AggregatePosterior
 
 ACTIVE = (
@@ -16,12 +17,14 @@ ACTIVE = (
 
 @gin.configurable
 def marginal_kl(
-    model: object, reference: np.ndarray, *, seed: int, codes: int = 10_000, noise: float = 0.0
+    model: Model, reference: np.ndarray, *, seed: int, codes: int = 10_000, noise: float = 0.0
 ) -> dict[str, float]:
     """KL[q(z) || p(z)] by Monte Carlo, and the mutual information of data and codes.
 
     Rosca et al., Distribution Matching in Variational Inference (2018): algorithm 2, with the 1/N of the mixture that
     it leaves out, and eq. 5, mean KL[q(z|x) || p(z)] = KL[q(z) || p(z)] + I.
+
+    It sees every difference of q(z) from the prior. It does not see what the generator makes of it.
 
     Args:
         model: with a Gaussian `posterior`, or `log_posterior` and `sample_posterior` (slow: one pass over the data for
@@ -63,8 +66,11 @@ marginal_kl.better = {"marginal_kl": "lower"}
 
 
 @gin.configurable
-def code_moments(model: object, reference: np.ndarray, *, seed: int, noise: float = 0.0) -> dict[str, float | Figure]:
+def code_moments(model: Model, reference: np.ndarray, *, seed: int, noise: float = 0.0) -> dict[str, float | Figure]:
     """Means and covariance of q(z), and the KL of each datum.
+
+    It sees a q(z) that is shifted, stretched or correlated. It does not see one of another shape, as with holes, whose
+    mean and covariance are the prior's.
 
     Args:
         model: with any encoder.

@@ -21,8 +21,12 @@ def ms_ssim_diversity(
     Rosca et al. 2017, section 5: a value is to be seen relative to that of the data. Less is lost modes, and more can
     be a failure too, as the noised data shows.
 
+    It sees how different samples are from each other. It does not see whether they are like the data: noise is
+    diversity too.
+
     Args:
-        samples, reference: images [N, H, W, C] and [M, H, W, C] in [-1, 1].
+        samples: images [N, H, W, C] in [-1, 1].
+        reference: images [M, H, W, C] in [-1, 1].
         seed: of pairs and noise.
         pairs: how many, of two different images each.
         noise: standard deviation of the normal noise on the noised test set, which is then clipped to [-1, 1]; the

@@ -13,8 +13,12 @@ def ndb(
 ) -> dict[str, float | Figure]:
     """In how many clusters of the data samples are too many or too few (Richardson and Weiss 2018).
 
+    It sees regions of the data with too many or too few samples. It does not see how these lie within a bin: one far
+    from all data counts for its nearest bin.
+
     Args:
-        samples, reference: features [N, F] and [M, F].
+        samples: features [N, F].
+        reference: features [M, F].
         seed: of the clustering.
         bins: K-means clusters of the reference.
         significance: of the two-sample test of a bin's proportions.

@@ -11,8 +11,11 @@ from bms_tf.metrics.frechet import frechet_distance
 def pixel_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, side: int = 8) -> dict[str, float]:
     """`frechet_pixel_distance` between images averaged over a grid of side x side cells; not FID.
 
+    It sees colors and layout, by their means and covariances. It does not see any detail that is smaller than a cell.
+
     Args:
-        samples, reference: [N, H, W, C] and [M, H, W, C] in [-1, 1]. Samples that are not finite are left out.
+        samples: [N, H, W, C] in [-1, 1]. Those that are not finite are left out.
+        reference: [M, H, W, C] in [-1, 1].
         seed: not used: nothing here is random.
         side: cells along each edge.
 

@@ -91,8 +91,12 @@ def expected_coverage(n_samples: int, n_real: int, k: int) -> float:
 def precision_recall(samples: np.ndarray, reference: np.ndarray, *, seed: int, k: int = 3) -> dict[str, float]:
     """How many samples lie among the data, and how much of the data among the samples (Kynkaanniemi et al. 2019).
 
+    It sees samples far from all data, and data far from all samples. It does not see wrong shares of modes, nor what
+    lies in the wide balls around outliers.
+
     Args:
-        samples, reference: features [N, F] and [M, F].
+        samples: features [N, F].
+        reference: features [M, F].
         seed: not used: nothing here is random.
         k: neighbors; the paper's 3.
 
@@ -113,8 +117,12 @@ precision_recall.better = {"precision": "higher", "recall": "higher"}
 def density_coverage(samples: np.ndarray, reference: np.ndarray, *, seed: int, k: int = 5) -> dict[str, float]:
     """Like precision and recall, but robust to outliers on either side (Naeem et al. 2020).
 
+    It sees data without samples near them, and samples outside of the data. It does not see wrong shares of modes, as
+    long as each has samples enough to cover it.
+
     Args:
-        samples, reference: features [N, F] and [M, F].
+        samples: features [N, F].
+        reference: features [M, F].
         seed: not used: nothing here is random.
         k: neighbors; the paper's 5.
 
@@ -137,8 +145,12 @@ density_coverage.better = {"coverage": "higher"}
 def prdc(samples: np.ndarray, reference: np.ndarray, *, seed: int, k: int = 3, k_density: int = 5) -> dict[str, float]:
     """Precision, recall, density and coverage from one set of distances: as `precision_recall`, `density_coverage`.
 
+    It sees samples far from the data, and data far from the samples. It does not see wrong shares of modes, as long as
+    each has samples enough to cover it.
+
     Args:
-        samples, reference: features [N, F] and [M, F].
+        samples: features [N, F].
+        reference: features [M, F].
         seed: not used: nothing here is random.
         k: neighbors for precision and recall.
         k_density: neighbors for density and coverage.

@@ -72,8 +72,12 @@ def sliced_wasserstein(
 
     Each patch is normalized by itself, as in tensorflow-gan (the paper: each color channel over all patches).
 
+    It sees textures that are wrong at a scale. It does not see how patches are put together, nor a patch's own
+    brightness and contrast.
+
     Args:
-        samples, reference: images [N, H, H, C] and [M, H, H, C]; as many of both are used, from the first on.
+        samples: images [N, H, H, C].
+        reference: images [M, H, H, C]; as many of both are used, from the first on.
         seed: of the patches' places and the directions.
         max_images: of each.
         coarsest: pixels of the coarsest level, at least; levels halve from H.

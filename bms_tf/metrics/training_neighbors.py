@@ -44,11 +44,16 @@ def training_neighbors(
 ) -> dict[str, float | Figure]:
     """How much nearer samples are to the training data than held-out data is; a picture of the nearest pairs.
 
+    It sees samples learnt by heart. It does not see lost modes, nor copies that are changed where the features are
+    sensitive, as mirrored ones are in pixels.
+
     Args:
-        samples, reference: features [N, F] and [M, F]; the reference was not trained on.
+        samples: features [N, F].
+        reference: features [M, F] of what was not trained on.
         seed: not used: nothing here is random.
         training: features of what was trained on, [L, F].
-        sample_values, training_values: the examples themselves, images [N, H, W, C] and [L, H, W, C] or anything.
+        sample_values: the samples themselves, images [N, H, W, C] or anything.
+        training_values: the training data themselves, images [L, H, W, C] or anything.
         pictures: how many pairs are shown.
 
     Returns:

@@ -14,6 +14,8 @@ def vendi(samples: np.ndarray, reference: np.ndarray, *, seed: int) -> dict[str,
     orthogonal to each other, 1 for equal ones. The floor is the score of as many real examples, which diverse samples
     reach.
 
+    It sees how many different samples there are in the features. It does not see whether they are like the data.
+
     Args:
         samples: features [N, F].
         reference: not used.

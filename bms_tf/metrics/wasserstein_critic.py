@@ -32,12 +32,17 @@ def wasserstein_critic(
     samples, and judged on the other half. A model that learned its training data by heart, or lost modes, is told from
     held-out data. The papers report the negative.
 
+    It sees whatever its critic learns to tell apart: lost modes, bad samples, data learnt by heart. It does not see
+    finer differences, nor which one it was.
+
     Args:
-        samples, reference: [N, ...] and [M, ...]; images [.., H, W, C] get a convolutional critic, all else a
-            multilayer perceptron.
+        samples: [N, ...]; images [.., H, W, C] get a convolutional critic, all else a multilayer perceptron.
+        reference: held-out data [M, ...].
         seed: of halves, initial weights and batches.
-        steps, batch, learning_rate: of Adam (0, 0.9).
+        steps: of Adam (0, 0.9).
         every: steps between two points of the curves.
+        batch: examples in a step, of samples and of data each.
+        learning_rate: of Adam.
         penalty: weight of the gradient penalty.
         width: channels of the first convolution, doubled by each further one, or units of the three hidden layers.
 

@@ -91,7 +91,12 @@ class Encoder(keras.Sequential):
         self.data_shape = tuple(data_shape)
 
     def posterior(self, x: tf.Tensor, *, training: bool = True):
-        """q(z|x) for data [B, ...]: an object with `sample(noise)` and, where it has a density, `log_prob(z)`."""
+        """q(z|x): an object with `sample(noise)` and, where it has a density, `log_prob(z)`.
+
+        Args:
+            x: data [B, ...].
+            training: whether the network runs as in training.
+        """
         raise TypeError(f"{type(self).__name__} must define posterior()")
 
 
