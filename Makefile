@@ -30,8 +30,9 @@ lint: $(INSTALLED)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m basedpyright --pythonpath $(RUN)
 
+# Not --quiet, which drops the warnings that --strict counts.
 docs: $(INSTALLED)
-	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 	@echo "open site/index.html"
 
 $(INSTALLED): setup.py constraints.txt

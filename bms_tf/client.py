@@ -44,17 +44,33 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class ServerError(OSError):
-    """What the server said instead of an answer; `code` is its gRPC status, over REST too."""
+    """What the server said instead of an answer."""
 
     def __init__(self, code: grpc.StatusCode, message: str):
+        """Puts both into one line.
+
+        Args:
+            code: its gRPC status, over REST too.
+            message: what it said.
+        """
         super().__init__(f"{code.name}: {message}")
         self.code = code
 
 
 class Transport(Protocol):
-    """One of the two protocols. `which` is {"version": 3}, {"label": "canary"} or empty for the newest version."""
+    """One of the two protocols."""
 
-    def predict(self, model: str, which: Mapping, signature: str, inputs: Arrays, outputs: Sequence[str]) -> Arrays: ...
+    def predict(self, model: str, which: Mapping, signature: str, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
+        """What a signature makes of its inputs.
+
+        Args:
+            model: its name.
+            which: {"version": 3}, {"label": "canary"} or empty for the newest version.
+            signature: its name.
+            inputs: by name, each [B, ...].
+            outputs: names of those that are wanted; none: all of them.
+        """
+        ...
 
 
 class Grpc:

@@ -1,6 +1,7 @@
 """A MkDocs hook: a page for each public package, with everything in its `__all__` where it is defined."""
 
 import ast
+import re
 from pathlib import Path
 
 from mkdocs.structure.files import File
@@ -25,11 +26,26 @@ def homes(package: str, root: Path = ROOT) -> dict[str, str]:
     return {alias.name: line.module for line in block.body for alias in line.names}
 
 
+def sights(found: dict[str, str], root: Path = ROOT) -> list[str]:
+    """A table of what each of the metrics sees and does not see, or nothing where none of them says so."""
+    rows = []
+    for name, home in sorted(found.items()):
+        tree = ast.parse((root / home.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8"))
+        (node,) = [node for node in tree.body if getattr(node, "name", None) == name]
+        text = " ".join((ast.get_docstring(node) or "").split())
+        for sees, misses in re.findall(r"It sees (.+?)\. It does not see (.+?)\. Args:", text):
+            rows.append(f"| [{name}][{home}.{name}] | {sees} | {misses} |")
+    return ["| Metric | It sees | It does not see |", "| --- | --- | --- |", *rows, ""] if rows else []
+
+
 def page(package: str, root: Path = ROOT) -> str:
     """The Markdown of one package's page."""
-    lines = [f"# bms_tf.{package}", "", PAGES[package], ""]
-    for name, home in sorted(homes(package, root).items(), key=lambda pair: (pair[1], pair[0])):
-        lines += [f"::: {home}.{name}", "    options:", "      heading_level: 2", '      filters: ["!^_[^_]"]', ""]
+    found = homes(package, root)
+    lines = [f"# bms_tf.{package}", "", PAGES[package], "", *sights(found, root)]
+    for name, home in sorted(found.items(), key=lambda pair: (pair[1], pair[0])):
+        lines += [f"::: {home}.{name}", "    options:", "      heading_level: 2", '      filters: ["!^_[^_]"]']
+        # What a system is has its formulas set in the gallery.
+        lines += ["      show_docstring_description: false", ""] if package == "systems" else [""]
     return "\n".join(lines)
 
 

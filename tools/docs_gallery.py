@@ -4,6 +4,7 @@ The sources are read, not run, so that the documentation builds without TensorFl
 """
 
 import ast
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,7 +123,7 @@ def _typeset(text: str) -> str:
     for character, entity in {"&": "&amp;", "<": "&lt;", "|": "&#124;", "*": "&#42;"}.items():
         text = text.replace(character, entity)
     text = re.sub(r"\b(\w)_hat\b", "\\1\u0302", text)
-    text = re.sub(r"\b([^\W\d]|max|min)_(\w+)\b", r"\1<sub>\2</sub>", text)
+    text = re.sub(r"\b([^\W\d_]|max|mean|min|prod)_(\w+)\b", r"\1<sub>\2</sub>", text)
     text = re.sub(r"\^(\d|\w\b)", r"<sup>\1</sup>", text)
     return text.replace("_", "&#95;")
 
@@ -232,3 +233,11 @@ def on_files(files, config):
         if "Systems" in section:
             section["Systems"] = ["systems/index.md", *({system.name: system.page} for system in found)]
     return files
+
+
+def on_page_content(content, page, **_):
+    """What docstrings, gin files and studies say on the generated pages gets its letters too; code stays as it is."""
+    if not page.file.src_uri.startswith(("api/", "results", "systems/")):
+        return content
+    parts = re.split(r"(<pre\b.*?</pre>|<code\b.*?</code>|<[^>]+>)", content, flags=re.DOTALL)
+    return "".join(part if part.startswith("<") else _typeset(html.unescape(part)) for part in parts)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import tensorflow as tf
 
@@ -390,7 +391,13 @@ class System(GenerativeModel):
         before, self._active = self._active, tuple(p for p in self._phases if p.active(int(self.step.numpy())))
         return super().make_train_function(force or before != self._active)
 
-    def fit(self, *args, callbacks: Sequence[keras.callbacks.Callback] = (), initial_step: int = 0, **kwargs):
+    def fit(
+        self,
+        *args: Any,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        initial_step: int = 0,
+        **kwargs: Any,
+    ):
         """Trains as Keras's `fit` does.
 
         Args:

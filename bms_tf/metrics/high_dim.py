@@ -30,8 +30,8 @@ def high_dim_scores(
 
     A sample belongs to the mode whose center is nearest in all dimensions.
 
-    It sees lost modes, unequal ones, and samples off the modes. It does not see, but in the energy distance, how varied
-    the samples of a mode are: their norms alone count.
+    It sees lost modes, unequal ones, and samples off the modes. It does not see how varied the samples of a mode are,
+    except through the energy distance: their norms alone count.
 
     Args:
         samples: [N, D]. A sample that is not finite counts as not HQ and is left out of the energy distance.

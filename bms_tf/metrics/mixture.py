@@ -48,8 +48,8 @@ def mixture_scores(
 ) -> dict[str, float]:
     """Scores of 2-D samples against a mixture with equal weights.
 
-    It sees lost and unequal modes, samples off the modes, and modes that are too narrow or too wide. It does not see,
-    but in the energy distance, any other shape of a mode.
+    It sees lost and unequal modes, samples off the modes, and modes that are too narrow or too wide. It does not see
+    any other shape of a mode, except through the energy distance.
 
     Args:
         samples: [N, 2]. A sample that is not finite counts as not HQ and is left out of the other scores.

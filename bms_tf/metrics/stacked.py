@@ -15,8 +15,8 @@ def stacked_scores(
 ) -> dict[str, float]:
     """Modes by what a classifier of K classes sees in each channel.
 
-    It sees lost modes and unequal ones. It does not see, but in the Frechet distance, how varied a mode is: one image
-    that the classifier takes for it is enough.
+    It sees lost modes and unequal ones. It does not see how varied a mode is, except through the Frechet distance: one
+    image that the classifier takes for it is enough.
 
     Args:
         samples: [N, H, W, C] in [-1, 1]; 26,000 in the protocol. An image that is not finite is of no mode.

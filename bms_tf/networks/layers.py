@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import gin
 import tensorflow as tf
@@ -26,7 +27,7 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     WARM_UP = 10
 
-    def __init__(self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs):
+    def __init__(self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs: Any):
         # The estimate is made in the type of the kernel, in whatever precision the layer computes.
         """Wraps a layer.
 
@@ -212,7 +213,7 @@ class Dropout(keras.layers.Layer):
 
     keys = None
 
-    def __init__(self, rate: float, **kwargs):
+    def __init__(self, rate: float, **kwargs: Any):
         """A layer that drops inputs in training.
 
         Args:
