@@ -44,6 +44,7 @@ def page(package: str, root: Path = ROOT) -> str:
     lines = [f"# bms_tf.{package}", "", PAGES[package], "", *sights(found, root)]
     for name, home in sorted(found.items(), key=lambda pair: (pair[1], pair[0])):
         lines += [f"::: {home}.{name}", "    options:", "      heading_level: 2", '      filters: ["!^_[^_]"]']
+        lines += ["      inherited_members: [__init__]"]
         # What a system is has its formulas set in the gallery.
         lines += ["      show_docstring_description: false", ""] if package == "systems" else [""]
     return "\n".join(lines)

@@ -167,6 +167,7 @@ def page(system: System, root: Path = ROOT) -> str:
         "      show_root_heading: true",
         "      show_docstring_description: false",
         "      members: [__init__]",
+        "      inherited_members: [__init__]",
         "",
     ]
     return "\n".join(lines)
