@@ -91,9 +91,9 @@ def left(study: Study, done: plan.Done) -> dict[Pair, list[int]]:
         if job not in done:
             lengths[job.data, job.method].append(job.length)
     for data in study.data:
-        waiting = any(job not in done for jobs in plan.trials(study, data, done).values() for job in jobs)
+        known = plan.chosen(study, data, done)
         for method in study.methods_on(data):
-            if method.space(data) and waiting:
+            if method.name not in known:
                 lengths[data, method.name] += len(study.rule([])) * len(study.seeds_of(method)) * [1]
                 lengths[data, method.name] += len(study.longer_seeds) * [study.longer] if study.longer else []
     return lengths

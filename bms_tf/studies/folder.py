@@ -22,10 +22,10 @@ from bms_tf.studies.study import Job, Study, job_of, load
 from bms_tf.studies.table import check_protocols, protocol
 from bms_tf.tuning.space import short_names
 
-# What may change between two sittings: more seeds and methods, and what is only shown. All else would make one table of
-# two studies.
+# What may change between two sittings: more seeds and methods, their order, and what is only shown. All else would make
+# one table of two studies.
 WORDS = ("title", "protocol", "published_protocol", "hardware", "hours")
-FREE = {"study": ("seeds", "longer", "longer_seeds", "methods", "columns", *WORDS), "method": ("published",)}
+FREE = {"study": ("seeds", "longer", "longer_seeds", "methods", "columns", *WORDS), "method": ("published", "later")}
 DEATHS = 3  # of processes in one run, after which it has failed
 
 

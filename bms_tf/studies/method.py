@@ -24,7 +24,7 @@ class Method:
     parameter, where a `choice` or `interval` is swept; `on`: by data set, those that differ there. `paper`: of what is
     swept the paper's own values, or those of the authors' code; {} where neither has one for this data. `published`: by
     data set and score, a mean or (mean, deviation). `data`: the data sets that it stands on; () for all. `seeds`: of
-    its own; None for the study's.
+    its own; None for the study's. `later`: whether it waits until the others have their lines, as an expensive one may.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Method:
     published: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     data: Sequence[str] = ()
     seeds: Sequence[int] | None = None
+    later: bool = False
 
     def params_on(self, data: str) -> dict[str, Any]:
         """What is set on a data set, and swept."""

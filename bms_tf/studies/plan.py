@@ -23,11 +23,14 @@ def headline(study: Study, trials: Sequence[Job], done: Done) -> Job | None:
 
 
 def edges(study: Study, data: str, done: Done) -> list[tuple[int, int]]:
-    """The ends of the declared spaces, (axis, 0 or -1), at which the headline of some method lies."""
+    """The ends of the declared spaces, (axis, 0 or -1), at which the headline of some method lies.
+
+    Of the methods whose declared trials have all ended, so that it only grows.
+    """
     found = set()
     for method in study.methods_on(data):
         trials = declared(study, data, method)
-        best = headline(study, trials, done) if trials else None
+        best = headline(study, trials, done) if trials and _ended(trials, done) else None
         for axis, (name, parameter) in enumerate(method.space(data).items()):
             if best and isinstance(parameter, Interval):
                 values = [dict(job.setting)[name] for job in trials]
@@ -37,17 +40,15 @@ def edges(study: Study, data: str, done: Done) -> list[tuple[int, int]]:
 
 
 def trials(study: Study, data: str, done: Done) -> dict[str, list[Job]]:
-    """By method its trials: the declared ones and, once those of all methods have ended, one for each of the `edges`.
+    """By method its trials: the declared ones and, once these have ended, one for each of the `edges` so far.
 
     In these a method's headline (without one, the middle of its space) has the value of one step further.
     """
     jobs = {method.name: declared(study, data, method) for method in study.methods_on(data)}
-    if not all(job in done for own in jobs.values() for job in own):
-        return jobs
     ends = edges(study, data, done)
     for method in study.methods_on(data):
         own = jobs[method.name]
-        if own:
+        if own and _ended(own, done):
             best = headline(study, own, done) or own[len(own) // 2]
             jobs[method.name] = own + [best._replace(setting=s) for s in method.beyond(data, best.setting, ends)]
     return jobs
@@ -56,15 +57,17 @@ def trials(study: Study, data: str, done: Done) -> dict[str, list[Job]]:
 def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
     """By method, and by line of the table, what was chosen, as a job of the seed of tuning.
 
-    A method without a space has one line, without a name. The others are absent before all trials have ended.
+    A method without a space has one line, without a name. The others are absent before all trials have ended, for which
+    those that are not `later` do not wait for those that are. Where one of these widens the space after all, every
+    method is absent until its own further trial has ended too.
     """
     jobs = trials(study, data, done)
-    ended = all(job in done for own in jobs.values() for job in own)
+    methods = study.methods_on(data)
     lines = {}
-    for method in study.methods_on(data):
+    for method in methods:
         if not method.space(data):
             lines[method.name] = {"": Job(data, method.name, (), study.tuning_seed)}
-        elif ended:
+        elif all(_ended(jobs[other.name], done) for other in methods if other.later <= method.later):
             own = {id(done[job]): job for job in jobs[method.name]}
             picked = study.rule([done[job] for job in own.values()])
             lines[method.name] = {line: own[id(row)] for line, row in picked.items() if row}
@@ -72,21 +75,34 @@ def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
 
 
 def plan(study: Study, done: Done) -> list[Job]:
-    """Every run that is known to be needed, each once: trials, trials beyond the edges, then what was chosen.
+    """Every run that is known to be needed, each once: data set by data set, and last the methods that are `later`.
+
+    Where all of these are done there is nothing more.
+    """
+    jobs = [job for later in (False, True) for data in study.data for job in _on_data(study, data, later, done)]
+    return list(dict.fromkeys(jobs))
+
+
+def _on_data(study: Study, data: str, later: bool, done: Done) -> list[Job]:
+    """The runs on a data set of the methods that are `later`, or not: trials, those beyond the edges, what was chosen.
 
     Of the chosen the headlines come first, each seed for all methods before the next, then the longer runs, then the
-    other lines. Where all of these are done there is nothing more.
+    other lines.
     """
-    first = [job for data, method in study.pairs() for job in declared(study, data, method)]
-    wider = [job for data in study.data for own in trials(study, data, done).values() for job in own]
-    lines = [list(own.values()) for data in study.data for own in chosen(study, data, done).values()]
+    methods = [method for method in study.methods_on(data) if method.later == later]
+    wider, picked = trials(study, data, done), chosen(study, data, done)
+    jobs = [job for method in methods for job in declared(study, data, method)]
+    jobs += [job for method in methods for job in wider[method.name]]
+    lines = [list(picked.get(method.name, {}).values()) for method in methods]
     headlines = [own[0] for own in lines if own]
-    others = [job for own in lines for job in own[1:]]
-    jobs = _on_seeds(study, headlines)
+    jobs += _on_seeds(study, headlines)
     if study.longer:
         jobs += _on_seeds(study, headlines, study.longer)
-    jobs += _on_seeds(study, others)
-    return list(dict.fromkeys([*first, *wider, *jobs]))
+    return jobs + _on_seeds(study, [job for own in lines for job in own[1:]])
+
+
+def _ended(jobs: Sequence[Job], done: Done) -> bool:
+    return all(job in done for job in jobs)
 
 
 def _on_seeds(study: Study, jobs: Sequence[Job], length: int = 1) -> list[Job]:

@@ -17,6 +17,7 @@ from bms_tf.tuning.space import shown
 
 BETTER, EQUAL, WORSE = "better", "equal", "worse"
 REAL_DATA = "real data"
+UNFINISHED = "not finished so far"
 # In the protocol of an evaluation, what may differ between two runs: synthetic data are drawn by the run's seed.
 OF_A_RUN = ("seed", "ema", "signature", "data", "data_sha256", "floor")
 
@@ -75,7 +76,8 @@ def mark(values: Sequence[float], published: Sequence[float], direction: str | N
 def rows(study: Study, records: Iterable[Row]) -> list[Line]:
     """The table's lines, as far as the records go: in the study's order, after each data set one of real data.
 
-    Raises ValueError where the runs on one data set were scored by different protocols, or lack a score of the table.
+    On a data set on which some method has a line, one without has one that says so. Raises ValueError where
+    the runs on one data set were scored by different protocols, or lack a score of the table.
     """
     done = {job_of(row): row for row in records}
     lines = []
@@ -86,10 +88,12 @@ def rows(study: Study, records: Iterable[Row]) -> list[Line]:
         for row in scored:
             check_scores(study.columns_of(data), row["samples"], named(job_of(row)))
         trials, chosen = plan.trials(study, data, done), plan.chosen(study, data, done)
+        found = []
         for method in study.methods_on(data):
             own = [done[job] for job in trials[method.name] if job in done]
-            if method.name in chosen:
-                lines += _of_method(study, data, method, own, chosen[method.name], done)
+            found += _of_method(study, data, method, own, chosen.get(method.name), done)
+        if any(line.best_in != UNFINISHED for line in found):
+            lines += found
         reported = {row["seed"]: row for row in scored if row["seed"] != study.tuning_seed}
         if reported:
             cells = {score: Cell(_values(reported.values(), "real", score)) for score in study.columns_of(data)}
@@ -98,16 +102,19 @@ def rows(study: Study, records: Iterable[Row]) -> list[Line]:
 
 
 def _of_method(
-    study: Study, data: str, method: Method, trials: Sequence[Row], chosen: Mapping[str, Job], done: plan.Done
+    study: Study, data: str, method: Method, trials: Sequence[Row], chosen: Mapping[str, Job] | None, done: plan.Done
 ) -> list[Line]:
-    """The lines of a method on a data set: one for each setting and length, whatever it was best in."""
+    """The lines of a method on a data set: one for each setting and length, whatever it was best in.
+
+    One where there are none. `chosen`: None before its trials have ended.
+    """
     published = {score: _pair(value) for score, value in method.published.get(data, {}).items()}
     unfit = Counter(filter(None, map(rules.why_not, trials)))
     about = {"published": published, "trials": len(trials), "unfit": dict(unfit), "protocol": study.protocol}
-    if not chosen:
+    if chosen == {}:
         return [Line(data, method.name, "none could be chosen", **about)]
     lines = []
-    for setting in dict.fromkeys(job.setting for job in chosen.values()):
+    for setting in dict.fromkeys(job.setting for job in (chosen or {}).values()):
         best_in = ", ".join(line for line, job in chosen.items() if job.setting == setting)
         for length in dict.fromkeys((1, study.longer or 1)):
             jobs = {seed: Job(data, method.name, setting, seed, length) for seed in study.seeds_of(method, length)}
@@ -136,7 +143,7 @@ def _of_method(
                     **about,
                 )
             )
-    return lines
+    return lines or [Line(data, method.name, UNFINISHED, published=published)]
 
 
 def _pair(published: float | Sequence[float]) -> tuple[float, ...]:

@@ -1,5 +1,7 @@
 """Which runs are needed: trials, wider ones where a best value is at an edge, seeds of what was chosen, longer runs."""
 
+import dataclasses
+
 import pytest
 
 from bms_tf.studies import compute, plan
@@ -45,8 +47,8 @@ def test_a_best_value_inside_widens_nothing():
     left = [job for job in plan.plan(study(), done) if job not in done]
     # Both methods of both data sets, on two seeds: of each its best, the first of equals.
     assert len(left) == 8 and {rate(job) for job in left} == {2.0} and {dict(j.setting)["n"] for j in left} == {1}
-    # Each seed for all before the next.
-    assert [job.seed for job in left] == [0] * 4 + [1] * 4
+    # A data set has all its runs before the next, and on it each seed for all methods before the next.
+    assert [(job.data, job.seed) for job in left] == [(d, s) for d in ("ring", "grid") for s in (0, 0, 1, 1)]
 
 
 def test_a_best_value_at_an_edge_is_followed_once_by_all_methods_of_the_data_set():
@@ -74,6 +76,50 @@ def test_a_best_value_at_an_edge_is_followed_once_by_all_methods_of_the_data_set
         ("ring", "a", 8.0), ("ring", "b", 2.0), ("grid", "a", 2.0), ("grid", "b", 2.0)
     }  # fmt: skip
     assert plan.trials(study(), "ring", done)["a"] == [*declared[:6], wider[0]]
+
+
+def test_a_data_set_has_its_seeds_before_the_trials_of_the_next():
+    done = finished([job for job in plan.plan(study(), {}) if job.data == "ring"], lambda job: abs(rate(job) - 2.0))
+    left = [job for job in plan.plan(study(), done) if job not in done]
+    assert [(job.data, job.seed) for job in left] == [("ring", s) for s in (0, 0, 1, 1)] + [("grid", 100)] * 12
+
+
+def later_study():
+    one, other = study().methods
+    return study(methods=[dataclasses.replace(one, later=True), other])
+
+
+def test_a_method_that_is_later_is_tuned_when_the_others_have_their_seeds_everywhere():
+    def score(job):
+        return abs(rate(job) - 2.0)
+
+    this = later_study()
+    declared = plan.plan(this, {})
+    assert [(job.data, job.method) for job in declared] == [
+        (data, method) for method in "ba" for data in ("ring", "grid") for _ in range(6)
+    ]
+    done = finished([job for job in declared if job.method == "b"], score)
+    left = [job for job in plan.plan(this, done) if job not in done]
+    assert [(job.method, job.seed) for job in left] == [("b", s) for s in (0, 1, 0, 1)] + [("a", 100)] * 12
+    assert plan.chosen(this, "ring", done).keys() == {"b"}
+    # 12 trials and 2 seeds on each data set of a; the two seeds on each of b.
+    assert compute.left(this, done) == {(d, m): [1] * n for d in ("ring", "grid") for m, n in (("a", 8), ("b", 2))}
+
+
+def test_a_method_that_is_later_widens_the_space_for_all():
+    # b is best inside, at 2; a, which is later, at 4, the upper edge.
+    def score(job):
+        return -rate(job) if job.method == "a" else abs(rate(job) - 2.0)
+
+    this, done = later_study(), {}
+    for _ in range(20):
+        left = [job for job in plan.plan(this, done) if job not in done]
+        if left and left[0].method == "b" and rate(left[0]) == 8.0:
+            assert "b" not in plan.chosen(this, left[0].data, done), "not before its own trial there"
+        done |= finished(left[:6], score)
+    # Nothing was left out by the order: the trials and the seeds are those of a study without it.
+    assert plan.plan(this, done) and set(plan.plan(this, done)) == set(plan.plan(study(), done)) == set(done)
+    assert [rate(job) for job in plan.trials(this, "ring", done)["b"][6:]] == [8.0]
 
 
 def test_both_ends_may_be_followed():

@@ -1,6 +1,7 @@
 """Marks by hand, the lines of a table, and the files it is written to."""
 
 import csv
+import dataclasses
 import io
 import math
 
@@ -95,6 +96,17 @@ def test_the_lines_of_a_table():
 
 def test_no_line_before_all_have_been_tuned():
     assert table.rows(study(), RECORDS[:5]) == []
+
+
+def test_what_is_not_finished_stands_in_the_table_of_what_is():
+    first, second, third = study().methods
+    this = study(methods=[first, dataclasses.replace(second, later=True), third])
+    a, longer, b, c, real = table.rows(this, [r for r in RECORDS if r["method"] != "B"])
+    assert (a.cells["hq_percent"].mark, b.best_in, b.cells, b.trials) == ("better", "not finished so far", {}, 0)
+    # One that was chosen, and has no seeds yet.
+    published = dataclasses.replace(first, published={"ring": {"fd": 3}})
+    waits, b, c = table.rows(study(methods=[published, second, third]), [*RECORDS[:6], RECORDS[-1]])
+    assert (waits.best_in, waits.published) == ("not finished so far", {"fd": (3,)}) and b.failed == 1
 
 
 def test_different_protocols_in_one_table():
