@@ -21,17 +21,18 @@ class Method:
     """One method of a table.
 
     `files`: gin files, put behind those of the data and of the study; `params`: settings on top of them by gin
-    parameter, where a `choice` or `interval` is swept; `on`: by data set, those that differ there. `paper`: of what is
-    swept the paper's own values, or those of the authors' code; {} where neither has one for this data. `published`: by
-    data set and score, a mean or (mean, deviation). `data`: the data sets that it stands on; () for all. `seeds`: of
-    its own; None for the study's. `later`: whether it waits until the others have their lines, as an expensive one may.
+    parameter, where a `choice` or `interval` is swept; `on`: by data set, those that differ there. `paper`: by data
+    set, of what is swept the paper's own values, or those of the authors' code, if they have any for such data.
+    `published`: by data set and score, a mean or (mean, deviation). `data`: the data sets that it stands on; () for
+    all. `seeds`: of its own; None for the study's. `later`: whether it waits until the others have their lines, as an
+    expensive one may.
     """
 
     name: str
     files: Sequence[str] = ()
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
     on: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    paper: dict[str, Any] = dataclasses.field(default_factory=dict)
+    paper: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     published: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     data: Sequence[str] = ()
     seeds: Sequence[int] | None = None
@@ -61,13 +62,13 @@ class Method:
         return [tuple(sorted((dict(setting) | {name: code}).items())) for name, code in moved]
 
     def is_papers(self, data: str, setting: Setting) -> bool:
-        """Whether a setting has the paper's own values."""
-        space, values = self.space(data), dict(setting)
-        return all(_same(space[name].code(value), values[name]) for name, value in self.paper.items())
+        """Whether a setting has the paper's own values; no where it has none."""
+        space, values, own = self.space(data), dict(setting), self.paper.get(data, {})
+        return bool(own) and all(_same(space[name].code(value), values[name]) for name, value in own.items())
 
     def check_paper(self, data: str):
         """Raises ValueError where the space on a data set lacks what the paper has."""
-        for name, value in self.paper.items():
+        for name, value in self.paper.get(data, {}).items():
             parameter = self.space(data).get(name)
             if parameter is None:
                 raise ValueError(f"method {self.name!r}: {name}, of its paper, is not swept on {data}")

@@ -103,7 +103,7 @@ class Study:
             self._check_spaces(data)
 
     def _check_names(self, method: Method):
-        for data in (*method.published, *method.on, *method.data):
+        for data in (*method.published, *method.on, *method.paper, *method.data):
             if data not in self.data:
                 raise ValueError(f"method {method.name!r} has something on {data!r}{one_of(data, self.data)}")
         for data, scores in method.published.items():

@@ -39,6 +39,25 @@ def test_a_study_can_be_read_and_scores_its_methods_alike(name):
     assert not study.gpu or study.hours.keys() == study.data.keys()
 
 
+# Of what is tuned the values of the papers, or of their authors' code.
+SETTINGS_OF_PAPERS = [
+    ("synthetic", "GDPP-GAN", "ring", {"adam.learning_rate": 1e-3, "GDPPGAN.magnitude_weight": 1e-4}),
+    ("synthetic", "MD-GAN", "grid", {"adam.learning_rate": 1e-3, "discriminator/adam.learning_rate": 1e-3}),
+    ("synthetic", "VEEGAN", "1200-D", {"VEEGAN.code_lambda": 1.0}),  # eq. 5 has no weights
+    ("synthetic", "SN-GAN", "ring", {"discriminator/mlp.gain": 1.0}),  # W / sigma(W) and no more
+    ("synthetic", "SN-GAN", "grid", {"discriminator/mlp.gain": 4.0}),  # of data over their scale of 4
+    ("cifar10", "SN-GAN", "standard CNN", {"adam.learning_rate": 2e-4}),
+]
+
+
+@pytest.mark.parametrize(("name", "method", "data", "own"), SETTINGS_OF_PAPERS)
+def test_a_papers_own_setting_is_among_the_trials(name, method, data, own):
+    study = load(f"gin/studies/{name}.gin")
+    trials = map(dict, study.settings(data, study.method(method)))
+    assert study.method(method).paper[data] == own
+    assert any(all(trial[key] == pytest.approx(value) for key, value in own.items()) for trial in trials)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "method"), [(n, m) for n, (_, methods) in BUILT.items() for m in methods])
 def test_what_a_study_puts_together_takes_a_step(name, method, stored, tmp_path):

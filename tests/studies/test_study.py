@@ -100,6 +100,7 @@ def method(name="b", **more):
             "the space of 'c' on ring is Choice of 2, that of 'b' Interval of 2",
         ),
         ({"methods": [method(published={"rign": {}})]}, "'b' has something on 'rign'; did you mean 'ring'?"),
+        ({"methods": [method(paper={"gird": {}})]}, "something on 'gird'; there are ring"),
         ({"methods": [method(on={"gird": {}})]}, "something on 'gird'; there are ring"),
         ({"evaluations": {"gird": ()}}, "the study has something on 'gird'; there are ring"),
         ({"methods": [method(data=("gird",))]}, "something on 'gird'; there are ring"),
@@ -108,8 +109,8 @@ def method(name="b", **more):
             "study.data has 'ring', on which no method runs",
         ),
         ({"methods": [method(published={"ring": {"mode": 8}})]}, "a published 'mode'; did you mean 'modes'?"),
-        ({"methods": [method(paper={"rate": 0.5})]}, "0.001, 0.01, lacks its paper's own 0.5"),
-        ({"methods": [method(paper={"lambda_": 1})]}, "lambda_, of its paper, is not swept on ring"),
+        ({"methods": [method(paper={"ring": {"rate": 0.5}})]}, "0.001, 0.01, lacks its paper's own 0.5"),
+        ({"methods": [method(paper={"ring": {"lambda_": 1}})]}, "lambda_, of its paper, is not swept on ring"),
     ],
 )
 def test_a_wrong_study_says_so_in_one_line(changes, line):
@@ -122,7 +123,7 @@ def test_a_wrong_study_says_so_in_one_line(changes, line):
 def test_of_a_larger_space_every_method_gets_a_sample_with_its_papers_setting():
     lam, rate = Choice(values=(1, 5, 10, 50)), Choice(values=(1, 2, 3))
     methods = [
-        Method(name="a", params={"lam": lam, "rate": rate}, paper={"lam": 50, "rate": 3}),
+        Method(name="a", params={"lam": lam, "rate": rate}, paper={"ring": {"lam": 50, "rate": 3}}),
         Method(name="b", params={"lam": lam}),
     ]
     this = study(methods=methods, trials=4)
