@@ -89,6 +89,7 @@ def test_a_study_that_is_not_there(here, arguments, line):
         ("@best_score()", "@best_scroe()", "no configurable 'best_scroe'; did you mean 'best_score'?"),
         ("'BMSVAEGAN.T': 2", "'BMSVAEGAN.t': 2", "BMSVAEGAN has no parameter 't'"),
         ("@one/method()]", "@one/metod()]", "no configurable 'metod'; did you mean 'method'?"),
+        ("score = 'energy_distance'", "score = 'fd'", "study.rule reads 'fd', which is no column of ring; there are"),
         ("study.seeds = (0, 1)", "study.seeds = (0, 100)", "the seeds (0, 100) hold 100, the seed of tuning"),
     ],
 )

@@ -1,13 +1,13 @@
 """Rules that pick a setting among trials: code that is written before the trials are run, and part of a study.
 
 A rule is called with the trials of one method on one data set, and answers by line of the table which one it chooses.
-Of equals it takes the first.
+Of equals it takes the first. If it has `scores`, it reads them of every trial.
 """
 
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import gin
 
@@ -58,6 +58,7 @@ class MixtureRule:
     std_ratio: float
     minor_axis_ratio: float
     all_modes: bool
+    scores: ClassVar = ("hq_percent", "mode_kl", "energy_distance")
 
     def __call__(self, trials: Sequence[Row]) -> Mapping[str, Row | None]:
         sound = [trial for trial in trials if why_not(trial) is None]
@@ -82,6 +83,10 @@ class BestScore:
 
     score: str
     direction: Literal["min", "max"]
+
+    @property
+    def scores(self) -> Sequence[str]:
+        return (self.score,)
 
     def __call__(self, trials: Sequence[Row]) -> Mapping[str, Row | None]:
         known = [t for t in trials if why_not(t) is None and math.isfinite(number(t["samples"].get(self.score)))]

@@ -42,8 +42,8 @@ class Study:
     `data`: gin files by the data set's name; `files`, `params`: of every run; a run reads `data`, `files`, the
     method's files, `params` and the method's. `trials`: how many each method has on each data set, all at full length,
     on `tuning_seed`: all of its space, or of a larger one without intervals a sample with the paper's own setting; 0
-    where nothing is tuned. `rule`: see rules.py; its first line is the headline. The chosen are run on `seeds`, and
-    the headline `longer` times as long on `longer_seeds`.
+    where nothing is tuned. `rule`: see rules.py; its scores are columns, its first line is the headline. The chosen
+    are run on `seeds`, and the headline `longer` times as long on `longer_seeds`.
 
     `columns`: the table's, in their order; `columns_on`: by data set, where they differ. `evaluations`: by data set the
     flags of each call of `bms_tf.evaluate` that adds to a run's scores. `figures`: `curves` beside the figures that all
@@ -117,6 +117,10 @@ class Study:
         intervals = [p for method in tuned for p in method.space(data).values() if isinstance(p, Interval)]
         if any(interval.step is None for interval in intervals):
             raise ValueError(f"an interval that is swept on {data} has no step; a study tries every value")
+        columns = self.columns_of(data)
+        for score in getattr(self.rule, "scores", ()) if tuned else ():
+            if score not in columns:
+                raise ValueError(f"study.rule reads {score!r}, which is no column of {data}{one_of(score, columns)}")
         widened = bool(intervals)
         for method in tuned:
             method.check_paper(data)

@@ -87,6 +87,21 @@ def test_what_cannot_be_chosen_by_either_line(row, why):
         assert set(rule(std_ratio=0.0, minor_axis_ratio=0.0, all_modes=False)([row]).values()) == {None}
 
 
+@pytest.mark.parametrize("rule", [rule(all_modes=False), BestScore(score="hq_percent", direction="max")])
+def test_a_rule_names_the_scores_that_it_reads_of_every_trial(rule):
+    read = set()
+
+    class Watched(dict):
+        def __getitem__(self, name):
+            read.add(name)
+            return super().__getitem__(name)
+
+    rows = [trial(hq=hq) for hq in (80.0, 90.0)]
+    for row in rows:
+        row["samples"] = Watched({name: row["samples"][name] for name in ("hq_percent", "mode_kl", "energy_distance")})
+    assert None not in rule(rows).values() and read == set(rule.scores)
+
+
 def test_unstable_looks_at_every_score_on_the_way():
     row = trial(hq=30.0)
     row["path"] = [{"hq_percent": 10.0}, {"hq_percent": None}, {"hq_percent": 61.0}, {"hq_percent": 30.0}]

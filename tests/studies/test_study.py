@@ -6,7 +6,7 @@ import pytest
 
 from bms_tf.core import config
 from bms_tf.studies.method import Method, as_gin, step_beyond
-from bms_tf.studies.rules import BestScore
+from bms_tf.studies.rules import BestScore, MixtureRule
 from bms_tf.studies.study import Study, load
 from bms_tf.tuning.space import Choice, Interval
 
@@ -93,6 +93,14 @@ def method(name="b", **more):
         ({"longer": 1}, "study.longer is 1"),
         ({"trials": 0}, "go together"),
         ({"rule": None}, "go together"),
+        (
+            {"rule": BestScore(score="mods", direction="max")},
+            "study.rule reads 'mods', which is no column of ring; did you mean 'modes'?",
+        ),
+        (
+            {"rule": MixtureRule(std_ratio=0.5, minor_axis_ratio=0.0, all_modes=True)},
+            "study.rule reads 'hq_percent', which is no column of ring; there are modes",
+        ),
         ({"trials": 3}, "study.trials is 3, but the space of 'a' on ring has 2 settings"),
         ({"methods": [method(params={"rate": Interval(low=1, high=2)})]}, "swept on ring has no step"),
         (

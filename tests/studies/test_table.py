@@ -123,7 +123,7 @@ def test_different_protocols_in_one_table():
 
 
 def test_a_run_without_a_score_of_the_table():
-    this = study(columns={"hq_percent": "max", "modes": "max"})
+    this = study(columns={"hq_percent": "max", "fd": "min", "modes": "max"})
     with pytest.raises(
         ValueError, match="no metric of ring, A, lr=1, seed 100 gives 'modes'; there are hq_percent, fd"
     ):
