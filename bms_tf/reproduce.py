@@ -53,11 +53,11 @@ def main(_):
 def write(folder):
     """Prints the table, and writes it and the figures."""
     from bms_tf.core import files
-    from bms_tf.studies import compute, figures, formats, table
+    from bms_tf.studies import figures, formats, plan, table
 
     study, done = folder.study, folder.done()
     lines = table.rows(study, done.values())
-    notes = formats.notes(study, done.values(), compute.left(study, done))
+    notes = formats.notes(study, done.values(), plan.left(study, done))
     for ending, text in formats.written(study, lines, notes).items():
         files.write_whole(folder.file(f"table.{ending}"), text)
         if ending == "txt":

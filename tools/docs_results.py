@@ -31,12 +31,12 @@ def section(records: Path) -> Iterator[str]:
     from bms_tf.core import startup
 
     startup.import_tensorflow()  # quietly; a gin file may import what needs it
-    from bms_tf.studies import compute, formats, table
+    from bms_tf.studies import formats, plan, table
     from bms_tf.studies.study import job_of, load
 
     study = load(f"gin/studies/{records.stem}.gin")
     rows = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
-    notes = formats.notes(study, rows, compute.left(study, {job_of(row): row for row in rows}))
+    notes = formats.notes(study, rows, plan.left(study, {job_of(row): row for row in rows}))
     yield from (f"## {study.title}", "", "```bash", f"python -m bms_tf.reproduce --study={records.stem}", "```", "")
     lines = table.rows(study, rows)
     for data in study.data:

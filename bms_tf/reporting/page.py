@@ -61,9 +61,10 @@ class Report:
     @functools.cache  # noqa: B019, a process makes one report
     def sections(self) -> list[Section]:
         """The page's parts in their order, without those that have nothing to show."""
-        runs, films = self.runs, self.films()
+        runs, (films, figures) = self.runs, self.films()
         parts = [
             Section("Studies", "tables", self.of_studies),
+            Section("Figures", "figures", figures),
             Section("What was run", "tables", runs and [tables.overview(runs), tables.settings(runs, differ=True)]),
             Section("Scores", "tables", runs and [tables.scores(runs), tables.evaluated(runs)]),
             *(Section(title, "films", films[title]) for title in sorted(films, reverse=True)),
@@ -76,19 +77,19 @@ class Report:
         ]
         return [part for part in parts if part.content]
 
-    def films(self) -> dict[str, dict[str, list[Film]]]:
-        """The pictures of all runs and studies by section and name."""
+    def films(self) -> tuple[dict[str, dict[str, list[Film]]], dict[str, list[Film]]]:
+        """The pictures of all runs by section and name, and those of all studies by name."""
         found = {run.name: pictures.over_time(run) | pictures.stills(run.path, "evaluation.") for run in self.runs}
-        for path in self.studies:
-            figures = os.path.join(path, "figures")
-            found[os.path.basename(path)] = pictures.stills(figures) if os.path.isdir(figures) else {}
+        figures = {os.path.basename(path): os.path.join(path, "figures") for path in self.studies}
+        figures = {name: pictures.stills(folder) for name, folder in figures.items() if os.path.isdir(folder)}
+        share = PICTURES // max(1, sum(map(len, (*found.values(), *figures.values()))))
         sections: dict[str, dict[str, list[Film]]] = {}
-        for name, films in pictures.films(found, PICTURES).items():
+        for name, films in pictures.films(found, share).items():
             title = next(title for title, words in KINDS.items() if any(word in name.lower() for word in words))
             if title == "Samples over time" and all(film.frames[-1][0] == 0 for film in films):
                 title = "Pictures"
             sections.setdefault(title, {})[name.replace("_", " ")] = films
-        return sections
+        return sections, pictures.films(figures, share)
 
     def page(self) -> str:
         """The page as text. A line on the screen says where it has become larger than it should."""

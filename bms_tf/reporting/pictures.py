@@ -14,6 +14,7 @@ from bms_tf.reporting.runs import Run
 
 FRAMES = 24  # of one picture over time, at most
 WIDTHS = (720, 480, 320, 200, 120)  # pixels, tried in turn
+FIGURE = 1600  # pixels of one alone, as a figure of a study, which has words
 FEW = 6  # frames for which a smaller width is taken
 
 
@@ -49,16 +50,15 @@ def stills(folder: str, begin: str = "") -> dict[str, Files]:
     return {name[len(begin) : -len(".png")]: [(0, os.path.join(folder, name))] for name in names}
 
 
-def films(pictures: Mapping[str, Mapping[str, Files]], budget: int) -> dict[str, list[Film]]:
-    """By name of the picture the films of all runs, from those by run and name, together at most `budget` bytes.
+def films(pictures: Mapping[str, Mapping[str, Files]], share: int) -> dict[str, list[Film]]:
+    """By name of the picture the films of all runs, from those by run and name, each at most `share` bytes.
 
-    Each gets the same share. What cannot be read is left out with a line on the screen.
+    What cannot be read is left out with a line on the screen.
     """
-    count = sum(map(len, pictures.values()))
     found: dict[str, list[Film]] = {}
     for run, own in pictures.items():
         for name, files in own.items():
-            if frames := within(files, budget // count):
+            if frames := within(files, share):
                 found.setdefault(name, []).append(Film(run, frames))
     return found
 
@@ -66,7 +66,7 @@ def films(pictures: Mapping[str, Mapping[str, Files]], budget: int) -> dict[str,
 def within(files: Files, budget: int) -> list[tuple[int, str]]:
     """As many frames as fit, evenly spaced with the first and the last, of the largest width at which some do."""
     frames = []
-    for width in WIDTHS:
+    for width in WIDTHS if len(files) > 1 else (FIGURE, *WIDTHS):
         last = _last_readable(files, width)
         if last is None:
             return []

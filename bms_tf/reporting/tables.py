@@ -11,7 +11,7 @@ import bms_tf
 from bms_tf.core import files
 from bms_tf.evaluation import tables as evaluations
 from bms_tf.reporting.runs import Row, Run
-from bms_tf.studies import folder, formats, table
+from bms_tf.studies import folder, formats, plan, table
 
 
 class Table(NamedTuple):
@@ -117,34 +117,35 @@ def versions(runs: Sequence[Run]) -> Table:
 
 
 def of_study(path: str) -> list[Table]:
-    """A study's tables, ours beside the published, and what its runs were made on.
+    """A study's tables, ours beside the published, with what is to be said below, and what its runs were made on.
 
     Raises ValueError where none of its runs has ended, or its file of them is damaged.
     """
     kept = folder.Folder(path)
     try:
-        done = list(kept.done().values())
+        done = kept.done()
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{kept.file('runs.jsonl')} is damaged ({error})") from error
     if not done:
         raise ValueError(f"{path} is a study without finished runs: {kept.file('runs.jsonl')} has no line so far")
-    study, lines = kept.study, table.rows(kept.study, done)
-    notes = [f"Ours: {study.protocol}", study.published_protocol, formats.LEGEND]
-    notes = [note.rstrip(".") + "." for note in notes if note]
+    study, lines = kept.study, table.rows(kept.study, done.values())
     found = []
     for data in study.data:
         own = [line for line in lines if line.data == data]
         if own:
-            found.append(Table(f"{study.title}: {data}", formats.grid(study, own), notes))
+            found.append(Table(f"{study.title}: {data}", formats.grid(study, own)))
     machines: dict[str, list[str]] = {}
-    for row in done:
+    for row in done.values():
         known = row.get("machine", {}).items()
         words = ", ".join(f"{name} {value}" for name, value in known if value not in ([], None))
         machines.setdefault(words or "not recorded", []).append(row.get("ended", ""))
     rows = [
         [words, str(len(ended)), " to ".join(sorted({min(ended), max(ended)}))] for words, ended in machines.items()
     ]
-    return [*found, Table(f"{study.title}: what it was run on", [["machine", "runs", "ended"], *rows])]
+    found.append(Table(f"{study.title}: what it was run on", [["machine", "runs", "ended"], *rows]))
+    below = max(0, len(found) - 2)  # the last one of scores, if there is any
+    found[below] = found[below]._replace(notes=formats.notes(study, (), plan.left(study, done)))
+    return found
 
 
 def written(tables: Sequence[Table]) -> dict[str, str]:

@@ -14,15 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from bms_tf.core import command, config, files, startup, training
-from bms_tf.studies import plan
 from bms_tf.studies.folder import Folder
+from bms_tf.studies.plan import Pair, left
 from bms_tf.studies.study import Study
 from bms_tf.studies.table import check_scores
 from bms_tf.studies.worker import threads
 
 STEPS = 20  # that are timed, or twice as many as are executed at once
-
-Pair = tuple[str, str]  # of a data set and a method
 
 
 def seconds(folder: Folder) -> dict[Pair, float]:
@@ -80,23 +78,6 @@ def measure(folder: Folder, data: str, method: str) -> float:
 
 def _processor_time() -> float:
     return time.process_time() / threads()
-
-
-def left(study: Study, done: plan.Done) -> dict[Pair, list[int]]:
-    """The lengths of the runs that are left: those that are known to be needed, and where settings are yet to be chosen
-    as many as there can be, without trials beyond the edges.
-    """
-    lengths = {(data, method.name): [] for data, method in study.pairs()}
-    for job in plan.plan(study, done):
-        if job not in done:
-            lengths[job.data, job.method].append(job.length)
-    for data in study.data:
-        known = plan.chosen(study, data, done)
-        for method in study.methods_on(data):
-            if method.name not in known:
-                lengths[data, method.name] += len(study.rule([])) * len(study.seeds_of(method)) * [1]
-                lengths[data, method.name] += len(study.longer_seeds) * [study.longer] if study.longer else []
-    return lengths
 
 
 def stated(folder: Folder, jobs: int) -> str:

@@ -42,27 +42,26 @@ def grid(study: Study, lines: Sequence[Line]) -> list[list[str]]:
     columns = study.columns_of(lines[0].data)
     beside = [score for score in columns if any(score in line.published for line in lines)]
     titles = {score: SCORES.get(score, (score, ".3g")) for score in columns}
-    head = ["method", "best of its trials in", "setting", "seeds", "trials that could not be chosen", "unstable"]
+    head = ["method", "best of its trials in"]
     for score, (title, _) in titles.items():
         head += [f"published {title}"] * (score in beside) + [title]
-    table = [head]
+    table = [[*head, "setting", "seeds", "trials that could not be chosen", "unstable"]]
     for line in lines:
         length = f"{line.length} times the length" if line.length > 1 else ""
         unfit = ", ".join(f"{count} {why}" for why, count in line.unfit.items())
-        row = [
-            line.method,
-            line.best_in,
+        row = [line.method, line.best_in]
+        for score, (_, digits) in titles.items():
+            row += [published(line.published.get(score, ()))] * (score in beside)
+            row += [cell(line.cells[score], digits) if score in line.cells else ""]
+        row += [
             ", ".join(filter(None, [shown(line.setting), length])),
             " ".join(map(str, line.seeds)) + (f" ({line.failed} failed)" if line.failed else ""),
             f"{unfit or 0} of {line.trials}" if line.trials else "",
             f"{line.unstable} of {len(line.seeds)}" if line.unstable else "",
         ]
-        for score, (_, digits) in titles.items():
-            row += [published(line.published.get(score, ()))] * (score in beside)
-            row += [cell(line.cells[score], digits) if score in line.cells else ""]
         table.append(row)
     # A column without a word is left out.
-    kept = [i for i in range(len(head)) if any(row[i] for row in table[1:])]
+    kept = [i for i in range(len(table[0])) if any(row[i] for row in table[1:])]
     return [[row[i] for i in kept] for row in table]
 
 

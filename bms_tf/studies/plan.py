@@ -8,6 +8,7 @@ from bms_tf.studies.study import Job, Study
 from bms_tf.tuning.space import Interval
 
 Done = Mapping[Job, Row]
+Pair = tuple[str, str]  # of a data set and a method
 
 
 def declared(study: Study, data: str, method: Method) -> list[Job]:
@@ -81,6 +82,23 @@ def plan(study: Study, done: Done) -> list[Job]:
     """
     jobs = [job for later in (False, True) for data in study.data for job in _on_data(study, data, later, done)]
     return list(dict.fromkeys(jobs))
+
+
+def left(study: Study, done: Done) -> dict[Pair, list[int]]:
+    """The lengths of the runs that are left: those that are known to be needed, and where settings are yet to be chosen
+    as many as there can be, without trials beyond the edges.
+    """
+    lengths = {(data, method.name): [] for data, method in study.pairs()}
+    for job in plan(study, done):
+        if job not in done:
+            lengths[job.data, job.method].append(job.length)
+    for data in study.data:
+        known = chosen(study, data, done)
+        for method in study.methods_on(data):
+            if method.name not in known:
+                lengths[data, method.name] += len(study.rule([])) * len(study.seeds_of(method)) * [1]
+                lengths[data, method.name] += len(study.longer_seeds) * [study.longer] if study.longer else []
+    return lengths
 
 
 def _on_data(study: Study, data: str, later: bool, done: Done) -> list[Job]:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bms_tf.studies.study import Job
+
 GIN = """
 train.system = @GAN
 train.data = @ring
@@ -45,6 +47,28 @@ def make_run(tmp_path):
         return folder
 
     return make
+
+
+@pytest.fixture
+def study(tmp_path):
+    """The folder of a study with two finished runs of one method, without a sweep."""
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / "study.gin").write_text(
+        "import bms_tf.studies.study\n"
+        "study.title = 'A <small> one'\nstudy.data = {'ring': ()}\nstudy.methods = [@a/method()]\n"
+        "study.seeds = (0, 1)\nstudy.columns = {'hq_percent': 'max'}\nstudy.protocol = '50 samples'\n"
+        "a/method.name = 'A'\na/method.published = {'ring': {'hq_percent': 67.0}}\n"
+    )
+    rows = []
+    for seed, hq in ((0, 70.0), (1, 80.0)):
+        about = {"path": [], "config": ["train.samples = 50"], "ended": f"2026-11-2{seed}", "machine": {"threads": 1}}
+        scores = {"samples": {"hq_percent": hq}, "real": {"hq_percent": 99.0}}
+        rows.append(Job("ring", "A", (), seed).as_row() | scores | about)
+    (folder / "runs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "figures").mkdir()
+    Image.new("RGB", (64, 40)).save(folder / "figures" / "sensitivity.png")
+    return folder
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """The page in a headless Chromium: by keyboard, on a phone, in dark and light, and how soon it is there."""
 
+import json
+import re
 import shutil
 
 import pytest
+from PIL import Image
 
 from bms_tf.reporting.page import Report
 
@@ -57,6 +60,38 @@ def test_it_fits_and_follows_the_scheme(opened, make_run, viewport, scheme):
     assert brightness(page) > 200 if scheme == "light" else brightness(page) < 60
     assert page.locator("svg").count() == 21
     assert page.locator(".film img").evaluate("image => image.naturalWidth") == 64
+
+
+@pytest.fixture
+def wide_study(study):
+    """A study as large as the shipped ones: long names, eight scores, a figure of many boxes."""
+    method, columns = "BMS-VAE-GAN, T = 10, in the game of R3GAN (ours)", [f"score {i} of a mode" for i in range(8)]
+    text = (study / "study.gin").read_text().replace("A <small> one", "The published synthetic table: best of 9 each")
+    text = text.replace("name = 'A'", f"name = {method!r}").replace("hq_percent", columns[0])
+    scores = str(dict.fromkeys(columns, "max"))
+    (study / "study.gin").write_text(re.sub(r"study.columns = .*", f"study.columns = {scores}", text))
+    rows = [json.loads(line) for line in (study / "runs.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["method"], row["samples"], row["real"] = method, dict.fromkeys(columns, 96.5), dict.fromkeys(columns, 99.0)
+    (study / "runs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Image.new("RGB", (1573, 400), (0, 0, 80)).save(study / "figures" / "sensitivity.png")
+    return study
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_a_study_fits_and_its_scores_and_figures_are_in_sight(opened, wide_study, viewport, scheme):
+    page = opened(wide_study, viewport=viewport, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing to scroll sideways"
+    titles = page.locator("h2").all_inner_texts()
+    assert titles == ["Studies", "Figures"]
+    assert page.locator("tbody th").first.bounding_box()["width"] <= 260, "the method leaves room for its scores"
+    first, *_, last = page.locator("thead").first.locator("th", has_text="score").all()
+    wanted = last if viewport == DESKTOP else first
+    assert wanted.bounding_box()["x"] + wanted.bounding_box()["width"] <= viewport["width"]
+    image = page.locator("section > figure img")
+    assert image.evaluate("image => image.naturalWidth") == 1573
+    assert image.bounding_box()["width"] > 950, "with words that can be read"
 
 
 def test_a_slider_by_keyboard(opened, make_run):

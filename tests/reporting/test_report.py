@@ -17,7 +17,6 @@ from PIL import Image
 from bms_tf import report
 from bms_tf.core import command
 from bms_tf.reporting.page import Report
-from bms_tf.studies.study import Job
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,28 +32,6 @@ def refused(*arguments) -> str:
     with pytest.raises((ValueError, OSError)) as caught:
         run(*arguments)
     return command.one_line(caught.value)
-
-
-@pytest.fixture
-def study(tmp_path):
-    """The folder of a study with two finished runs of one method, without a sweep."""
-    folder = tmp_path / "study"
-    folder.mkdir()
-    (folder / "study.gin").write_text(
-        "import bms_tf.studies.study\n"
-        "study.title = 'A <small> one'\nstudy.data = {'ring': ()}\nstudy.methods = [@a/method()]\n"
-        "study.seeds = (0, 1)\nstudy.columns = {'hq_percent': 'max'}\nstudy.protocol = '50 samples'\n"
-        "a/method.name = 'A'\na/method.published = {'ring': {'hq_percent': 67.0}}\n"
-    )
-    rows = []
-    for seed, hq in ((0, 70.0), (1, 80.0)):
-        about = {"path": [], "config": ["train.samples = 50"], "ended": f"2026-11-2{seed}", "machine": {"threads": 1}}
-        scores = {"samples": {"hq_percent": hq}, "real": {"hq_percent": 99.0}}
-        rows.append(Job("ring", "A", (), seed).as_row() | scores | about)
-    (folder / "runs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "figures").mkdir()
-    Image.new("RGB", (64, 40)).save(folder / "figures" / "sensitivity.png")
-    return folder
 
 
 def test_a_page_and_its_tables(make_run, study, tmp_path, capsys):
@@ -75,11 +52,11 @@ def test_a_page_and_its_tables(make_run, study, tmp_path, capsys):
     titles = re.findall("<h2>(.*)</h2>", page)
     assert titles == [
         "Studies",
+        "Figures",
         "What was run",
         "Scores",
         "Samples over time",
         "Reconstructions",
-        "Pictures",
         "Curves",
         "Settings",
         "Versions and hashes",
@@ -89,6 +66,22 @@ def test_a_page_and_its_tables(make_run, study, tmp_path, capsys):
     assert "75.0 ± 7.1 ▲" in page and "threads 1" in page
     assert not re.search(r"""(src|href)=["'](?!data:|#)|url\(|@import""", page), "nothing from elsewhere"
     assert "page.html (" in capsys.readouterr().out
+
+
+def test_a_study_without_all_its_runs_says_what_is_missing(study):
+    # Of seeds 0, 1 and 2 the last one, on the ring; and all three on the grid, of which there is no table.
+    text = (study / "study.gin").read_text()
+    text = text.replace("(0, 1)", "(0, 1, 2)").replace("{'ring': ()}", "{'ring': (), 'grid': ()}", 1)
+    (study / "study.gin").write_text(text)
+    of_scores, _ = Report([str(study)]).of_studies
+    assert of_scores.notes[-2:] == [
+        "Not run so far on ring, at most: 1 of A.",
+        "Not run so far on grid, at most: 3 of A.",
+    ]
+    lines = (study / "runs.jsonl").read_text().replace('"seed": 0', '"seed": 100').splitlines(keepends=True)
+    (study / "runs.jsonl").write_text(lines[0])
+    (machines,) = Report([str(study)]).of_studies
+    assert machines.notes[-1] == "Not run so far on grid, at most: 3 of A.", "also where no table can be made so far"
 
 
 def test_seeds_of_one_folder(make_run, tmp_path):

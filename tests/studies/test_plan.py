@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from bms_tf.studies import compute, plan
+from bms_tf.studies import plan
 from bms_tf.studies.method import Method
 from bms_tf.studies.rules import BestScore
 from bms_tf.studies.study import Job, Study
@@ -103,7 +103,7 @@ def test_a_method_that_is_later_is_tuned_when_the_others_have_their_seeds_everyw
     assert [(job.method, job.seed) for job in left] == [("b", s) for s in (0, 1, 0, 1)] + [("a", 100)] * 12
     assert plan.chosen(this, "ring", done).keys() == {"b"}
     # 12 trials and 2 seeds on each data set of a; the two seeds on each of b.
-    assert compute.left(this, done) == {(d, m): [1] * n for d in ("ring", "grid") for m, n in (("a", 8), ("b", 2))}
+    assert plan.left(this, done) == {(d, m): [1] * n for d in ("ring", "grid") for m, n in (("a", 8), ("b", 2))}
 
 
 def test_a_method_that_is_later_widens_the_space_for_all():
@@ -168,6 +168,6 @@ def test_what_is_left_counts_settings_that_are_not_chosen_yet(longer):
     this = study(longer=longer, longer_seeds=(0,))
     # 6 trials, one line on two seeds, and perhaps a longer run.
     extra = [] if longer is None else [3]
-    assert compute.left(this, {}) == {(d, m): [1] * 8 + extra for d in ("ring", "grid") for m in "ab"}
+    assert plan.left(this, {}) == {(d, m): [1] * 8 + extra for d in ("ring", "grid") for m in "ab"}
     done = finished(plan.plan(this, {}), lambda job: abs(rate(job) - 2.0))
-    assert compute.left(this, done)["ring", "a"] == [1, 1, *extra]
+    assert plan.left(this, done)["ring", "a"] == [1, 1, *extra]

@@ -133,10 +133,10 @@ def test_a_run_without_a_score_of_the_table():
 def test_the_files():
     texts = formats.written(study(), table.rows(study(), RECORDS), ["One note.", "Two: 50 %."])
     line = next(line for line in texts["md"].splitlines() if line.startswith("| A |"))
-    assert line == "| A | fd | lr=2 | 0 1 | 0 of 2 |  | 67 ± 0.5 | 75.0 ± 7.1 ▲ | 2 ± 1.41 |"
-    assert "| A | fd | lr=2, 3 times the length | 0 | 0 of 2 | 1 of 1 | 67 ± 0.5 | 30.0 | 3 |" in texts["md"]
-    assert "| B | fd | lr=1 |  (1 failed) | 1 unstable of 2 |" in texts["md"]
-    assert "| C | none could be chosen |  |  | 2 failed of 2 |" in texts["md"]
+    assert line == "| A | fd | 67 ± 0.5 | 75.0 ± 7.1 ▲ | 2 ± 1.41 | lr=2 | 0 1 | 0 of 2 |  |"
+    assert "| A | fd | 67 ± 0.5 | 30.0 | 3 | lr=2, 3 times the length | 0 | 0 of 2 | 1 of 1 |" in texts["md"]
+    assert "| B | fd |  |  |  | lr=1 |  (1 failed) | 1 unstable of 2 |" in texts["md"]
+    assert "| C | none could be chosen |  |  |  |  |  | 2 failed of 2 |" in texts["md"]
     assert texts["md"].endswith("\n\nOne note.\nTwo: 50 %.\n") and texts["txt"].endswith("\n\nOne note.\nTwo: 50 %.\n")
     assert r"75.0 $\pm$ 7.1 $\blacktriangle$" in texts["tex"] and r"HQ \%" in texts["tex"]
     assert texts["tex"].count(r" \\") == 6 and texts["tex"].endswith("\n% One note.\n% Two: 50 \\%.\n")
