@@ -4,7 +4,7 @@
     python benchmarks/authors_2d.py once    every setting of ONCE, seed 0
     python benchmarks/authors_2d.py table   the tables, from benchmarks/results/authors_2d.jsonl
 
-All stand on published_2d.gin (VEEGAN's networks, Adam without momentum whose rate falls to 0), with a moving average of
+All stand on mixtures.gin (VEEGAN's networks, Adam without momentum whose rate falls to 0), with a moving average of
 the generator; the files that end in _2d then have what their authors took for such data, batches and rates included.
 What is in results/ is not run again; each line there has the command that makes it.
 """
@@ -24,7 +24,7 @@ def job(mixture, system, name, seed, params):
 
 def files(job):
     """The gin files of a job."""
-    return [f"gin/data/{job['mixture']}.gin", "benchmarks/published_2d.gin", f"gin/systems/{job['system']}.gin"]
+    return [f"gin/data/{job['mixture']}.gin", "benchmarks/mixtures.gin", f"gin/systems/{job['system']}.gin"]
 
 
 def wae(seed, rate, weight, updates, scale=1.0):

@@ -7,7 +7,7 @@
 Systems are those of gin/systems/ but for the files that end in _2d, which are another's with other settings. Each has a
 process of its own. `steps` stands on the ring recipe; windows of a system's steps alternate with windows of GAN's.
 
-`short` stands on published_2d.gin and has one criterion for all: between the radii |x| of the samples and those of the
+`short` stands on mixtures.gin and has one criterion for all: between the radii |x| of the samples and those of the
 test split, the energy distance is at most HALF of the untrained model's, a blob in the middle of the ring. So a system
 that learns moves its samples out to the ring and no further. Which modes it has after so few updates is not asked, as
 a GAN that is right may lose some and BEGAN keeps one; the energy distance of the samples themselves is printed beside
@@ -33,7 +33,7 @@ PICTURES = ROOT / "docs/figures/systems"
 WINDOWS = 5
 ALLOWED = 1.3  # times what the passes say
 HALF = 0.5
-STEPS_ON, SHORT_ON = ("gin/ring.gin",), ("gin/data/ring.gin", "benchmarks/published_2d.gin")
+STEPS_ON, SHORT_ON = ("gin/ring.gin",), ("gin/data/ring.gin", "benchmarks/mixtures.gin")
 RATE = "adam.learning_rate = 3e-3"
 OWN = {
     "began": ("autoencoding_discriminator.code_size = 1",),  # codes of more dimensions than the data are no bottleneck

@@ -159,7 +159,7 @@ def test_rosca_et_al_weigh_the_codes_of_age_by_10():
 
 def built(system, *params):
     """The run of a system on the grid, in the frame that compares them."""
-    config.load(["gin/data/grid.gin", "benchmarks/published_2d.gin", f"gin/systems/{system}.gin"], params)
+    config.load(["gin/data/grid.gin", "benchmarks/mixtures.gin", f"gin/systems/{system}.gin"], params)
     return training.Run()
 
 
