@@ -166,6 +166,6 @@ def test_every_benchmark_that_is_named_is_there():
     named = {}
     for folder in ("gin", "benchmarks", "bms_tf", "docs", "tests"):
         for path in (p for ending in ("gin", "py", "md") for p in (ROOT / folder).rglob(f"*.{ending}")):
-            for name in re.findall(r"benchmarks/\w+\.(?:py|gin)", path.read_text(encoding="utf-8")):
+            for name in re.findall(r"benchmarks/[a-z0-9_]+\.(?:py|gin)", path.read_text(encoding="utf-8")):
                 named.setdefault(name, path.relative_to(ROOT).as_posix())
     assert named and {name: by for name, by in named.items() if not (ROOT / name).exists()} == {}

@@ -25,6 +25,11 @@ class Killed:
         """What the killed ones have left so far."""
         raise TypeError(f"{type(self).__name__} must define left()")
 
+    def kill(self, command: Command, draw: Random) -> str:
+        """Ends it by SIGKILL; says what else was ended."""
+        command.signal(signal.SIGKILL)
+        return "alone"
+
     def fault(self, draw: Random) -> str:
         if not self.undisturbed.exists():
             reference(self.scratch)
@@ -34,6 +39,6 @@ class Killed:
         seconds = draw.uniform(0.0, 1.1 * self.seconds)
         command = self.start(self.folder)
         wait_for(seconds, command)
-        command.signal(signal.SIGKILL)
+        how = self.kill(command, draw)
         late = ", too late" * (command.wait() == 0)
-        return f"SIGKILL after {seconds:.1f} s{late}; {self.left()}"
+        return f"SIGKILL {how} after {seconds:.1f} s{late}; {self.left()}"
