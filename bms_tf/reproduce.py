@@ -80,7 +80,7 @@ def file_of(study):
         return study
     names = [os.path.splitext(os.path.basename(file))[0] for file in config.shipped()["gin/studies"]]
     if study not in names:
-        hint = config.nearest(study, names) or f"; there are {', '.join(names)}"
+        hint = config.nearest(study, names, likeness=0.7) or f"; there are {', '.join(names)}"
         raise ValueError(f"--study is {study!r}{hint}")
     return f"gin/studies/{study}.gin"
 

@@ -74,6 +74,7 @@ def workers(process):
     [
         ([], "--study is missing"),
         (["--study=gmae"], "--study is 'gmae'; did you mean 'game'?"),
+        (["--study=nothing"], "--study is 'nothing'; there are celeba128, celeba64, "),
         (["--study=mine.gin"], "no gin file 'mine.gin'"),
     ],
 )

@@ -100,12 +100,23 @@ def scatter(columns: Columns, rows: Sequence[Row]) -> Figure:
 def agreement(columns: Columns, rows: Sequence[Row]) -> np.ndarray:
     """[S, S]: of the best 15 % of the runs by one score, the share that is among the best 15 % by another.
 
-    Chance alone gives .15.
+    Chance alone gives .15. Of runs that are equal by a score, as many are by their modes, chance takes as many as there
+    is room for: what is given is the share on average.
     """
-    scores = judged(columns)
     count = max(1, round(SHARE * len(rows)))
-    best = [{job_of(row) for row in ranked(rows, *item)[:count]} for item in scores.items()]
-    return np.array([[len(one & other) / count for other in best] for one in best])
+    best = np.array([_among_best(rows, *item, count) for item in judged(columns).items()])
+    shares = best @ best.T / count
+    np.fill_diagonal(shares, best.sum(axis=1) / count)  # a score makes one choice, which agrees with itself
+    return shares
+
+
+def _among_best(rows: Sequence[Row], score: str, direction: str, count: int) -> np.ndarray:
+    """[R]: the chance of each run of being among the best `count`; 0 where the score is not a number."""
+    values = np.array([_value(row, score) for row in rows]) * (1 if direction == "max" else -1)
+    known = np.isfinite(values)
+    better = (known & (values > values[:, None])).sum(axis=1)
+    equal = (values == values[:, None]).sum(axis=1)
+    return known * np.clip((count - better) / np.maximum(equal, 1), 0, 1)
 
 
 def agreement_figure(columns: Columns, rows: Sequence[Row]) -> Figure:

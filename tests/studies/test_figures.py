@@ -37,6 +37,18 @@ def test_agreement_on_the_best_15_percent():
     assert figures.agreement(COLUMNS, rows) == pytest.approx(np.array([[1, 2 / 3], [2 / 3, 1]]))
 
 
+def test_equals_agree_by_chance_and_not_by_their_order():
+    # Ten of 20 runs have all modes, and 3 of these are taken, each with a chance of .3. By distance the best three are
+    # 0 and 1, which are among the ten, and 10, which is not: of three .3 + .3 + 0 are in common.
+    rows = [row("a", i + 1, 8.0 if i < 10 else 0.0, float(i not in (0, 1, 10))) for i in range(20)]
+    for ordered in (rows, rows[::-1], rows[5:] + rows[:5]):
+        assert figures.agreement(COLUMNS, ordered) == pytest.approx(np.array([[1, 0.2], [0.2, 1]]))
+    # Two are better than eight equals, which share the third place; what is no number is never among the best.
+    rows = [row("a", i + 1, 9.0 if i < 2 else 8.0 if i < 10 else None, float(i > 2)) for i in range(20)]
+    both = (1 + 1 + 1 / 8) / 3
+    assert figures.agreement(COLUMNS, rows) == pytest.approx(np.array([[1, both], [both, 1]]))
+
+
 def study(methods, **more):
     settings = {"title": "t", "data": {"ring": (), "grid": ()}, "methods": methods, "columns": COLUMNS, "protocol": "p"}
     return Study(**settings | more)
