@@ -1,6 +1,6 @@
 # Training on a GPU. The machine needs NVIDIA's driver and container toolkit; CUDA comes with the Python packages.
 #   docker build -t bms-tf .
-#   docker run --rm --gpus all --user $(id -u):$(id -g) --volume "$PWD/runs:/bms/runs" bms-tf \
+#   docker run --rm --gpus all --user "$(id -u):$(id -g)" --volume "$PWD/runs:/bms/runs" bms-tf \
 #       --gin_file=gin/ring.gin --run_dir=runs/ring
 # A recipe of your own is seen with --volume "$PWD/mine.gin:/bms/mine.gin", data with a volume of their folder.
 FROM python:3.11-slim

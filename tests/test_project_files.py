@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import runpy
+import shlex
 import subprocess
 import tomllib
 from pathlib import Path
@@ -119,6 +120,37 @@ def test_the_lines_of_the_dockerfile():
     named = re.search(r"pip install .*--constraint /source/constraints.txt \"/source\[([\w,]+)\]\"", install)[1]
     assert "cuda" in named.split(",") and set(named.split(",")) <= set(EXTRAS)
     assert steps[-1][1] == '["bms-train"]' and 'f"bms-{command} = bms_tf.commands:main"' in SETUP
+
+
+# The flags that docker is given, with how many words follow; `docker build --help` and `docker run --help` have them.
+DOCKER = {"build": {"-t": 1}, "run": {"--rm": 0, "--gpus": 1, "--user": 1, "--volume": 1}}
+
+
+def docker_commands(text):
+    """The words of each line that begins with `docker build` or `docker run`, continued lines joined."""
+    lines = re.sub(r"\\\n#? *", "", text).splitlines()
+    return [shlex.split(line.lstrip("# ")) for line in lines if re.match(r"(?:# +)?docker (?:build|run) ", line)]
+
+
+def test_the_container_is_made_and_run_by_flags_that_there_are():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    made, ran = docker_commands((ROOT / "docs/devices.md").read_text())
+    assert docker_commands(dockerfile) == [made, ran]
+    left = {}
+    for _, command, *words in (made, ran):
+        flags = {}
+        while words[0].startswith("-"):
+            flag, count = words[0], DOCKER[command][words[0]]
+            flags[flag], words = words[1 : 1 + count], words[1 + count :]
+        left[command] = flags, words
+    (build, context), (run, (image, *arguments)) = left["build"], left["run"]
+    assert context == ["."] and build["-t"] == [image]
+    inside = re.search(r"^WORKDIR (.+)$", dockerfile, re.MULTILINE)[1]
+    assert run["--volume"] == [f"$PWD/runs:{inside}/runs"], "where the run folder lies"
+    for argument in arguments:  # of the entry point, bms-train
+        name, _, value = argument.removeprefix("--").partition("=")
+        assert f'("{name}"' in (ROOT / "bms_tf/train.py").read_text() + (ROOT / "bms_tf/core/recipe_flags.py").read_text()
+        assert value.startswith("runs/") or (ROOT / value).exists()
 
 
 def test_a_failed_set_up_shows_what_pip_says(tmp_path):
