@@ -13,14 +13,14 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from bms_tf.core import command
+from bms_tf.core import command, errors
 
 try:
     import grpc
     import requests
     from urllib3.util import Timeout
 except ImportError as error:
-    missing = f'{error.name} is missing: pip install "bms-tf[serving]"'
+    missing = errors.missing(error.name, "serving")
     if __name__ == "__main__":
         raise SystemExit(f"error: {missing}") from None
     raise ImportError(missing, name=error.name) from error
@@ -89,7 +89,7 @@ class Grpc:
         try:
             from tensorflow_serving.apis import prediction_service_pb2_grpc
         except ImportError as error:
-            raise ValueError(f'{error.name} is missing: pip install "bms-tf[serving]"') from error
+            raise ValueError(errors.missing(error.name, "serving")) from error
 
         wait = {"initialBackoff": f"{FIRST_WAIT}s", "maxBackoff": "2s", "backoffMultiplier": 2}
         retry = {"maxAttempts": ATTEMPTS, **wait, "retryableStatusCodes": ["UNAVAILABLE"]}

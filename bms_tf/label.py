@@ -5,7 +5,7 @@ TensorFlow Serving, as savedmodels/compose.yaml starts it, loads what models.con
 
 from absl import flags
 
-from bms_tf.core import command
+from bms_tf.core import command, errors
 
 EXAMPLE = "python -m bms_tf.label --name=ring --version=2 --label=stable"
 
@@ -22,7 +22,7 @@ def main(_):
     try:
         from bms_tf.serving import listing
     except ImportError as error:
-        raise ValueError(f'{error.name} is missing: pip install "bms-tf[serving]"') from error
+        raise ValueError(errors.missing(error.name, "serving")) from error
     print(listing.put(MODEL_DIR.value, NAME.value, VERSION.value, LABEL.value))
 
 

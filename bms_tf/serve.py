@@ -11,7 +11,7 @@ import sys
 
 from absl import flags
 
-from bms_tf.core import command
+from bms_tf.core import command, errors
 
 EXAMPLE = "python -m bms_tf.serve --model_dir=savedmodels"
 
@@ -37,7 +37,7 @@ def main(_):
         from starlette.applications import Starlette
         from starlette.routing import Mount
     except ImportError as error:
-        raise ValueError(f'{error.name} is missing: pip install "bms-tf[serving]"') from error
+        raise ValueError(errors.missing(error.name, "serving")) from error
     from bms_tf.core import startup
 
     startup.import_tensorflow()
@@ -46,7 +46,8 @@ def main(_):
 
     sys.setswitchinterval(SWITCH_SECONDS)
     max_bytes = MAX_MEGABYTES.value * 2**20
-    with listen(HOST.value, REST_PORT.value) as rest_socket:
+    listen(HOST.value, PORT.value, "--port").close()  # gRPC would say in its own words that it is taken
+    with listen(HOST.value, REST_PORT.value, "--rest_port") as rest_socket:
         models = Models(
             MODEL_DIR.value,
             max_rows=MAX_ROWS.value,
@@ -76,13 +77,13 @@ def address_of(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, flag: str) -> socket.socket:
     """Raises OSError, with the address and the flag, where the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        reason = f"{error.strerror}; --rest_port takes another port, 0 any"
+        reason = f"{error.strerror}; {flag} takes another port, 0 any"
         raise OSError(f"cannot listen on {address_of(host, port)}: {reason}") from error
 
 

@@ -229,7 +229,7 @@ def test_the_client_without_its_extra_is_one_line(missing, tmp_path):
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )
     assert done.returncode == 1
-    assert done.stderr == f'error: {missing} is missing: pip install "bms-tf[serving]"\n'
+    assert done.stderr == f'error: {missing} is missing: in the clone, pip install -c constraints.txt -e ".[serving]"\n'
 
 
 @pytest.mark.slow

@@ -234,7 +234,7 @@ def test_the_command_says_where_the_model_is(run_dir, tmp_path):
     assert done.stderr == ""
     refused = run("bms_tf.export", f"--run_dir={tmp_path / 'nowhere'}", "--name=ring", f"--export_dir={tmp_path}")
     assert refused.returncode != 0
-    assert refused.stderr == f"error: {tmp_path / 'nowhere'} does not exist\n"
+    assert refused.stderr == f"error: {tmp_path / 'nowhere'} does not exist; give a run folder, such as runs/ring\n"
 
 
 # What follows trains nothing.

@@ -147,9 +147,10 @@ def test_the_container_is_made_and_run_by_flags_that_there_are():
     assert context == ["."] and build["-t"] == [image]
     inside = re.search(r"^WORKDIR (.+)$", dockerfile, re.MULTILINE)[1]
     assert run["--volume"] == [f"$PWD/runs:{inside}/runs"], "where the run folder lies"
+    defined = "".join((ROOT / "bms_tf" / file).read_text() for file in ("train.py", "core/recipe_flags.py"))
     for argument in arguments:  # of the entry point, bms-train
         name, _, value = argument.removeprefix("--").partition("=")
-        assert f'("{name}"' in (ROOT / "bms_tf/train.py").read_text() + (ROOT / "bms_tf/core/recipe_flags.py").read_text()
+        assert f'("{name}", ' in defined
         assert value.startswith("runs/") or (ROOT / value).exists()
 
 

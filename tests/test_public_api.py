@@ -44,8 +44,13 @@ def test_importing_the_package_imports_nothing_heavy():
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_list_is_the_block_that_type_checkers_read(package):
     module = importlib.import_module(package)
-    assert sorted(module.__all__) == sorted(module._homes) == dir(module)
+    public = [name for name in dir(module) if not name.startswith("__")]
+    assert sorted(module.__all__) == sorted(module._homes) == public
     assert module.__all__ == sorted(module.__all__), "in order, so that one finds a name"
+
+
+def test_a_listing_of_the_package_has_its_version():
+    assert {"__version__", "__doc__", "train"} <= set(dir(importlib.import_module("bms_tf")))
 
 
 @pytest.mark.parametrize(("package", "name"), NAMES)

@@ -90,7 +90,7 @@ OWN = "include 'ring.gin'\n"
     ("options", "own", "line"),
     [
         ([], "", "--gin_file is missing; for example: python -m bms_tf.train --gin_file=gin/ring.gin"),
-        (["--gin_file=gin/rign.gin"], "", "--gin_file: no gin file 'gin/rign.gin'; looked for "),
+        (["--gin_file=gin/rign.gin"], "", "no gin file 'gin/rign.gin'; looked for "),
         (["--gin_file=own.gin"], "BMSVAEGN.T = 3", "own.gin:2: no configurable 'BMSVAEGN'; did you mean 'BMSVAEGAN'?"),
         (["--gin_file=own.gin"], "adam.rate = 1.0", "own.gin:2: adam has no parameter 'rate'; "),
         (

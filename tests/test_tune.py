@@ -104,7 +104,7 @@ def swept(name: str, *values: str) -> list[str]:
         ),
         (
             swept("generatr/mlp.gain", "1.0"),
-            "--gin_param 'generatr/mlp.gain = 1.0': generatr/mlp.gain has no effect: nothing is made in the scope",
+            "--gin_param 'generatr/mlp.gain = 1.0': generatr/mlp.gain has no effect: nothing uses the scope",
         ),
         (params("rate/choice.values = ()"), "rate/choice: choice.values is (); it must hold values, each once"),
         (
@@ -131,7 +131,7 @@ def swept(name: str, *values: str) -> list[str]:
         (params("tune.trials = 0"), "tune: tune.trials is 0; it must be positive"),
         (params("tune.oracle = @random_search"), "tune: tune.trials or tune.hours must be set: nothing else bounds"),
         (params("tune.seed = 0"), "train.seed is 0, which is a seed of tuning (tune.seed, tune.fresh_seeds); "),
-        (params("tune.fresh_seeds = (100,)"), "tune: tune.fresh_seeds is (100,); each once, and without tune.seed"),
+        (params("tune.fresh_seeds = (100,)"), "tune: tune.fresh_seeds is (100,); each may occur once, and tune.seed"),
         (params("tune.oracle = @hyperband"), "hyperband.updates_per_epoch and hyperband.epochs must be set"),
     ],
 )

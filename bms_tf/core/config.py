@@ -87,7 +87,7 @@ def load(files: Sequence[str], params: Sequence[str] = (), allow_import: Sequenc
         ConfigError: with file and line, for everything that is wrong with a file or a parameter.
     """
     clear()
-    statements = [s for file in files for s in _read(_find(file, [Path()], "--gin_file"))]
+    statements = [s for file in files for s in _read(_find(file, [Path()]))]
     statements += [s for text in params for s in _parse(text, f"{PARAM} {errors.short(repr(text))}")]
     _import([s for s in statements if isinstance(s, config_parser.ImportStatement)], (*OUR_PACKAGES, *allow_import))
     bindings = _bindings([s for s in statements if isinstance(s, config_parser.BindingStatement)])
@@ -203,7 +203,7 @@ def check_scopes(players: Collection[str]):
         in_force = b.scope and b.selector != MACRO and b.key[:2] in gin_config._CONFIG
         if in_force and not any(f"{scope}/".startswith(f"{b.scope}/") for scope in entered):
             hint = nearest(b.scope, entered) or f"; the scopes are {', '.join(sorted(entered))}"
-            raise ConfigError(f"{b.place}: {b.name} has no effect: nothing is made in the scope {b.scope!r}{hint}")
+            raise ConfigError(f"{b.place}: {b.name} has no effect: nothing uses the scope {b.scope!r}{hint}")
 
 
 def unused() -> list[str]:
@@ -249,7 +249,7 @@ def _recipes() -> Path:
     return package / "recipes" if (package / "recipes").is_dir() else package.parent / "gin"
 
 
-def _find(name: str, folders: Sequence[Path], place: str) -> Path:
+def _find(name: str, folders: Sequence[Path], place: str | None = None) -> Path:
     """The file `name` in the first of `folders`, among the recipes (there with or without `gin/`), or in the rest."""
     recipes = [_recipes() / name, _recipes() / name.removeprefix("gin/")]
     tried = [folders[0] / name, *recipes, *(folder / name for folder in folders[1:])]
@@ -259,7 +259,7 @@ def _find(name: str, folders: Sequence[Path], place: str) -> Path:
     known = [file for files in shipped().values() for file in files]
     hint = nearest(f"gin/{name.removeprefix('gin/')}", known, likeness=0.85)  # all begin and end alike
     looked = ", ".join(dict.fromkeys(map(str, tried)))
-    raise ConfigError(f"{place}: no gin file {name!r}; looked for {looked}{hint}")
+    raise ConfigError(f"{place}: " * bool(place) + f"no gin file {name!r}; looked for {looked}{hint}")
 
 
 def _read(path: Path, including: tuple[Path, ...] = ()) -> Iterator[Statement]:

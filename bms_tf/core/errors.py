@@ -33,6 +33,11 @@ def of_the_user(error: Exception) -> str | None:
     return None
 
 
+def missing(package: str | None, extra: str) -> str:
+    """What to do where a package of an extra is not installed, in the words of the documentation."""
+    return f'{package} is missing: in the clone, pip install -c constraints.txt -e ".[{extra}]"'
+
+
 def short(text: str) -> str:
     """`text`, cut where it would fill the screen."""
     return text if len(text) <= 300 else f"{text[:300]}..."

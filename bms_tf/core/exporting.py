@@ -67,10 +67,9 @@ def restored_run(run_dir: str, allow_import: Sequence[str] = ()) -> Measured:
     """
     folder = RunFolder(run_dir)
     if folder.settings() is None:
-        what = (
-            "is not the folder of a run: there is no config.gin in it" if os.path.isdir(run_dir) else "does not exist"
-        )
-        raise ValueError(f"{run_dir} {what}")
+        there = os.path.isdir(run_dir)
+        what = "is not the folder of a run: there is no config.gin in it" if there else "does not exist"
+        raise ValueError(f"{run_dir} {what}; give a run folder, such as runs/ring")
     config.load([folder.file("config.gin")], allow_import=allow_import)
     with config.one_line_errors():
         recipe = Recipe(devices=one_device, precision="float32", accumulate=1)

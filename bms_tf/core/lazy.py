@@ -49,4 +49,4 @@ class _Lazy(ModuleType):
             super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted(self.__dict__["_homes"])
+        return sorted({*self.__dict__["_homes"], *(name for name in self.__dict__ if name.startswith("__"))})

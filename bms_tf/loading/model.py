@@ -1,6 +1,7 @@
 """A trained model as a program uses it: NumPy arrays in, NumPy arrays out."""
 
 # pyright: basic
+import numbers
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -193,6 +194,9 @@ class Model:
 
 def _seeds(n: int, seed: int) -> np.ndarray:
     """int64 [n], and no number of them among those of another `seed`."""
+    for name, value in {"n": n, "seed": seed}.items():
+        if not isinstance(value, numbers.Integral):
+            raise ValueError(f"{name} is {value!r}; it must be a whole number")
     if not 0 <= seed < 2**31:
         raise ValueError(f"seed is {seed}; it must lie in [0, 2^31)")
     if not 0 < n < 2**32:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import gin
 
+from bms_tf.core import errors
 from bms_tf.trackers.tracker import FAILED, FINISHED, STOPPED, Tracker
 
 STATUS = {FINISHED: "FINISHED", STOPPED: "KILLED", FAILED: "FAILED"}
@@ -21,7 +22,7 @@ def mlflow(run_dir: str, settings: Mapping[str, str], *, experiment: str = "bms_
         import mlflow
         from mlflow.entities import Metric, Param
     except ImportError as error:
-        raise ValueError('mlflow is missing: pip install "bms-tf[mlflow]"') from error
+        raise ValueError(errors.missing("mlflow", "mlflow")) from error
 
     class MLflow(Tracker):
         name, errors = "mlflow", mlflow.MlflowException

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import gin
 
+from bms_tf.core import errors
 from bms_tf.trackers.tracker import FINISHED, Tracker
 
 
@@ -17,7 +18,7 @@ def wandb(run_dir: str, settings: Mapping[str, str], *, project: str = "bms_tf")
     try:
         import wandb
     except ImportError as error:
-        raise ValueError('wandb is missing: pip install "bms-tf[wandb]"') from error
+        raise ValueError(errors.missing("wandb", "wandb")) from error
 
     class WandB(Tracker):
         name, errors = "wandb", wandb.Error

@@ -60,7 +60,8 @@ class Search:
         if seed < 0 or finalists < 0 or min(fresh_seeds, default=0) < 0:
             raise ValueError("tune.seed, tune.finalists and tune.fresh_seeds must not be negative")
         if seed in fresh_seeds or len(set(fresh_seeds)) < len(fresh_seeds):
-            raise ValueError(f"tune.fresh_seeds is {fresh_seeds}; each once, and without tune.seed = {seed}")
+            allowed = f"each may occur once, and tune.seed = {seed} must not be among them"
+            raise ValueError(f"tune.fresh_seeds is {fresh_seeds}; {allowed}")
         self.space, self.directions, self.seed = space, objectives, seed
         self.finalists, self.fresh_seeds = finalists if fresh_seeds else 0, fresh_seeds
         self.oracle = oracle([Objective(*item) for item in objectives.items()], declare(space), seed)

@@ -68,7 +68,7 @@ def test_two_models_their_table_and_their_cards(tmp_path):
     [
         ([], "error: --model or --samples is needed; for example: python -m bms_tf.evaluate --model="),
         (["--metrics=FID"], "error: FID is the metric frechet with the features inception"),
-        (["--data=gin/data/rign.gin"], "error: --gin_file: no gin file 'gin/data/rign.gin'; looked for"),
+        (["--data=gin/data/rign.gin"], "error: no gin file 'gin/data/rign.gin'; looked for"),
         (["--metrics=frechet"], "error: frechet: 9 samples for 12 features; 13 or more"),
         (["--metrics=vendi", "--out=x.npz/out"], "error: [Errno 17] File exists: 'x.npz'"),
         (

@@ -89,6 +89,8 @@ def test_the_size_of_a_batch_does_not_change_the_answer(digits):
         (lambda m: m.predict("sample", z=Z), r"sample is given \['z'\]; it takes \['seed'\]"),
         (lambda m: m.draw(Z), r"/ring/1 has no draw; it offers discriminate, encode, "),
         (lambda m: m.sample(0), "0 samples are asked for; it must be at least 1"),
+        (lambda m: m.sample("a"), "n is 'a'; it must be a whole number"),
+        (lambda m: m.sample(2, seed=0.5), "seed is 0.5; it must be a whole number"),
         (lambda m: m.sample(5, seed=-1), r"seed is -1; it must lie in \[0, 2\^31\)"),
         (lambda m: bms_tf.load(m.path, batch_size=0), "batch_size is 0; it must be at least 1"),
     ],

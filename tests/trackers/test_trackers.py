@@ -126,7 +126,7 @@ def test_a_training_that_fails_is_told(tmp_path):
 def test_a_missing_package_is_one_clear_line(tracker, monkeypatch):
     name = tracker.__name__
     monkeypatch.setitem(sys.modules, name, None)
-    line = rf'^{name}: {name} is missing: pip install "bms-tf\[{name}\]"$'
+    line = rf'^{name}: {name} is missing: in the clone, pip install -c constraints.txt -e ".\[{name}\]"$'
     with pytest.raises(config.ConfigError, match=line), config.one_line_errors():
         tracker("run", {})
 
