@@ -71,6 +71,9 @@ def test_the_citation_is_of_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == bms_tf.__version__ and citation["license"] == "Apache-2.0"
     assert {"cff-version", "message", "title", "authors"} <= citation.keys(), "what the format requires"
+    versions = re.findall(r"^## (\S+) \((\d{4}-\d\d-\d\d)\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert versions[0] == (citation["version"], str(citation["date-released"])), "as the changelog has it"
+    assert [version for version, _ in versions] == ["0.2.0", "0.1.0"], "each with its date"
 
 
 def test_the_workflow_calls_the_targets_on_both_stacks():
