@@ -324,6 +324,15 @@ def test_the_gallery_has_every_system_with_its_terms_and_its_gin_files():
         assert {len(row) for row in rows} == {len(heading)}, system.name
 
 
+def test_the_figure_of_a_step_has_the_terms_of_its_system():
+    (system,) = [system for system in hook("docs_gallery").systems() if system.name == "BMSVAEGAN"]
+    figure = (DOCS / "figures/step.svg").read_text(encoding="utf-8")
+    shown = re.findall(r'font-family="monospace"[^>]*>([\w]+)<', figure)
+    terms = [name.strip().split("/")[-1] for row in system.table[1:] for name in row[0].split(",")]
+    assert sorted(shown) == sorted([*terms[:-1], "prior", "posterior"]) and terms[-1] == "*"  # of the cross-entropy
+    assert float(re.search(r'width="(\d+)"', figure)[1]) <= 430, "so that a phone shows it nearly at its size"
+
+
 def test_a_system_has_the_recorded_cost_of_its_step():
     gallery = hook("docs_gallery")
     known, found = gallery.costs(), {system.name: system for system in gallery.systems()}

@@ -420,7 +420,7 @@ def test_a_scope_that_nothing_enters_is_refused_once_the_run_is_built(folder):
     with pytest.raises(config.ConfigError, match="^a.gin:8: forth/tiny.rate has no effect: nothing uses the"):
         config.check_scopes(["player"])
     config.check_scopes(["player", "forth"])
-    with pytest.raises(config.ConfigError, match="a.gin:7: player/needs.size .*uses the scope 'player'; the scopes are "):
+    with pytest.raises(config.ConfigError, match="a.gin:7: player/needs.size .*the scope 'player'; the scopes are "):
         config.check_scopes(["forth"])
     folder.load("b/c/tiny.width = 1\nToy.free = @b/tiny")
     with pytest.raises(config.ConfigError, match="scope 'b/c'; did you mean 'b'"):
