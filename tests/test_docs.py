@@ -365,8 +365,20 @@ def test_the_page_of_results_is_made_of_the_records():
     rows = [json.loads(line) for line in records.read_text().splitlines()]
     for data in ("ring", "grid"):
         hq = [row["samples"]["hq_percent"] for row in rows if row["data"] == data and row["length"] == 1]
-        assert f"| {np.mean(hq):.1f} ± {np.std(hq, ddof=1):.1f} " in text.split(f"{data.capitalize()}:\n")[1]
+        table, _, whole = text.split(f"{data.capitalize()}:\n")[1].partition("??? note")
+        assert "| method | modes | HQ % | mode KL | std ratio | energy distance | seeds |" in table
+        for shown in (table, whole):
+            assert f"| {np.mean(hq):.1f} ± {np.std(hq, ddof=1):.1f} " in shown
     assert rows[0]["ended"] in text
+
+
+def test_the_page_of_results_says_which_studies_have_none():
+    results = hook("docs_results")
+    page = results.page()
+    recorded, studies = list((ROOT / results.RECORDS).glob("*.jsonl")), list((ROOT / "gin/studies").glob("*.gin"))
+    assert f"{len(recorded)} of {len(studies)} studies have runs so far" in page
+    listed = re.findall(r"^- `(\w+)`: ", page.split("## Studies without runs")[1], re.MULTILINE)
+    assert sorted([*listed, *(path.stem for path in recorded)]) == sorted(path.stem for path in studies)
 
 
 def test_a_notebook_becomes_a_page():

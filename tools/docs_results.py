@@ -1,6 +1,7 @@
 """A MkDocs hook: the page of results, made of what studies recorded. No number of it is written by hand."""
 
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,15 +16,31 @@ hide:
 
 # Results
 
-Every table on this page is one study. Its gin file was written before its runs: the methods, what each may tune, the
-seeds and the rule that picks. The command above a table makes it again, and `--dry_run` says how long that takes. The
-benchmarks, with their commands and records, are described in `benchmarks/README.md`.
+A study is one gin file, written before its runs: the methods, what each may tune, the seeds and the rule that picks.
+The command above a table makes it again, and `--dry_run` says how long that takes. `benchmarks/README.md` describes
+the benchmarks, with their commands and records.
 """
+FOLDED = ("std_ratio_min", "std_ratio_max", "minor_axis_ratio_median")  # scores that only the whole table shows
 
 
 def page() -> str:
     """The Markdown of the page."""
-    return "\n".join([HEAD, *(line for path in sorted((ROOT / RECORDS).glob("*.jsonl")) for line in section(path))])
+    from bms_tf.core import config
+
+    studies = {Path(name).stem: line for name, line in config.shipped()["gin/studies"].items()}
+    recorded = sorted((ROOT / RECORDS).glob("*.jsonl"))
+    missing = {name: line for name, line in studies.items() if name not in {path.stem for path in recorded}}
+    return "\n".join(
+        [
+            HEAD,
+            f"{len(recorded)} of {len(studies)} studies have runs so far; [the others](#studies-without-runs) are "
+            "listed below.\n",
+            *(line for path in recorded for line in section(path)),
+            "## Studies without runs\n",
+            *(f"- `{name}`: {line}" for name, line in missing.items()),
+            "",
+        ]
+    )
 
 
 def section(records: Path) -> Iterator[str]:
@@ -41,9 +58,26 @@ def section(records: Path) -> Iterator[str]:
     lines = table.rows(study, rows)
     for data in study.data:
         if own := [line for line in lines if line.data == data]:
-            yield from ('<div class="results" markdown>', "")
-            yield from (formats.as_markdown(data.capitalize(), formats.grid(study, own)), "", "</div>", "")
+            yield from (formats.as_markdown(data.capitalize(), list(brief(study, own))), "")
+            whole = formats.as_markdown("Everything", formats.grid(study, own)).split("\n\n", 1)[1]
+            yield from ('??? note "All scores, settings, seeds, trials and published values"', "")
+            yield from (textwrap.indent(f'<div class="results" markdown>\n\n{whole}\n\n</div>', "    "), "")
     yield from ("\n".join(f"- {note}" for note in notes), "")
+
+
+def brief(study, lines) -> Iterator[list[str]]:
+    """The lines of one data set with the scores that one looks at first, below a line of titles."""
+    from bms_tf.studies import formats
+
+    shown = [score for score in study.columns_of(lines[0].data) if score not in FOLDED]
+    titles = {score: formats.SCORES.get(score, (score, ".3g")) for score in shown}
+    tuned = any(line.best_in for line in lines)
+    yield ["method" + " (what its setting is best in)" * tuned, *(title for title, _ in titles.values()), "seeds"]
+    for line in lines:
+        name = line.method + f" ({line.best_in})" * bool(line.best_in)
+        name += f", {line.length} times as long" * (line.length > 1)
+        cells = [formats.cell(line.cells[s], digits) if s in line.cells else "" for s, (_, digits) in titles.items()]
+        yield [name, *cells, str(len(line.seeds) or "")]
 
 
 def on_files(files, config):
