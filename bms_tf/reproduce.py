@@ -1,9 +1,11 @@
 """Makes a table of the papers again, ours beside the published: python -m bms_tf.reproduce --study=game"""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 from absl import flags
 
@@ -40,14 +42,17 @@ def main(_):
     from bms_tf.studies.folder import Folder
 
     name = os.path.splitext(os.path.basename(STUDY.value))[0]
-    folder = Folder.enter(STUDY_DIR.value or os.path.join("runs", f"study_{name}"), file_of(STUDY.value))
-    if RETRY.value:
-        print(f"{folder.forget_failed()} failed runs are forgotten")
-    if not TABLE.value:
-        run_missing(name, folder)
-    if DRY_RUN.value:
-        return
-    write(folder)
+    path = STUDY_DIR.value or os.path.join("runs", f"study_{name}")
+    with contextlib.ExitStack() as stack:
+        if DRY_RUN.value and not os.path.exists(path):
+            path = stack.enter_context(tempfile.TemporaryDirectory())  # what is measured is forgotten
+        folder = Folder.enter(path, file_of(STUDY.value))
+        if RETRY.value:
+            print(f"{folder.forget_failed()} failed runs are forgotten")
+        if not TABLE.value:
+            run_missing(name, folder)
+        if not DRY_RUN.value:
+            write(folder)
 
 
 def write(folder):

@@ -116,6 +116,14 @@ def test_a_study_for_a_gpu_says_what_it_would_cost_elsewhere(here):
 
 
 @pytest.mark.slow
+def test_a_dry_run_says_what_is_left_and_leaves_nothing(here, capfd):
+    run("--study=tiny.gin", "--dry_run")
+    # As above, twice: 2 trials, 2 seeds of one line, and a longer run.
+    assert capfd.readouterr().out.startswith("10 runs are left, 0 are done; about ")
+    assert os.listdir(here) == ["tiny.gin"]
+
+
+@pytest.mark.slow
 def test_data_that_is_not_there_is_told_with_the_cost(here):
     text = (
         TINY.replace("gin/ring.gin", "gin/image_folder.gin") + "study.hours = {'ring': 1}\nstudy.hardware = 'a GPU'\n"

@@ -21,6 +21,8 @@ from absl.testing import flagsaver
 from bms_tf import tune
 from bms_tf.core import command, config, files
 from bms_tf.train import main as train
+from bms_tf.tuning import report
+from bms_tf.tuning.search import Setting
 from bms_tf.tuning.workers import VARIABLES
 
 ROOT = Path(__file__).parents[1]
@@ -259,6 +261,14 @@ def test_the_best_are_run_on_seeds_that_the_search_has_not_seen(there):
     mean = np.mean([row["score"] for row in fresh])
     chosen = (there / "search" / "best.gin").read_text()
     assert f"mean score (energy_distance - modes) {mean:.6g} over the seeds 101, 102" in chosen
+
+
+def test_a_grid_that_is_cut_short_says_how_many_it_has(here, capsys):
+    report.attach(Setting("search", ["tiny.gin"], ["tune.trials = 3"], ()))
+    said = "tune.trials ends the search after the first 3 of its 4 trials\n"  # 2 rates by 2 weights
+    assert capsys.readouterr().out.startswith(said)
+    report.attach(Setting("search", ["tiny.gin"], [], ()))
+    assert not capsys.readouterr().out.startswith("tune.trials")
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import dataclasses
 import glob
 import json
+import math
 import os
 import re
 import shutil
@@ -173,7 +174,9 @@ class Evaluate(_Every):
         self.scores = self.evaluate()
         logs.update(self.scores)
         if self.scores:
-            tqdm.write(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in self.scores.items()))
+            # Early on there is no mode to measure, for example.
+            known = [f"{name} {value:.4g}" for name, value in self.scores.items() if not math.isnan(value)]
+            tqdm.write(f"step {step}: {', '.join(known) or 'no score is a number'}")
 
 
 class Record(keras.callbacks.Callback):

@@ -46,6 +46,8 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
             row = cells.get((metric, name, model))
             mark = "" if row is None or len(letters) == 1 else f" {letters[_protocol(row)]}"
             line += ["", ""] if row is None else [number(row) + mark, _floor(row)]
+        if any(row["value"] is None for row in own):
+            notes.append(f"{name}: the docstring of {metric} says when it is not finite.")
         if len(settings) > 1:
             line[0] += " *"
             notes.append(f"* {name}: measured with different settings, {' and '.join(sorted(settings))}.")

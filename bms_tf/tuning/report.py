@@ -35,6 +35,8 @@ def attach(setting: Setting):
         best = next((f"; best {score} {r['score']:.4g} (trial {r['trial']})" for r in ranked(setting, rows)), "")
         print(f"{name(trial)}: {what}{best}; {time_left(setting)}", flush=True)
 
+    if setting.search.whole and setting.search.whole > oracle.max_trials:
+        print(f"tune.trials ends the search after the first {oracle.max_trials} of its {setting.search.whole} trials")
     if len(setting.search.directions) > 1:
         print(f"less of the {score} is better: the objectives are added up, with a minus for those to be large")
     oracle.started = lambda trial: print(f"{name(trial)}: running", flush=True)

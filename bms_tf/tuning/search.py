@@ -66,6 +66,7 @@ class Search:
         self.finalists, self.fresh_seeds = finalists if fresh_seeds else 0, fresh_seeds
         self.oracle = oracle([Objective(*item) for item in objectives.items()], declare(space), seed)
         self.oracle.hours = hours
+        self.whole = self.oracle.max_trials  # how many there would be without a bound; None: no end
         self.oracle.max_trials = min((n for n in (trials, self.oracle.max_trials) if n is not None), default=None)
         if hours is None and self.oracle.max_trials is None:
             raise ValueError("tune.trials or tune.hours must be set: nothing else bounds this search")

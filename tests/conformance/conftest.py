@@ -30,15 +30,20 @@ def build():
 
 @pytest.fixture(scope="session")
 def check_dry_run():
-    """`check_dry_run(run)`: it shows each network by its name, and a number for each term of the phases that act."""
+    """`check_dry_run(run)`: it shows each network by its name, and a number for each term of the phases that act.
 
-    def check(run: training.Run):
+    The numbers are returned.
+    """
+
+    def check(run: training.Run) -> list[float]:
         text = run.describe()
         for name in run.system.networks:
             assert f"\n{name}\n" in text
         active = [phase.name for phase in run.system._phases if phase.active(0)]
         terms = [term for name in active for term in run.system._terms[name]]
-        assert re.findall(r"[\w]+/[\w]+(?= [-\d.]+(?:e[-+]\d+)?(?:,|$))", text.splitlines()[-1]) == terms
+        losses = re.findall(r"(\w+/\w+) ([-\d.]+(?:e[-+]\d+)?)(?:,|$)", text.splitlines()[-1])
+        assert [term for term, _ in losses] == terms
+        return [float(loss) for _, loss in losses]
 
     return check
 

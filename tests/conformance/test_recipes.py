@@ -65,7 +65,8 @@ def check_steps(run, first):
 def test_a_recipe_takes_a_dry_run(check_dry_run, name, stored):
     config.load([name], [SMALL_BATCH, *stored(pipelines(name))])
     run = training.Run()
-    check_dry_run(run)
+    # An encoder that gives an untrained log deviation of 10 and more has codes, and losses, without any measure.
+    assert max(map(abs, check_dry_run(run))) < 1e3
     check_steps(run, first=1)
 
 

@@ -1,6 +1,7 @@
 """What happens at the boundary of a log interval."""
 
 import json
+import math
 import os
 import signal
 import sys
@@ -192,6 +193,12 @@ def test_evaluate_adds_its_scores_every_so_often_and_at_the_end(model):
     )
     assert [logs.get("hq") for logs in seen] == [None, 0.5, None, 0.5, 0.5]
     assert all(logs["loss"] == 1.0 for logs in seen)
+
+
+def test_evaluate_prints_the_scores_that_are_numbers(model, capsys):
+    for scores in ({"modes": 0.0, "std_ratio": math.nan}, {"std_ratio": math.nan}):
+        run(Evaluate(lambda scores=scores: scores, every=20, timing=Timing(10, 20)), model, [20], {})
+    assert capsys.readouterr().out == "step 20: modes 0\nstep 20: no score is a number\n"
 
 
 def test_evaluation_keeps_to_its_share_of_the_time(model, monkeypatch):

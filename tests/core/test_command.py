@@ -51,7 +51,10 @@ sys.meta_path.append(Editable)
 from bms_tf.core import command
 command.run(print, "python -m bms_tf.train")
 """)
-    ended = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # it may name the clone
+    ended = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, env=environment
+    )
     assert ended.returncode == 1 and ended.stdout == ""
     assert ended.stderr.startswith("error: the folder ") and "hides the package" in ended.stderr
 

@@ -26,6 +26,8 @@ def test_one_protocol_needs_no_letters():
         "| kid | not finite | 0.75 |",
         "",
         "1,000 samples and 2,000 real, data d, data sha256 000000000000.",
+        "",
+        "kid: the docstring of m says when it is not finite.",
     ]
 
 
