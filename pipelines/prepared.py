@@ -1,10 +1,14 @@
 """Data sets that TensorFlow Datasets has prepared on disk, read as raw records."""
 
 import functools
+import os
+import re
 from collections.abc import Sequence
 
 import gin
+import tensorflow as tf
 import tensorflow_datasets as tfds
+from google.protobuf import json_format
 
 from pipelines.addressing import check_request
 from pipelines.prepare import how
@@ -32,7 +36,8 @@ def prepared(
         window: else, how many records are shuffled at a time; two windows are in memory.
 
     Raises:
-        ValueError: if the data set is not prepared, or not to the end; and for a part that has no example.
+        ValueError: if the data set is not prepared, or not to the end; for a damaged file, which is read through for
+            that once in a process, about a second for each GB; and for a part that has no example.
     """
     if window < 1:
         raise ValueError(f"prepared.window is {window}; it must be at least 1")
@@ -41,7 +46,14 @@ def prepared(
 
 @functools.cache  # a run asks for each part several times
 def _records(name, part, features, data_dir, in_memory, window):
-    builder = tfds.builder(name, data_dir=data_dir)
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except (json_format.ParseError, RuntimeError, AssertionError) as error:  # before it would say where
+        root = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+        reason = str(error).rpartition('}": ')[2]  # behind what it was called with
+        raise ValueError(
+            f"the dataset_info.json of {name} is damaged ({reason}): delete {root}/{name} and run: {how(name, root)}"
+        ) from error
     folder, command = builder.data_path, how(name, str(builder.data_dir_root))
     if not folder.exists():
         unfinished = sorted(folder.parent.glob(f"incomplete.*_{folder.name}"))
@@ -55,7 +67,10 @@ def _records(name, part, features, data_dir, in_memory, window):
             f"{name} is prepared by half only ({missing[0]} is missing): delete {folder} and run: {command}"
         )
     split = part.partition("[")[0]
-    there = builder.info.splits[split].num_examples
+    stored = builder.info.splits[split]
+    for file, examples in zip(stored.filepaths, stored.shard_lengths):
+        _check(str(file), examples, f"delete {folder} and run: {command}")
+    there = stored.num_examples
     try:
         size = builder.info.splits[part].num_examples
     except (AssertionError, ValueError):  # a slice that ends beyond the split
@@ -70,6 +85,20 @@ def _records(name, part, features, data_dir, in_memory, window):
         read_config=tfds.ReadConfig(try_autocache=False),
     ).map(lambda example: {feature: example[feature] for feature in features})
     return InMemory(next(iter(dataset.batch(size)))) if in_memory else Streamed(dataset, size, min(window, size))
+
+
+@functools.cache  # parts of one split share its files
+def _check(file: str, examples: int, remedy: str):
+    """Raises ValueError where a record file is damaged: each record has a checksum, and TensorFlow names no file."""
+    # Counted in batches: called for each record, the function takes ten times as long as the reading.
+    batches = tf.data.TFRecordDataset(file).batch(256)
+    try:
+        found = int(batches.reduce(0, lambda count, batch: count + tf.size(batch)))
+    except tf.errors.DataLossError as error:
+        fault = re.sub(r"^{{.*?}} | \[Op:.*", "", error.message)
+        raise ValueError(f"{file} is damaged ({fault}): {remedy}") from error
+    if found != examples:
+        raise ValueError(f"{file} is damaged ({found} of its {examples} examples are there): {remedy}")
 
 
 def carved(name: str, split: str, start_step: int, examples_per_step: int, held_out: int) -> InMemory | Streamed:

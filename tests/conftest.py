@@ -4,11 +4,11 @@ import gc
 import os
 import socket
 
-import numpy as np
 import pytest
 from hypothesis import settings
 
 from bms_tf.core import config, startup
+from tests import small_data
 
 # Else each process keeps the largest tensors that any of its tests had, in a pool of oneDNN's.
 os.environ["TF_ONEDNN_USE_SYSTEM_ALLOCATOR"] = "1"
@@ -61,33 +61,7 @@ def _loopback_only(connect):
 
 @pytest.fixture(scope="session")
 def tfds_dir(tmp_path_factory):
-    """A folder of TensorFlow Datasets with few random pictures, prepared in each data set's own format."""
-    import tensorflow_datasets as tfds
-
+    """A folder of TensorFlow Datasets with few random pictures."""
     folder = str(tmp_path_factory.mktemp("tfds"))
-    rng = np.random.default_rng(0)
-    shapes = {"cifar10": (32, 32, 3), "mnist": (28, 28, 1), "celeb_a": (218, 178, 3)}
-    for name, shape in shapes.items():
-        builder = tfds.builder(name, data_dir=folder)
-
-        def example(split, number, shape=shape, features=builder.info.features):
-            image = rng.integers(0, 256, shape, np.uint8)
-            if "label" in features:
-                return {"image": image, "label": number % 10} | (
-                    {"id": f"{split}_{number}"} if "id" in features else {}
-                )
-            boxes = {feature: dict.fromkeys(features[feature], 0) for feature in ("attributes", "landmarks")}
-            return {"image": image, "identity": {"Identity_No": number}, **boxes}
-
-        sizes = {split: 20 if split == "train" else 6 for split in ("train", "validation", "test")}
-        if name != "celeb_a":
-            del sizes["validation"]
-        tfds.dataset_builders.store_as_tfds_dataset(
-            name=name,
-            version=str(builder.version),
-            features=builder.info.features,
-            split_datasets={split: [(n, example(split, n)) for n in range(sizes[split])] for split in sizes},
-            data_dir=folder,
-            disable_shuffling=True,
-        )
+    small_data.prepare(folder)
     return folder

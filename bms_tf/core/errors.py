@@ -6,8 +6,12 @@ gin adds a line to the message for each configurable that an error passes throug
 import re
 
 _CALLERS = re.compile(r"\n  In call to configurable '([^']+)' .*?(?: in scope '(.+)')?$", re.MULTILINE)
-# What a TensorFlow operation says that was to read or decode an example.
-_UNREAD = re.compile(r"^(?:\{\{.*?\}\} )?(.*)\n\t \[\[.*?\{\{node \S*(?:ReadFile|Decode)", re.MULTILINE)
+# What TensorFlow says of an operation that was to read or decode an example, and of a record file, without its name.
+_UNREAD = re.compile(
+    r"^(?:\{\{.*?\}\} )?(?:(.*)\n\t \[\[.*?\{\{node \S*(?:ReadFile|Decode)|"
+    r"((?:corrupted|truncated) record at \d+|Input dataset was expected to contain \d+ elements but .* only \d+))",
+    re.MULTILINE,
+)
 
 
 def of_the_user(error: Exception) -> str | None:
@@ -24,7 +28,7 @@ def of_the_user(error: Exception) -> str | None:
         wanted = re.search(r"OOM when allocating .*?(?= by allocator|$)", message, flags=re.MULTILINE)
         return f"out of memory: {short(wanted[0] if wanted else message)}"
     if unread := _UNREAD.search(message):
-        return f"the data cannot be read any more: {unread[1]}"
+        return f"the data cannot be read any more: {unread[1] or unread[2]}"
     if isinstance(error, (RuntimeError, TypeError)):
         return _unset(message) or (_wrongly_called(message, callers[0]) if callers else None)
     if callers and isinstance(error, (ValueError, OSError)):

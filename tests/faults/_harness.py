@@ -57,9 +57,15 @@ def _set_back(seconds: float):
     time.time_ns = lambda: now_ns() - 10**9 * year * (time.monotonic() >= jump)
 
 
-def train(run_dir: Path, system: str = "bms_vae_gan", devices: int = 1, clock_back: float | None = None) -> Command:
-    """The tiny run of a system on the ring, in `run_dir`."""
-    params = [*TINY, *SYSTEMS[system], *(["train.devices = @mirrored"] if devices > 1 else [])]
+def train(
+    run_dir: Path,
+    system: str = "bms_vae_gan",
+    devices: int = 1,
+    clock_back: float | None = None,
+    params: Sequence[str] = (),
+) -> Command:
+    """The tiny run of a system on the ring, or what `params` make of it, in `run_dir`."""
+    params = [*TINY, *SYSTEMS[system], *(["train.devices = @mirrored"] if devices > 1 else []), *params]
     files = ["gin/ring.gin", f"gin/systems/{system}.gin"]
     flags = [*(f"--gin_file={file}" for file in files), *(f"--gin_param={param}" for param in params)]
     flags.append(f"--run_dir={run_dir}")

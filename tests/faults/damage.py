@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from random import Random
 
+from tests import small_data
 from tests.faults._harness import (
     STEPS,
     differences,
@@ -85,6 +86,43 @@ class Damage:
         return folder
 
 
+class Prepared:
+    """A file of a prepared data set, which is damaged before a run reads it: it is named, and nothing is trained."""
+
+    PARAMS = (
+        "import pipelines.mnist",
+        "train.data = @mnist",
+        "mnist.held_out = 4",
+        "data_shape = (28, 28, 1)",
+        "train.metrics = []",
+        "train.pictures = []",
+        "train.samples = 4",
+    )
+
+    def __init__(self, scratch: Path, pattern: str):
+        self.name, self.scratch, self.pattern = f"damage {pattern}", scratch, pattern
+        self.lost: list[str] = []
+
+    def fault(self, draw: Random) -> str:
+        folder, data, run_dir = self.scratch / "prepared", self.scratch / "data", self.scratch / "unread"
+        if not folder.exists():
+            small_data.prepare(str(folder), ["mnist"])
+        shutil.rmtree(data, ignore_errors=True)
+        shutil.copytree(folder, data)
+        path = draw.choice(sorted(data.rglob(self.pattern)))
+        what = f"{draw.choice([_cut, _flip])(path, draw)} of {path.relative_to(data)}"
+        run = train(run_dir, params=[*self.PARAMS, f"prepared.data_dir = '{data}'"])
+        lost = one_line_error(run)
+        if str(path) not in run.said():
+            lost.append(f"not named: {last_line(run)}")
+        lost += [f"{path.name} is written" for path in run_dir.rglob("*")]
+        self.lost += [f"{what}: {loss}" for loss in lost]
+        return what
+
+    def losses(self) -> list[str]:
+        return self.lost
+
+
 def _cut(path: Path, draw: Random) -> str:
     size = path.stat().st_size
     left = draw.randrange(size)
@@ -103,3 +141,4 @@ def _flip(path: Path, draw: Random) -> str:
 def scenarios(scratch: Path):
     for pattern in FILES:
         yield Damage(scratch, pattern)
+    yield Prepared(scratch, "*.tfrecord-*")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from bms_tf.core import errors
 from pipelines import prepare, prepared
 from pipelines.celeb_a import celeb_a
 from pipelines.cifar10 import cifar10
@@ -163,6 +165,73 @@ def test_a_data_set_prepared_by_half_is_named(data, tmp_path):
         ValueError, match=r"mnist is prepared by half only: delete .*incomplete.AB12CD_.* and run: python"
     ):
         mnist("train", 0, 8, 0, held_out=4)
+
+
+@pytest.fixture
+def mnist_folder(data, tmp_path):
+    """A copy of MNIST's folder that may be damaged."""
+    gin.bind_parameter("prepared.data_dir", str(tmp_path))
+    shutil.copytree(Path(data) / "mnist", tmp_path / "mnist")
+    return next((tmp_path / "mnist").iterdir())
+
+
+# A record is the length of its data in 8 bytes, their checksum in 4, the data, and their checksum in 4.
+@pytest.mark.parametrize("bit", [2, 8 * 8, 8 * 20])
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_one_wrong_bit_of_a_record_file_is_one_line(mnist_folder, bit, in_memory):
+    gin.bind_parameter("prepared.in_memory", in_memory)
+    file = next(mnist_folder.glob("*train*"))
+    content = bytearray(file.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    file.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=rf"{file} is damaged \(corrupted record at \d+.*\): delete {mnist_folder} and run: python -m"
+    ) as caught:
+        mnist("train", 0, 8, 0, held_out=4)
+    assert "IteratorGetNext" not in str(caught.value)
+    assert len(whole(PIPELINES["mnist"][0], "test")) == 6, "a split is its own files"
+
+
+def test_a_record_file_that_is_cut_off_is_one_line(mnist_folder):
+    file = next(mnist_folder.glob("*train*"))
+    content = file.read_bytes()
+    second = int.from_bytes(content[:8], "little") + 16
+    for size, said in ((second + 20, "truncated record at"), (second, "1 of its 20 examples"), (0, "0 of its 20")):
+        file.write_bytes(content[:size])
+        with pytest.raises(ValueError, match=rf"{file} is damaged \({said}"):
+            mnist("train", 0, 8, 0, held_out=4)
+    file.write_bytes(content)
+    assert len(whole(PIPELINES["mnist"][0], "train_once")) == 16, "what was found is not kept"
+
+
+def test_a_damaged_description_of_a_data_set_is_one_line(mnist_folder):
+    file = mnist_folder / "dataset_info.json"
+    file.write_text(file.read_text()[:50])
+    root = mnist_folder.parents[1]
+    with pytest.raises(
+        ValueError, match=f"dataset_info.json of mnist is damaged .*: delete {root}/mnist and run: python"
+    ):
+        mnist("train", 0, 8, 0, held_out=4)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("flip", r"corrupted record at \d+"),
+        ("cut", r"truncated record at \d+"),
+        ("empty", "Input dataset was expected to contain 16 elements but contained only 0"),
+    ],
+)
+def test_a_record_file_damaged_in_the_midst_of_training_is_one_line(mnist_folder, damage, said):
+    batches = iter(mnist("train", 0, 8, 0, held_out=4))
+    file = next(mnist_folder.glob("*train*"))
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    file.write_bytes({"flip": content, "cut": content[:100], "empty": b""}[damage])
+    with pytest.raises(tf.errors.OpError) as caught:
+        for _ in range(50):
+            next(batches)
+    assert re.fullmatch(f"the data cannot be read any more: {said}", errors.of_the_user(caught.value))
 
 
 @pytest.fixture
