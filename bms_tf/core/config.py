@@ -89,6 +89,9 @@ def load(files: Sequence[str], params: Sequence[str] = (), allow_import: Sequenc
     clear()
     statements = [s for file in files for s in _read(_find(file, [Path()]))]
     statements += [s for text in params for s in _parse(text, f"{PARAM} {errors.short(repr(text))}")]
+    for s in statements:
+        if isinstance(s, config_parser.IncludeStatement):  # those of files are read
+            raise ConfigError(f"{_place(s.location)}: no file is included here; give it as another --gin_file")
     _import([s for s in statements if isinstance(s, config_parser.ImportStatement)], (*OUR_PACKAGES, *allow_import))
     bindings = _bindings([s for s in statements if isinstance(s, config_parser.BindingStatement)])
     macros = {b.scope: b.value for b in bindings if b.selector == MACRO}

@@ -151,6 +151,13 @@ def test_what_could_run_code_is_refused_before_it_runs(folder, statement, place)
     assert folder.module not in sys.modules, "even an allowed import must wait until all files are scanned"
 
 
+@pytest.mark.parametrize("file", ["/etc/passwd", "nowhere.gin", "gin/systems/gan.gin"])
+def test_a_param_includes_no_file(folder, file):
+    param = f"include '{file}'"
+    line = f"--gin_param {param!r}: no file is included here; give it as another --gin_file"
+    assert folder.error(params=[param]) == line
+
+
 def test_an_allowed_package_allows_its_submodules_and_no_namesakes(folder):
     folder.write("pack/__init__.py", "")
     folder.write("pack/inner.py", "open('ran', 'w').close()")

@@ -149,6 +149,8 @@ class GinFiles:
                 with config.one_line_errors():
                     run.describe() if dry else run.train(str(folder))
             end = "a step"
+            if any(param.startswith("include") for param in params):
+                self.lost.append(f"a file is left out in silence: {params}")
         except (ValueError, OSError) as error:
             end = command.one_line(error)
             if not end or "\n" in end or len(end) > 3000:
