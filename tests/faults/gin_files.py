@@ -92,16 +92,6 @@ LINES = [
 TIME_LIMIT = 300  # seconds, for slow machines
 
 
-def round(seed: int, rounds: int) -> tuple[int, list[str]]:
-    """How many files and parameters there were, `rounds`, and what was lost."""
-    with tempfile.TemporaryDirectory() as scratch:
-        (scenario,) = scenarios(Path(scratch))
-        draw = Random(f"{seed} {scenario.name}")
-        for _ in range(rounds):
-            scenario.fault(draw)
-        return rounds, scenario.losses()
-
-
 def scenarios(scratch: Path) -> Iterator["GinFiles"]:
     """The one that there is."""
     yield GinFiles(scratch)

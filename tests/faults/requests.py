@@ -8,7 +8,6 @@ import gzip
 import json
 import re
 import socket
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -48,19 +47,6 @@ FAULTS = {
     grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 PATIENCE = 300  # seconds
-
-
-def round(seed: int, rounds: int) -> tuple[int, list[str]]:
-    """How many requests there were, about `rounds`, and what was lost."""
-    found, losses = 0, []
-    with tempfile.TemporaryDirectory() as scratch:
-        for scenario in scenarios(Path(scratch)):
-            draw = Random(f"{seed} {scenario.name}")
-            for _ in range(-(-rounds // len(KINDS))):
-                scenario.fault(draw)
-                found += 1
-            losses += [f"{scenario.name}: {loss}" for loss in scenario.losses()]
-    return found, losses
 
 
 def scenarios(scratch: Path) -> Iterator["Requests"]:
