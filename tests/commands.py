@@ -7,6 +7,7 @@ import contextlib
 import multiprocessing
 import os
 import runpy
+import socket
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,17 @@ def run(module: str, *flags, **options) -> subprocess.CompletedProcess:
         out, errors = Path(folder, "out"), Path(folder, "errors")
         code = Command(module, flags, out, errors=errors, **options).wait()
         return subprocess.CompletedProcess([module, *flags], code, out.read_text(), errors.read_text())
+
+
+def free_ports(count: int) -> list[int]:
+    """Where nobody listens yet."""
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
 
 
 def _main(module: str, flags: list[str], files: tuple[str, str], cwd, environment: dict, prepare: Callable | None):

@@ -196,7 +196,7 @@ class Record(keras.callbacks.Callback):
         step, path = step_of(self.model), self.folder.metrics
         kept = [row for row in self.folder.rows(tqdm.write) if row["step"] <= step]
         missing = sorted(set(range(self.log_every, step + 1, self.log_every)) - {row["step"] for row in kept})
-        if missing:
+        if missing and self.model.distribute_strategy.extended.should_checkpoint:  # other workers' folders are empty
             tqdm.write(f"{path} lacks {len(missing)} line(s), of the steps {missing[0]} to {missing[-1]}")
         files.write_whole(path, "".join(json.dumps(row) + "\n" for row in kept))
         drop_events(self.folder.events, step)

@@ -61,16 +61,22 @@ def train(
     run_dir: Path,
     system: str = "bms_vae_gan",
     devices: int = 1,
+    *,
     clock_back: float | None = None,
     params: Sequence[str] = (),
+    workers: Sequence[str] = (),
+    index: int = 0,
 ) -> Command:
-    """The tiny run of a system on the ring, or what `params` make of it, in `run_dir`."""
-    params = [*TINY, *SYSTEMS[system], *(["train.devices = @mirrored"] if devices > 1 else []), *params]
+    """The tiny run of a system on the ring, or what `params` make of it, in `run_dir`; or one of its `workers`."""
+    kind = "mirrored" if devices > 1 else "multi_worker" if workers else "one_device"
+    params = [*TINY, *SYSTEMS[system], f"train.devices = @{kind}", *params]
     files = ["gin/ring.gin", f"gin/systems/{system}.gin"]
     flags = [*(f"--gin_file={file}" for file in files), *(f"--gin_param={param}" for param in params)]
     flags.append(f"--run_dir={run_dir}")
-    log, prepare = run_dir.with_suffix(".log"), functools.partial(_prepare, devices, clock_back)
-    return Command("bms_tf.train", flags, log, prepare=prepare)
+    log, prepare = run_dir.with_suffix(f".{index}.log"), functools.partial(_prepare, devices, clock_back)
+    task = {"cluster": {"worker": list(workers)}, "task": {"type": "worker", "index": index}}
+    environment = os.environ | ({"TF_CONFIG": json.dumps(task)} if workers else {})
+    return Command("bms_tf.train", flags, log, prepare=prepare, environment=environment)
 
 
 def steps(run_dir: Path) -> list[int]:

@@ -41,7 +41,6 @@ class Damage:
     def fault(self, draw: Random) -> str:
         folder = self.scratch / "damaged"
         shutil.rmtree(folder, ignore_errors=True)
-        folder.with_suffix(".log").unlink(missing_ok=True)
         shutil.copytree(self._stopped(), folder)
         path = draw.choice(sorted(folder.glob(self.pattern)))
         what = f"{draw.choice([_cut, _flip])(path, draw)} of {path.relative_to(folder)}"

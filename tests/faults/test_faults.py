@@ -10,7 +10,7 @@ from tests.faults._harness import STEPS, differences, reference
 from tests.faults._injection import inject, kinds
 
 # How many faults each scenario gets; trainings have a test of their own.
-RUNNING = ["clock", "damage", "disks", "evaluating", "exporting", "reporting", "reproducing", "tuning"]
+RUNNING = ["clock", "damage", "disks", "evaluating", "exporting", "reporting", "reproducing", "tuning", "workers"]
 ROUNDS = dict.fromkeys(RUNNING, 1)
 ROUNDS |= {"gin_files": 6, "requests": 20}
 
