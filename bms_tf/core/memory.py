@@ -3,11 +3,12 @@
 import contextlib
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import tensorflow as tf
 
+from bms_tf.core.examples import is_picture
 from bms_tf.core.keras import every_layer, keras
 
 # Where Linux says what a container may take; "max", or a number beyond all memory, where it may take everything.
@@ -61,3 +62,13 @@ def check_batch(networks: Iterable[keras.Model], examples: int):
         shapes = [getattr(layer, "output_shape", ()) for layer in layers]
         numbers = sum(math.prod(shape[1:]) for shape in shapes if isinstance(shape, tuple) and shape)
         check(examples * numbers // 2, f"a batch of {examples:,} in the {network.name}")
+
+
+def check_samples(samples: int, shape: Sequence[int]):
+    """Raises ValueError where so many samples of `shape`, drawn and scored, do not fit.
+
+    Points are kept as float32 and scored in float64; pictures are bytes, there twice while they are gathered. The
+    scores of a sample take 80 bytes beside it: its seed, and with eight modes its distances from them.
+    """
+    values = math.prod(shape) * (2 if is_picture(shape) else 12)
+    check(samples * (values + 80) // 4, f"train.samples = {samples:,}, with their scores,")

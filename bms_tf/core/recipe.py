@@ -1,7 +1,6 @@
 """What gin says of a run: its system, data, length and measurements."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
@@ -100,7 +99,7 @@ class Recipe:
         """Makes `system` ready to train. Raises ValueError where this machine's memory does not hold what it takes."""
         parts = self.strategy.num_replicas_in_sync * self.accumulate
         memory.check_batch(system.networks.values(), self.batch_size // parts)
-        memory.check(self.samples * math.prod(system.data_shape), f"train.samples = {self.samples:,}")
+        memory.check_samples(self.samples, system.data_shape)
         with self.strategy.scope(), computing_in(self.precision):
             optimizers = {}
             for player in system.players:

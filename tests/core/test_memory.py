@@ -66,3 +66,19 @@ def test_a_network_inside_a_network_counts_by_its_layers(monkeypatch):
     monkeypatch.setattr(memory, "check", lambda count, what: counts.append(count))
     memory.check_batch([inner, outer], 2)
     assert counts == [5 * 2 // 2, (5 + 5) * 2 // 2]
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((2,), 2 * (4 + 8) + 80),  # float32 and float64
+        ((28, 28, 1), 2 * 28 * 28 + 80),  # bytes, twice
+        ((28, 28, 2), (4 + 8) * 2 * 28 * 28 + 80),  # two channels are no picture
+    ],
+)
+def test_samples(monkeypatch, shape, size):
+    monkeypatch.setattr(memory, "available", lambda: 10**9 * size)
+    memory.check_samples(10**9, shape)
+    monkeypatch.setattr(memory, "available", lambda: 10**9 * size - 1)
+    with pytest.raises(ValueError, match=r"^train.samples = 1,000,000,000, with their scores, would take \d"):
+        memory.check_samples(10**9, shape)
