@@ -1,10 +1,12 @@
-"""How fast a server answers, and what batching gains: python benchmarks/serving.py [--server=HOST:PORT]
+"""How fast a server answers, what batching gains, and how long large answers hold up small ones:
+python benchmarks/serving.py [--server=HOST:PORT] [--max_rows=256]
 
 Without --server it starts bms_tf.serve on savedmodels/ and also watches its memory and processor time.
 """
 
 import argparse
 import contextlib
+import multiprocessing
 import re
 import subprocess
 import sys
@@ -21,21 +23,23 @@ parser.add_argument("--server", help="HOST:PORT of gRPC; none starts the local s
 parser.add_argument("--model", default="digits", help="the model that is asked")
 parser.add_argument("--requests", type=int, default=10_000, help="for batches of 1; a batch of B takes 1 / B of them")
 parser.add_argument("--clients", type=int, default=64, help="how many ask at the same time")
+parser.add_argument("--max_rows", type=int, default=64, help="of the large answers, beside which small ones are timed")
 FLAGS = parser.parse_args()
 MODEL_DIR = "savedmodels"
 
 
 @contextlib.contextmanager
 def server():
-    """The address, and the process where it is ours."""
+    """The address, and where it is ours that of REST and the process."""
     if FLAGS.server:
-        yield FLAGS.server, None
+        yield FLAGS.server, None, None
         return
     command = [sys.executable, "-m", "bms_tf.serve", f"--model_dir={MODEL_DIR}", "--port=0", "--rest_port=0"]
+    command.append(f"--max_rows={max(64, FLAGS.max_rows)}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            addresses = (re.match(r"gRPC at (\S+),", line) for line in process.stdout)
-            yield next(filter(None, addresses))[1], psutil.Process(process.pid)
+            addresses = (re.match(r"gRPC at (\S+), REST and a page at (\S+)", line) for line in process.stdout)
+            yield *next(filter(None, addresses)).groups(), psutil.Process(process.pid)
         finally:
             process.terminate()
 
@@ -63,7 +67,7 @@ def main():
     print(f"{FLAGS.model}, the model alone: " + ", ".join(f"batch {b}: {1e3 * t:.2f} ms" for b, t in own.items()))
     print(f"64 codes in one call against 64 calls: {64 * own[1] / own[64]:.1f} times as fast")
 
-    with server() as (address, process):
+    with server() as (address, url, process):
         # Channels to one address share a connection unless told otherwise; users have one each.
         clients = [Client(Grpc(address), FLAGS.model) for _ in range(FLAGS.clients)]
 
@@ -93,6 +97,33 @@ def main():
                 line += f"memory {before:.0f} -> {memory(process):.0f} MB"
             print(line, flush=True)
 
+        # Another process asks for large answers without a pause: how much later are those of one row there?
+        z = np.zeros([1, size])
+        undisturbed = 1e3 * np.median([ask(0, z) for _ in range(200)])
+        for transport in ["Grpc", *(["Rest"] if url else [])]:
+            where, begun = address if transport == "Grpc" else url, multiprocessing.Event()
+            asking = multiprocessing.Process(target=keep_asking, args=(transport, where, size, begun))
+            asking.start()
+            begun.wait()
+            times = [1e3 * ask(0, z) for _ in range(FLAGS.requests)]
+            asking.kill()
+            p50, p99, most = np.percentile(times, [50, 99, 100]) - undisturbed
+            print(
+                f"beside answers of {FLAGS.max_rows} rows over {transport}: {len(times)} requests of one row, later "
+                f"than the {undisturbed:.2f} ms alone by p50 {p50:.1f} ms, p99 {p99:.1f} ms, at most {most:.1f} ms",
+                flush=True,
+            )
+
+
+def keep_asking(transport: str, where: str, size: int, begun):
+    """Asks for all that `generate` makes of `max_rows` codes, again and again."""
+    from bms_tf import client
+
+    asking = client.Client(getattr(client, transport)(where), FLAGS.model, max_rows=FLAGS.max_rows)
+    while True:
+        asking.predict("generate", z=np.random.default_rng(0).normal(size=[FLAGS.max_rows, size]))
+        begun.set()
+
 
 def memory(process: psutil.Process | None) -> float:
     """Resident megabytes."""
@@ -100,4 +131,5 @@ def memory(process: psutil.Process | None) -> float:
 
 
 if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")  # a copy of a process that has used gRPC hangs
     main()
