@@ -41,12 +41,16 @@ def closed_network():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """How many tests a real TensorFlow Serving answered: they are the same tests with the local server in its place."""
+    """How many tests a real TensorFlow Serving answered: they are the same tests with the local server in its place.
+    And how many would have needed a browser."""
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, ())]
     kinds = [kind for report in reports for name, kind in report.user_properties if name == "server"]
     real = kinds.count("TensorFlow Serving")
+    reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", ())]
+    no_browser = sum("Chromium" in reason or "playwright" in reason for reason in reasons)
     terminalreporter.write_line(
-        f"tests against TensorFlow Serving: {real}; against the local server: {len(kinds) - real}"
+        f"tests against TensorFlow Serving: {real}; against the local server: {len(kinds) - real}; "
+        f"skipped without a browser: {no_browser}"
     )
 
 
