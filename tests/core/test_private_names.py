@@ -78,6 +78,7 @@ HOMES = {
 }
 TESTS = {"tests/core/test_private_names.py", "tests/core/test_config.py", "tests/tuning/test_oracles.py"}
 HOME = {name: home for home, names in HOMES.items() for name in names}
+# `keras_tuner.engine` is none of them: KerasTuner exports from there what is in its `keras_tuner_export`.
 MODULES = ("keras.src", "keras_tuner.src", "tensorflow.core", "tensorflow.python", "tf_keras.src")
 
 
