@@ -488,7 +488,7 @@ def test_an_error_that_is_over_spoils_no_fresh_run(there, monkeypatch):
 
 @pytest.mark.slow
 def test_the_memory_of_a_search_does_not_grow_with_its_trials(here):
-    # In one process a trial of this size took 13 MB for good.
+    # In one process a trial of this size took 13 MB for good. 200 trials may take 100 MB in all.
     process = start("tune.oracle = @random_search", "tune.trials = 8", "train.generator_updates = 10", *CONTINUOUS)
     memory = {}
     while process.poll() is None:
@@ -496,7 +496,7 @@ def test_the_memory_of_a_search_does_not_grow_with_its_trials(here):
             memory[len(ended())] = sum(p.memory_info().rss for p in [psutil.Process(process.pid), *servers(process)])
         time.sleep(0.1)
     assert process.returncode == 0, Path("log").read_text()
-    assert memory[7] - memory[2] < 5e6
+    assert memory[7] - memory[2] < 5 * 100e6 / 200, memory
 
 
 @pytest.mark.slow
