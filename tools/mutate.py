@@ -134,6 +134,21 @@ MUTATIONS = [
     # pipelines
     Mutation("pipelines/cifar10.py", 'flip and split == "train"', "flip", "pipelines/test_prepared.py -k flips"),
     Mutation("pipelines/addressing.py", "tf.constant([seed, ", "tf.constant([0 * seed, ", "pipelines/test_mixtures.py"),
+    Mutation(
+        "pipelines/records.py", "in (498247692, seed)", "in (498247692, 0 * seed)", "pipelines/test_records.py -k order"
+    ),
+    Mutation(
+        "pipelines/records.py",
+        "start = start_step * examples_per_step",
+        "start = max(start_step - 1, 0) * examples_per_step",
+        "pipelines/test_prepared.py -k 'goes_on and cifar10'",
+    ),
+    Mutation(
+        "pipelines/prepared.py",
+        'train = f"train[:-{held_out}]"',
+        'train = "train"',
+        "pipelines/test_prepared.py -k splits_of_cifar10",
+    ),
 ]
 
 
