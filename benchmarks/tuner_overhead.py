@@ -1,24 +1,22 @@
-"""What the tuner adds to the time of `train`: the same tiny run as trials of a search and by itself.
+"""What the tuner adds to the time of `train`, and how its memory grows: a tiny run as trials of a search and by itself.
 
-    python benchmarks/tuner_overhead.py [--trials=12]
+    python benchmarks/tuner_overhead.py [--trials=12] [--oracle=random_search]
 
-Both in one process, so that neither has the start of Python and TensorFlow, which `python -m bms_tf.train` has once
-for each run and a search once; each oracle in a process of its own, as TensorFlow keeps some 20 MB of every run, which
-slows what comes after. Processor seconds, which other programs on the machine change little.
+Each run is in a process of its own, as a trial is, so that what is compared has the same start.
 """
 
 import contextlib
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 
+import psutil
 from absl import app, flags
 
+from bms_tf.core import processes
+
 flags.DEFINE_integer("trials", 12, "How many of each.", lower_bound=4)
-flags.DEFINE_string("oracle", None, "Measure this one in this process.")
+flags.DEFINE_list("oracle", ["random_search", "bayesian"], "Which are measured.")
 FLAGS = flags.FLAGS
 
 RECIPE = ["gin/ring.gin", "gin/systems/bms_vae.gin"]
@@ -41,58 +39,68 @@ TINY = [
 ]
 
 
-def seconds(function):
-    """The processor seconds of a call, per trial."""
-    begun = time.process_time()
+def run(folder):
+    """One run, in this process."""
+    from bms_tf.core import config, startup
+
+    startup.import_tensorflow()
+    from bms_tf.core import training
+
+    config.load(RECIPE, [*TINY, "train.seed = 100"])
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-        function()
-    return (time.process_time() - begun) / FLAGS.trials
+        training.new_run().train(folder)
 
 
-def compare(oracle, folder):
+def memory():
+    """The megabytes that this process holds, and the one of which its trials are copies."""
+    ours = psutil.Process()
+    servers = [child for child in ours.children() if "forkserver" in " ".join(child.cmdline())]
+    return sum(process.memory_info().rss for process in (ours, *servers)) / 2**20
+
+
+def compare(oracle, folder, group):
     """Prints a line: seconds per run as a trial and alone, and how the memory grew over the trials."""
-    from bms_tf.core import config, training
     from bms_tf.tuning import report
     from bms_tf.tuning.search import Setting, Tuner
 
-    def alone():
-        for index in range(FLAGS.trials):
-            config.load(RECIPE, [*TINY, "train.seed = 100"])
-            training.new_run().train(os.path.join(folder, oracle, "alone", str(index)))
+    held = []
 
     def measure(trial):
         ended(trial)
-        memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        held.append(memory())
 
-    setting = Setting(
-        os.path.join(folder, oracle, "search"),
-        RECIPE,
-        [*TINY, f"tune.oracle = @{oracle}", f"tune.trials = {FLAGS.trials}"],
-        (),
-    )
-    setting.enter()  # the checks, once for a search, also warm everything up
-    tuner, memory = Tuner(setting), []
+    params = [*TINY, f"tune.oracle = @{oracle}", f"tune.trials = {FLAGS.trials}"]
+    setting = Setting(os.path.join(folder, oracle, "search"), RECIPE, params, ())
+    setting.enter(group)
+    tuner = Tuner(setting, group)
     report.attach(setting)
     ended, setting.search.oracle.ended = setting.search.oracle.ended, measure
-    per_trial, per_run = seconds(tuner.search), seconds(alone)
+    begun = time.monotonic()
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        tuner.search()
+    per_trial, alone = (time.monotonic() - begun) / FLAGS.trials, min(FLAGS.trials, 12)
+    begun = time.monotonic()
+    for index in range(alone):
+        group.call(run, os.path.join(folder, oracle, "alone", str(index)))
+    per_run = (time.monotonic() - begun) / alone
     print(
         f"{oracle}: {per_run:.2f} s a run alone, {per_trial:.2f} s as a trial: {per_trial - per_run:.2f} s more; "
-        f"memory at most {memory[len(memory) // 2]:.0f} MB after half of the trials, {memory[-1]:.0f} MB after all",
+        f"memory {held[0]:.1f} MB after the first of {len(held)} trials, {held[len(held) // 2]:.1f} MB after half of "
+        f"them, {held[-1]:.1f} MB after all",
         flush=True,
     )
 
 
 def main(_):
     """Compares the oracles whose proposals take next to no time, and the one whose do not."""
-    if FLAGS.oracle is None:
-        for oracle in ("random_search", "bayesian"):
-            subprocess.run([sys.executable, *sys.argv, f"--oracle={oracle}"], check=True)
-        return
     from bms_tf.core import startup
 
     startup.import_tensorflow()
-    with tempfile.TemporaryDirectory() as folder:
-        compare(FLAGS.oracle, folder)
+    from bms_tf.tuning.search import PRELOAD
+
+    with tempfile.TemporaryDirectory() as folder, processes.Group(PRELOAD) as group:
+        for oracle in FLAGS.oracle:
+            compare(oracle, folder, group)
 
 
 if __name__ == "__main__":
