@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import random
-from collections import Counter
+import sys
 from pathlib import Path
 
 import tests.faults
@@ -15,19 +15,16 @@ def kinds() -> dict:
     return {n: importlib.import_module(f"tests.faults.{n}") for n in names if not n.startswith(("_", "test_"))}
 
 
-def inject(rounds: int, only: list[str], seed: int, scratch: Path) -> tuple[Counter, list[str]]:
-    """How many faults of each kind there were, and what was lost."""
-    faults, losses = Counter(), []
-    for kind, module in kinds().items():
-        if only and kind not in only:
-            continue
-        for scenario in module.scenarios(scratch / kind):
-            draw = random.Random(f"{seed} {scenario.name}")
-            for _ in range(rounds):
-                what = scenario.fault(draw)
-                faults[kind] += 1
-                print(f"{scenario.name}: {what}", flush=True)
-            lost = [f"{scenario.name}: {loss}" for loss in scenario.losses()]
-            losses += lost
-            print("\n".join(f"LOST {loss}" for loss in lost) or f"{scenario.name}: nothing lost", flush=True)
+def inject(kind: str, rounds: int, seed: int, scratch: Path) -> tuple[list[str], list[str]]:
+    """What the faults of a kind were, `rounds` for each scenario, and what was lost; both are said as it happens."""
+    faults, losses = [], []
+    for scenario in kinds()[kind].scenarios(scratch / kind):
+        draw = random.Random(f"{seed} {scenario.name}")
+        for _ in range(rounds):
+            faults.append(f"{scenario.name}: {scenario.fault(draw)}")
+            print(faults[-1], file=sys.stderr, flush=True)
+        lost = [f"{scenario.name}: {loss}" for loss in scenario.losses()]
+        losses += lost
+        said = "\n".join(f"LOST {loss}" for loss in lost) or f"{scenario.name}: nothing lost"
+        print(said, file=sys.stderr, flush=True)
     return faults, losses
