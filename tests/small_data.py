@@ -1,5 +1,7 @@
 """Data sets of few random pictures, prepared as TensorFlow Datasets prepares the whole ones."""
 
+import contextlib
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,11 +29,12 @@ def prepare(folder: str, names: Sequence[str] = tuple(SHAPES)):
         sizes = {split: 20 if split == "train" else 6 for split in ("train", "validation", "test")}
         if name != "celeb_a":
             del sizes["validation"]
-        tfds.dataset_builders.store_as_tfds_dataset(
-            name=name,
-            version=str(builder.version),
-            features=builder.info.features,
-            split_datasets={split: [(n, example(split, n)) for n in range(sizes[split])] for split in sizes},
-            data_dir=folder,
-            disable_shuffling=True,
-        )
+        with contextlib.redirect_stdout(sys.stderr):  # it speaks of a download
+            tfds.dataset_builders.store_as_tfds_dataset(
+                name=name,
+                version=str(builder.version),
+                features=builder.info.features,
+                split_datasets={split: [(n, example(split, n)) for n in range(sizes[split])] for split in sizes},
+                data_dir=folder,
+                disable_shuffling=True,
+            )
