@@ -35,7 +35,13 @@ ALLOWED = 1.3  # times what the passes say
 HALF = 0.5
 STEPS_ON, SHORT_ON = ("gin/ring.gin",), ("gin/data/ring.gin", "benchmarks/mixtures.gin")
 RATE = "adam.learning_rate = 3e-3"
+LAMBDA, T = "BMSVAEGAN.lambda_ = 1.0", "BMSVAEGAN.T = 10"  # between the recipes' of ring and grid; the files leave them open
 OWN = {
+    "alpha_gan_sn": (LAMBDA,),
+    "bms_vae": (LAMBDA, T),
+    "bms_vae_gan": (LAMBDA, T),
+    "joint_alpha_gan": (LAMBDA,),
+    "relativistic_bms_vae_gan": (LAMBDA, T),
     "began": ("autoencoding_discriminator.code_size = 1",),  # codes of more dimensions than the data are no bottleneck
     "sn_gan": ("discriminator/mlp.gain = 3.0",),  # a slope of 1 is little for modes of 0.01
     "unrolled_gan": ("adam.learning_rate = 1e-3",),
