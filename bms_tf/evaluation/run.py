@@ -6,12 +6,12 @@ import json
 import math
 import os
 import platform
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import gin
 import numpy as np
 import tensorflow as tf
 
@@ -183,6 +183,14 @@ class Examples:
         return Examples(self.name, {kind: rows[first::2] for kind, rows in self.stored.items()})
 
 
+class Measured(NamedTuple):
+    """What a metric says, how long it took, and the settings with which it did."""
+
+    answer: Mapping[str, Any]
+    seconds: float
+    settings: Mapping[str, Any]
+
+
 class Evaluation:
     """All that the metrics of one call share."""
 
@@ -228,32 +236,32 @@ class Evaluation:
         if asked.takes(metric) == "model":
             if self.loaded is None:
                 raise ValueError(f"{metric.__name__} needs a model; samples alone are given")
-            answer, seconds = self._timed(metric, self.loaded.model, reference.given("values"))
-            return self._record(metric, answer, {}, seconds, self._protocol(metric, None, reference, None))
+            measured = self._call(metric, self.loaded.model, reference.given("values"))
+            return self._record(metric, measured, {}, self._protocol(metric, None, reference, None))
         generated = self.examples("samples", lambda: self.source)
-        answer, seconds = self._of_samples(metric, generated, reference)
+        measured = self._of_samples(metric, generated, reference)
         if self.against.floor is None:
             other, compared = reference.every_other(1), reference.every_other(0)
         else:
             other, compared = self.examples("floor", lambda: self.against.floor(generated.count)), reference
-        floor, _ = self._of_samples(metric, other, compared)
+        floor = self._of_samples(metric, other, compared).answer
         protocol = self._protocol(metric, generated, reference, (other, compared))
-        return self._record(metric, answer, asked.numbers(floor), seconds, protocol)
+        return self._record(metric, measured, asked.numbers(floor), protocol)
 
-    def _of_samples(self, metric: Callable, samples: Examples, reference: Examples) -> tuple[Mapping[str, Any], float]:
+    def _of_samples(self, metric: Callable, samples: Examples, reference: Examples) -> Measured:
         kind, names, more = asked.needs(metric), asked.parameters(metric), {}
         if "training" in names and self.against.training is not None:
             training = self.examples("training", self.against.training)
             more["training"] = training.given(kind)
             if "training_values" in names:
                 more |= {"sample_values": samples.given("rows"), "training_values": training.given("rows")}
-        return self._timed(metric, samples.given(kind), reference.given(kind), **more)
+        return self._call(metric, samples.given(kind), reference.given(kind), **more)
 
-    def _timed(self, metric: Callable, *arrays: Any, **more: Any) -> tuple[Mapping[str, Any], float]:
+    def _call(self, metric: Callable, *arrays: Any, **more: Any) -> Measured:
         begun = time.monotonic()
-        with config.one_line_errors():
+        with config.one_line_errors(), config.used() as used:
             answer = metric(*arrays, seed=self.seed, **more)
-        return answer, round(time.monotonic() - begun, 3)
+        return Measured(answer, round(time.monotonic() - begun, 3), settings_of(metric, used))
 
     def _protocol(self, metric, generated, reference, floor) -> dict[str, Any]:
         takes_network = asked.takes(metric) == "samples" and STORED[asked.needs(metric)] != "values"
@@ -267,11 +275,11 @@ class Evaluation:
             "ema": self.loaded and self.loaded.ema,
             "signature": self.loaded and self.loaded.identity["signature"],
             "seed": self.seed,
-            "settings": settings_of(metric),
             "floor": floor and {"n_generated": floor[0].count, "n_real": floor[1].count, "data": floor[0].name},
         }
 
-    def _record(self, metric, answer, floor, seconds, protocol) -> list[dict[str, Any]]:
+    def _record(self, metric, measured, floor, protocol) -> list[dict[str, Any]]:
+        answer, seconds, settings = measured
         values = asked.numbers(answer)
         spreads = {name for name in values if name.endswith(SPREAD) and name.removesuffix(SPREAD) in values}
         rows = [
@@ -285,7 +293,7 @@ class Evaluation:
                 "better": asked.better(metric, name),
                 "of": self.source.name,
                 "sha256": self.source.identity.get("model_sha256") or self.source.identity["sha256"],
-                "protocol": protocol | asked.words(answer),
+                "protocol": protocol | {"settings": settings} | asked.words(answer),
                 "seconds": seconds,
                 "versions": _versions(),
                 "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -300,15 +308,35 @@ class Evaluation:
         return rows
 
 
-def settings_of(metric: Callable) -> dict[str, Any]:
-    """A metric's parameters as gin and its defaults set them, but for objects, which JSON has no words for."""
+def settings_of(metric: Callable, used: Mapping[str, Any]) -> dict[str, Any]:
+    """A metric's parameters, and those of all that it calls as `name.parameter`, in words that JSON has.
+
+    `used`: what gin gave, see `config.used`. Defaults that gin has no words for, such as functions, are the metric's.
+    """
     known = inspect.signature(metric).parameters
-    values = {name: p.default for name, p in known.items() if p.kind is p.KEYWORD_ONLY and name != "seed"}
-    try:
-        values |= gin.get_bindings(metric, resolve_references=False)
-    except ValueError:  # a function that gin does not know
-        pass
-    return {name: value for name, value in values.items() if isinstance(value, (int, float, str, bool, type(None)))}
+    settings = {
+        name: p.default
+        for name, p in known.items()
+        if p.kind is p.KEYWORD_ONLY and name != "seed" and p.default is not p.empty
+    }
+    for name, value in used.items():
+        of, _, parameter = name.rpartition(".")
+        own = re.split(r"[/.]", of)[-1] == metric.__name__
+        settings[parameter if own else name] = value
+    return {name: _in_words(value) for name, value in settings.items()}
+
+
+def _in_words(value: Any) -> Any:
+    """A setting as JSON has it; a function, or a reference to one, by its name."""
+    if isinstance(value, config.Reference):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return [_in_words(part) for part in value]
+    if isinstance(value, Mapping):
+        return {str(key): _in_words(part) for key, part in value.items()}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return f"@{getattr(value, '__name__', type(value).__name__)}"
 
 
 def append(path: str, rows: Sequence[Mapping]) -> None:

@@ -39,9 +39,7 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
     for metric, name in quantities:
         own = [row for row in cells.values() if (row["metric"], row["name"]) == (metric, name)]
         line = [name + "".join(f" ({way} is better)" for way in {row.get("better") for row in own} - {None})]
-        settings = {
-            json.dumps(cells[metric, name, m]["protocol"]["settings"]) for m in models if (metric, name, m) in cells
-        }
+        settings = _differing([row["protocol"]["settings"] for row in own])
         for model in models:
             row = cells.get((metric, name, model))
             mark = "" if row is None or len(letters) == 1 else f" {letters[_protocol(row)]}"
@@ -73,6 +71,13 @@ def write_card(path: str, rows: Sequence[Row], command: str) -> None:
     with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(new)
     os.replace(path + ".new", path)
+
+
+def _differing(settings: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Of settings, as JSON, the parts in which they differ; a single one if they do not."""
+    names = dict.fromkeys(name for one in settings for name in one)
+    differ = [n for n in names if len({json.dumps(one.get(n, "none"), sort_keys=True) for one in settings}) > 1]
+    return {json.dumps({name: one[name] for name in differ if name in one}) for one in settings}
 
 
 def _letter(place: int) -> str:

@@ -18,7 +18,6 @@ from bms_tf.core import config
 from bms_tf.core.examples import Rows
 from bms_tf.evaluation import registry, run
 from bms_tf.evaluation.run import append, beside, evaluate, settings_of
-from bms_tf.metrics.mixture import mixture_scores
 
 ROOT = Path(__file__).parents[2]
 
@@ -226,10 +225,43 @@ def test_the_gin_file_of_the_data(tmp_path):
         evaluate(samples=normal(9), data="gin/data/ring.gin", gin_param=["mixture_scores.withn = 2"])
 
 
-def test_settings():
-    config.load([], ["mixture_scores.within = 2.5"])
-    assert settings_of(mixture_scores) == {"within": 2.5}
-    assert settings_of(drawn) == {}
+@gin.configurable(module="test_run")
+def width(x, *, scale: float = 1.0):
+    return scale * x
+
+
+@gin.configurable(module="test_run")
+def widths(samples, reference, *, seed, hidden=(2, 3), function=width, within: float = 0.5, more=()):
+    return {"width": function(1.0)}
+
+
+def test_the_settings_are_all_that_the_metric_used():
+    def settings(*gin_param):
+        return evaluate(samples=normal(9), data=normal(9), metrics=[widths], gin_param=gin_param)[0]["protocol"][
+            "settings"
+        ]
+
+    default = {"hidden": [2, 3], "function": "@width", "within": 0.5, "more": [], "width.scale": 1.0}
+    assert settings() == default
+    assert settings("widths.hidden = (8,)") == default | {"hidden": [8]}
+    assert settings("n = 2.5", "widths.within = %n") == default | {"within": 2.5}, "what a macro stands for"
+    assert settings("width.scale = 3.0") == default | {"width.scale": 3.0}
+    del default["width.scale"]
+    in_scope = settings("widths.function = @a/width", "a/width.scale = 2.0")
+    assert in_scope == default | {"function": "@a/width", "a/width.scale": 2.0}
+    assert settings("widths.more = [@width, {'a': @width()}, 'x']", "width.x = 1")["more"] == [
+        "@width",
+        {"a": "@width()"},
+        "x",
+    ]
+
+
+def test_settings_of_a_function_that_gin_does_not_know():
+    def plain(samples, reference, *, seed, k=3, given):
+        pass
+
+    assert settings_of(plain, {}) == {"k": 3}
+    assert settings_of(drawn, {}) == {}
 
 
 # Files of lines.

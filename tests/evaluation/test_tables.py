@@ -73,7 +73,8 @@ def test_two_features_in_one_column_bear_letters():
 
 
 def test_other_settings_of_a_metric_are_said():
-    table = lines(row(), row(of="models/b", settings={"k": 5}), row("recall"), row("recall", of="models/b"))
+    both = {"a": row(settings={"k": 3, "p": 1}), "b": row(of="models/b", settings={"k": 5, "p": 1})}
+    table = lines(*both.values(), row("recall"), row("recall", of="models/b"))
     assert table[2].startswith("| precision * |") and table[3].startswith("| recall |")
     assert table[-1] == '\\* precision: measured with different settings, {"k": 3} and {"k": 5}.'
 
