@@ -18,6 +18,9 @@ from bms_tf.core import config
 from bms_tf.core.examples import Rows
 from bms_tf.evaluation import registry, run
 from bms_tf.evaluation.run import append, beside, evaluate, settings_of
+from bms_tf.metrics.classifier import class_scores
+from bms_tf.metrics.stacked import stacked_scores
+from tests.metrics.three_classes import ThreeClasses
 
 ROOT = Path(__file__).parents[2]
 
@@ -254,6 +257,20 @@ def test_the_settings_are_all_that_the_metric_used():
         {"a": "@width()"},
         "x",
     ]
+
+
+gin.external_configurable(ThreeClasses, "three_classes", module="test_run")
+
+
+@pytest.mark.parametrize("metric", [class_scores, stacked_scores])
+def test_the_classifier_is_in_the_protocol(metric):
+    pixels = np.full([8, 1, 1, 1], 255, np.uint8)
+    pixels[::2] = 126
+    binding = f"{metric.__name__}.classifier = @three_classes()"
+    lines = evaluate(samples=pixels, data=pixels, metrics=[metric], gin_param=[binding])
+    for line in lines:
+        assert line["protocol"]["features"] == "three_classes" and line["protocol"]["weights_sha256"] == "3" * 64
+    assert "features" not in by_name(lines)
 
 
 def test_settings_of_a_function_that_gin_does_not_know():
