@@ -77,8 +77,8 @@ def evaluate(
             of samples all.
         n_real: how many real examples; None: all.
         seed: of the samples' codes and of what is random in a metric.
-        out: a file of JSON lines that is appended to, with the metrics' pictures beside it. None: beside the model or
-            samples, or in the run folder; nowhere for an array.
+        out: a file of JSON lines that is appended to, with the metrics' pictures beside it, named by what they are of.
+            None: beside the model or samples, or in the run folder; nowhere for an array.
         cache_dir: where features are kept; None: `bms_tf` in $XDG_CACHE_HOME or ~/.cache.
         gin_file: gin files, of which later ones override earlier ones.
         gin_param: settings, such as "precision_recall.k = 5".
@@ -100,9 +100,10 @@ def evaluate(
     if data is None and not os.path.isfile(run_config):
         raise ValueError("data is missing: a gin file, a folder of pictures or an .npz")
     files = [data] if real.is_gin_file(data) else [run_config] if data is None else []
+    given: Mapping[str, Any] = {}
     if files or gin_file or gin_param:
         config.load([*files, *gin_file], gin_param, allow_import)
-    given = real.settings() if files else {}
+        given = real.settings()
     if files:
         against = real.of_pipeline(given, data or run_config, split=split, n=n_real, seed=seed)
     else:
@@ -117,7 +118,6 @@ def evaluate(
         source = real.of_place(samples, count=n, seed=seed)
     if source.shape != against.reference.shape:
         raise ValueError(f"the samples have the shape {source.shape}, the data {against.reference.shape}")
-    place = out or beside(model if model is not None else samples)
     evaluation = Evaluation(
         loaded=loaded,
         source=source,
@@ -126,7 +126,8 @@ def evaluate(
         store=Store(cache_dir or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "bms_tf", "evaluation")),
         metrics=chosen,
         seed=seed,
-        out=place,
+        out=out or beside(model if model is not None else samples),
+        named=out is not None,
     )
     found = []
     for metric in chosen:
@@ -194,9 +195,12 @@ class Measured(NamedTuple):
 class Evaluation:
     """All that the metrics of one call share."""
 
-    def __init__(self, *, loaded, source, against, network, store, metrics, seed, out):
+    def __init__(self, *, loaded, source, against, network, store, metrics, seed, out, named):
         self.loaded, self.source, self.against, self.network = loaded, source, against, network
         self.store, self.seed, self.out = store, seed, out
+        # A file that is named may take the lines of several models; one beside a model is of it alone.
+        of = [os.path.normpath(source.name).strip(os.sep).replace(os.sep, "-")] if named else []
+        self.pictures = out and ".".join([os.path.splitext(out)[0], *of])
         self.kinds = {STORED[asked.needs(metric)] for metric in metrics if asked.takes(metric) == "samples"}
         names = {name for metric in metrics for name in asked.parameters(metric)}
         if {"model", "sample_values"} & names:
@@ -304,7 +308,7 @@ class Evaluation:
         if self.out is not None:
             append(self.out, rows)
             for name, figure in asked.figures(answer).items():
-                figure.savefig(f"{os.path.splitext(self.out)[0]}.{metric.__name__}.{name}.png")
+                figure.savefig(f"{self.pictures}.{metric.__name__}.{name}.png")
         return rows
 
 

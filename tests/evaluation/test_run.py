@@ -160,6 +160,25 @@ def test_the_next_call_finds_the_features(cache):
     assert call(n=100) == 100
 
 
+class Doubled:
+    protocol = {"features": "doubled"}
+
+    def __call__(self, x):
+        return {"features": 2 * x}
+
+
+gin.external_configurable(Doubled, "doubled", module="test_run")
+
+
+def test_a_gin_file_names_the_network_for_data_of_any_kind(tmp_path):
+    np.savez(tmp_path / "x.npz", normal(9))
+    (tmp_path / "own.gin").write_text("# A network.\nimport bms_tf.core.recipe\ntrain.features = @doubled\n")
+    place = str(tmp_path / "x.npz")
+    for given in ({"gin_file": [str(tmp_path / "own.gin")]}, {"gin_param": ["train.features = @doubled"]}):
+        lines = evaluate(samples=place, data=place, metrics=[difference], **given)
+        assert lines[0]["protocol"]["features"] == "doubled"
+
+
 def needs_training(samples, reference, *, seed, training=None, sample_values=None, training_values=None):
     return {"most": float(training.max()), "first": float(sample_values[0][0]), "last": float(training_values[-1][0])}
 
@@ -179,9 +198,19 @@ def drawn(samples, reference, *, seed):
 
 
 def test_pictures_lie_beside_the_lines(tmp_path):
-    (line,) = evaluate(samples=normal(9), data=normal(9), metrics=[drawn], out=str(tmp_path / "out.jsonl"))
+    np.savez(tmp_path / "x.npz", normal(9))
+    (line,) = evaluate(samples=str(tmp_path / "x.npz"), data=normal(9), metrics=[drawn])
     assert line["name"] == "one"
-    assert (tmp_path / "out.drawn.shape.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "x.evaluation.drawn.shape.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_of_several_in_one_file_of_lines_bear_their_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        os.mkdir(folder)
+        np.savez(f"{folder}/x.npz", normal(9))
+        evaluate(samples=f"{folder}/x.npz", data=normal(9), metrics=[drawn], out="out.jsonl")
+    assert {path.name for path in tmp_path.glob("*.png")} == {f"out.{name}-x.npz.drawn.shape.png" for name in "ab"}
 
 
 def of_model(model, reference, *, seed):
