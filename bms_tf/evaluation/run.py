@@ -166,9 +166,10 @@ def beside(place: str | np.ndarray | None) -> str | None:
 
 @dataclass(frozen=True)
 class Examples:
-    """What was computed of some examples: by kind, rows of the same examples."""
+    """What was computed of some examples: by kind, rows of the same examples. `sha256`: of these; samples have none."""
 
     name: str
+    sha256: str | None
     stored: Mapping[str, np.ndarray]
 
     @property
@@ -181,7 +182,7 @@ class Examples:
         return rows if STORED[kind] == kind != "values" else Rows(rows) if kind == "rows" else np.asarray(Rows(rows))
 
     def every_other(self, first: int) -> "Examples":
-        return Examples(self.name, {kind: rows[first::2] for kind, rows in self.stored.items()})
+        return Examples(self.name, self.sha256, {kind: rows[first::2] for kind, rows in self.stored.items()})
 
 
 class Measured(NamedTuple):
@@ -212,7 +213,8 @@ class Evaluation:
         if name not in self._known:
             source = source()
             wanted = {kind: {} if kind == "values" else dict(self._needed().protocol) for kind in self.kinds}
-            self._known[name] = Examples(source.name, self.store.rows(source, wanted, self._compute))
+            stored = self.store.rows(source, wanted, self._compute)
+            self._known[name] = Examples(source.name, source.identity.get("sha256"), stored)
         return self._known[name]
 
     def _compute(self, stored: np.ndarray) -> dict[str, np.ndarray]:
@@ -279,7 +281,13 @@ class Evaluation:
             "ema": self.loaded and self.loaded.ema,
             "signature": self.loaded and self.loaded.identity["signature"],
             "seed": self.seed,
-            "floor": floor and {"n_generated": floor[0].count, "n_real": floor[1].count, "data": floor[0].name},
+            "floor": floor
+            and {
+                "n_generated": floor[0].count,
+                "n_real": floor[1].count,
+                "data": floor[0].name,
+                "data_sha256": floor[0].sha256,
+            },
         }
 
     def _record(self, metric, measured, floor, protocol) -> list[dict[str, Any]]:

@@ -25,8 +25,8 @@ def markdown(rows: Sequence[Row]) -> str:
 def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
     """A line for each quantity and a column for each model or set of samples, with the floor beside each; and notes.
 
-    Footnotes give the protocols. Values in a column that were measured otherwise than the first one bear the letter of
-    their protocol, and a floor at other numbers of examples than its value's says so.
+    Footnotes give the protocols. Values that were measured otherwise than others bear the letter of their protocol, and
+    floors of other data than others that of their data. A floor at other numbers of examples than its value's says so.
     """
     models = list(dict.fromkeys(row["of"] for row in rows))
     quantities = list(dict.fromkeys((row["metric"], row["name"]) for row in rows))
@@ -34,6 +34,10 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
     letters: dict[str, str] = {}
     for row in cells.values():
         letters.setdefault(_protocol(row), _letter(len(letters)))
+    floors: dict[str, str] = {}
+    for row in cells.values():
+        if row["protocol"]["floor"] is not None:
+            floors.setdefault(_data_of_floor(row), _letter(len(letters) + len(floors)))
     lines = [["quantity", *(title for model in models for title in (os.path.normpath(model), "floor"))]]
     notes = []
     for metric, name in quantities:
@@ -43,7 +47,9 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
         for model in models:
             row = cells.get((metric, name, model))
             mark = "" if row is None or len(letters) == 1 else f" {letters[_protocol(row)]}"
-            line += ["", ""] if row is None else [number(row) + mark, _floor(row)]
+            floor = "" if row is None else _floor(row)
+            floor += f" {floors[_data_of_floor(row)]}" if floor and len(floors) > 1 else ""
+            line += ["", ""] if row is None else [number(row) + mark, floor]
         if any(row["value"] is None for row in own):
             notes.append(f"{name}: the docstring of {metric} says when it is not finite.")
         if len(settings) > 1:
@@ -52,6 +58,7 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
         lines.append(line)
     of_letters = [f"{letter}: " if len(letters) > 1 else "" for letter in letters.values()]
     protocols = [f"{letter}{protocol}." for letter, protocol in zip(of_letters, letters)]
+    protocols += [f"{letter}: {data}." for data, letter in floors.items() if len(floors) > 1]
     return lines, [*protocols, *dict.fromkeys(notes)]
 
 
@@ -94,6 +101,12 @@ def _protocol(row: Row) -> str:
         f"{key.replace('_', ' ')} {value[:12] if key.endswith('sha256') else value}" for key, value in known.items()
     ]
     return ", ".join([" and ".join(counts), *words])
+
+
+def _data_of_floor(row: Row) -> str:
+    """What its floor was measured on, in words."""
+    at = row["protocol"]["floor"]
+    return f"floor of {at['data']}, sha256 {(at.get('data_sha256') or '?')[:12]}"
 
 
 def number(row: Row) -> str:

@@ -124,7 +124,7 @@ sliced_wasserstein.better = {"swd": "lower"}
 def feature_sliced_wasserstein(
     samples: np.ndarray, reference: np.ndarray, *, seed: int, directions: int = 500
 ) -> dict[str, float]:
-    """Sliced Wasserstein distance of features: the mean over random directions of the one along each (Rabin et al. 2011).
+    """Sliced Wasserstein distance of features, the mean over random directions (Rabin et al. 2011).
 
     Args:
         samples, reference: features [N, F] and [M, F].

@@ -1,6 +1,7 @@
 """The frame: what each metric is given, the floor, the protocol, one pass, what is kept, and what is refused."""
 
 import errno
+import hashlib
 import json
 import os
 import resource
@@ -80,7 +81,8 @@ def test_a_value_has_its_spread_its_floor_and_its_protocol(tmp_path):
     assert (value["better"], odd["better"]) == ("lower", None)
     protocol = value["protocol"]
     assert (protocol["n_generated"], protocol["n_real"], protocol["seed"]) == (250, 400, 0)
-    assert protocol["floor"] == {"n_generated": 250, "n_real": 400, "data": "array"}
+    hashed = hashlib.sha256(other).hexdigest()
+    assert protocol["floor"] == {"n_generated": 250, "n_real": 400, "data": "array", "data_sha256": hashed}
     assert protocol["features"] == "values" and protocol["settings"] == {"power": 2.0}
     assert len(protocol["data_sha256"]) == len(value["sha256"]) == 64
     assert value["versions"].keys() == {"bms_tf", "python", "tensorflow", "numpy"} and value["seconds"] >= 0
@@ -100,7 +102,8 @@ def test_without_other_real_data_the_halves_are_compared():
     difference.given.clear()
     real = normal(301)
     (line, _) = evaluate(samples=normal(300, seed=1), data=real, metrics=[difference])
-    assert line["protocol"]["floor"] == {"n_generated": 150, "n_real": 151, "data": "array"}
+    of = {"data": "array", "data_sha256": hashlib.sha256(real).hexdigest()}
+    assert line["protocol"]["floor"] == {"n_generated": 150, "n_real": 151, **of}
     _, (other, reference, _) = difference.given
     np.testing.assert_array_equal(other, real[1::2])
     np.testing.assert_array_equal(reference, real[::2])
@@ -250,7 +253,8 @@ def test_the_gin_file_of_the_data(tmp_path):
     )
     first = lines[0]
     assert first["metric"] == "mixture_scores", "the file's own"
-    assert first["protocol"]["floor"] == {"n_generated": 200, "n_real": 300, "data": "ring, validation"}
+    floor = first["protocol"]["floor"]
+    assert (floor["n_generated"], floor["n_real"], floor["data"]) == (200, 300, "ring, validation")
     assert first["protocol"]["split"] == "test" and first["protocol"]["settings"]["within"] == 2.0
     assert first["of"] == str(ROOT / "savedmodels/ring")
     with pytest.raises(config.ConfigError, match="mixture_scores has no parameter 'withn'"):

@@ -83,6 +83,12 @@ def test_a_floor_at_other_numbers_says_so():
     assert lines(row(at={"n_generated": 500, "n_real": 500}))[2] == "| precision | 0.5 | 0.75 (of 500 and 500) |"
 
 
+def test_floors_of_other_data_bear_letters():
+    table = lines(row(at={"data_sha256": "1" * 64}), row(of="models/b", at={"data_sha256": "2" * 64}))
+    assert table[2] == "| precision | 0.5 | 0.75 (b) | 0.5 | 0.75 (c) |"
+    assert table[6::2] == ["(b): floor of e, sha256 111111111111.", "(c): floor of e, sha256 222222222222."]
+
+
 def test_a_model_without_a_value():
     table = lines(row(), row("recall", of="models/b"))
     assert table[2:4] == ["| precision | 0.5 | 0.75 |  |  |", "| recall |  |  | 0.5 | 0.75 |"]
