@@ -242,7 +242,7 @@ class Evaluation:
         if asked.takes(metric) == "model":
             if self.loaded is None:
                 raise ValueError(f"{metric.__name__} needs a model; samples alone are given")
-            measured = self._call(metric, self.loaded.model, reference.given("values"))
+            measured = self._call(metric, self.loaded.model, reference.given("rows"))
             return self._record(metric, measured, {}, self._protocol(metric, None, reference, None))
         generated = self.examples("samples", lambda: self.source)
         measured = self._of_samples(metric, generated, reference)
