@@ -243,7 +243,7 @@ class Evaluation:
             if self.loaded is None:
                 raise ValueError(f"{metric.__name__} needs a model; samples alone are given")
             measured = self._call(metric, self.loaded.model, reference.given("rows"))
-            return self._record(metric, measured, {}, self._protocol(metric, None, reference, None))
+            return self._record(metric, measured, {}, self._protocol(metric, measured, None, reference, None))
         generated = self.examples("samples", lambda: self.source)
         measured = self._of_samples(metric, generated, reference)
         if self.against.floor is None:
@@ -251,7 +251,7 @@ class Evaluation:
         else:
             other, compared = self.examples("floor", lambda: self.against.floor(generated.count)), reference
         floor = self._of_samples(metric, other, compared).answer
-        protocol = self._protocol(metric, generated, reference, (other, compared))
+        protocol = self._protocol(metric, measured, generated, reference, (other, compared))
         return self._record(metric, measured, asked.numbers(floor), protocol)
 
     def _of_samples(self, metric: Callable, samples: Examples, reference: Examples) -> Measured:
@@ -269,7 +269,7 @@ class Evaluation:
             answer = metric(*arrays, seed=self.seed, **more)
         return Measured(answer, round(time.monotonic() - begun, 3), settings_of(metric, used))
 
-    def _protocol(self, metric, generated, reference, floor) -> dict[str, Any]:
+    def _protocol(self, metric, measured, generated, reference, floor) -> dict[str, Any]:
         takes_network = asked.takes(metric) == "samples" and STORED[asked.needs(metric)] != "values"
         return {
             "n_generated": generated and generated.count,
@@ -278,9 +278,11 @@ class Evaluation:
             "split": self.against.split,
             "data_sha256": self.against.reference.identity["sha256"],
             **(self.network.protocol if takes_network else {"features": None}),
+            **asked.words(measured.answer),
             "ema": self.loaded and self.loaded.ema,
             "signature": self.loaded and self.loaded.identity["signature"],
             "seed": self.seed,
+            "settings": measured.settings,
             "floor": floor
             and {
                 "n_generated": floor[0].count,
@@ -291,8 +293,7 @@ class Evaluation:
         }
 
     def _record(self, metric, measured, floor, protocol) -> list[dict[str, Any]]:
-        answer, seconds, settings = measured
-        values = asked.numbers(answer)
+        values = asked.numbers(measured.answer)
         spreads = {name for name in values if name.endswith(SPREAD) and name.removesuffix(SPREAD) in values}
         rows = [
             {
@@ -305,8 +306,8 @@ class Evaluation:
                 "better": asked.better(metric, name),
                 "of": self.source.name,
                 "sha256": self.source.identity.get("model_sha256") or self.source.identity["sha256"],
-                "protocol": protocol | {"settings": settings} | asked.words(answer),
-                "seconds": seconds,
+                "protocol": protocol,
+                "seconds": measured.seconds,
                 "versions": _versions(),
                 "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             }
@@ -315,7 +316,7 @@ class Evaluation:
         ]
         if self.out is not None:
             append(self.out, rows)
-            for name, figure in asked.figures(answer).items():
+            for name, figure in asked.figures(measured.answer).items():
                 figure.savefig(f"{self.pictures}.{metric.__name__}.{name}.png")
         return rows
 

@@ -39,7 +39,7 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
         if row["protocol"]["floor"] is not None:
             floors.setdefault(_data_of_floor(row), _letter(len(letters) + len(floors)))
     lines = [["quantity", *(title for model in models for title in (os.path.normpath(model), "floor"))]]
-    notes = []
+    notes: dict[str, list[str]] = {}
     for metric, name in quantities:
         own = [row for row in cells.values() if (row["metric"], row["name"]) == (metric, name)]
         line = [name + "".join(f" ({way} is better)" for way in {row.get("better") for row in own} - {None})]
@@ -54,12 +54,13 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
             notes.append(f"{name}: the docstring of {metric} says when it is not finite.")
         if len(settings) > 1:
             line[0] += " *"
-            notes.append(f"* {name}: measured with different settings, {' and '.join(sorted(settings))}.")
+            notes.setdefault(" and ".join(sorted(settings)), []).append(name)
         lines.append(line)
     of_letters = [f"{letter}: " if len(letters) > 1 else "" for letter in letters.values()]
     protocols = [f"{letter}{protocol}." for letter, protocol in zip(of_letters, letters)]
     protocols += [f"{letter}: {data}." for data, letter in floors.items() if len(floors) > 1]
-    return lines, [*protocols, *dict.fromkeys(notes)]
+    starred = [f"* {', '.join(names)}: measured with different settings, {of}." for of, names in notes.items()]
+    return lines, [*protocols, *starred]
 
 
 def write_card(path: str, rows: Sequence[Row], command: str) -> None:
@@ -106,7 +107,7 @@ def _protocol(row: Row) -> str:
 def _data_of_floor(row: Row) -> str:
     """What its floor was measured on, in words."""
     at = row["protocol"]["floor"]
-    return f"floor of {at['data']}, sha256 {(at.get('data_sha256') or '?')[:12]}"
+    return f"floor of {at.get('data')}, sha256 {(at.get('data_sha256') or '?')[:12]}"
 
 
 def number(row: Row) -> str:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 import bms_tf
 from bms_tf.core import config
 from bms_tf.core.examples import Rows
-from bms_tf.evaluation import registry, run
+from bms_tf.evaluation import registry, run, tables
 from bms_tf.evaluation.run import append, beside, evaluate, settings_of
 from bms_tf.metrics.classifier import class_scores
 from bms_tf.metrics.stacked import stacked_scores
@@ -295,6 +295,11 @@ def test_the_settings_are_all_that_the_metric_used():
 gin.external_configurable(ThreeClasses, "three_classes", module="test_run")
 
 
+class ThreeClassesAsNetwork(ThreeClasses):
+    def __call__(self, x):
+        return {"features": self.features(x)}
+
+
 @pytest.mark.parametrize("metric", [class_scores, stacked_scores])
 def test_the_classifier_is_in_the_protocol(metric):
     pixels = np.full([8, 1, 1, 1], 255, np.uint8)
@@ -304,6 +309,9 @@ def test_the_classifier_is_in_the_protocol(metric):
     for line in lines:
         assert line["protocol"]["features"] == "three_classes" and line["protocol"]["weights_sha256"] == "3" * 64
     assert "features" not in by_name(lines)
+    # The same words as those of a score in its features.
+    of_features = evaluate(samples=pixels, data=pixels, metrics=[difference], features=ThreeClassesAsNetwork())
+    assert len({tables._protocol(line) for line in (*lines, *of_features)}) == 1
 
 
 def test_settings_of_a_function_that_gin_does_not_know():

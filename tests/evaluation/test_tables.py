@@ -77,6 +77,8 @@ def test_other_settings_of_a_metric_are_said():
     table = lines(*both.values(), row("recall"), row("recall", of="models/b"))
     assert table[2].startswith("| precision * |") and table[3].startswith("| recall |")
     assert table[-1] == '\\* precision: measured with different settings, {"k": 3} and {"k": 5}.'
+    others = row("recall", settings={"k": 3}), row("recall", of="models/b", settings={"k": 5})
+    assert lines(*both.values(), *others)[-1].startswith("\\* precision, recall: measured")
 
 
 def test_a_floor_at_other_numbers_says_so():
