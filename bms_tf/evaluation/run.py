@@ -9,7 +9,7 @@ import platform
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from bms_tf.evaluation import features as networks
 from bms_tf.evaluation import models, registry, sources, tables
 from bms_tf.evaluation.features import Network
 from bms_tf.evaluation.sources import Source
-from bms_tf.evaluation.store import Store
+from bms_tf.evaluation.store import OnDisk, Store
 
 SPREAD = "_std"  # the end of the name under which a metric gives the spread of another of its values
 TAIL = 1 << 16  # bytes; a line has some thousand
@@ -170,19 +170,23 @@ class Examples:
 
     name: str
     sha256: str | None
-    stored: Mapping[str, np.ndarray]
+    stored: Mapping[str, np.memmap]
+    places: np.ndarray  # which of them these are
 
     @property
     def count(self) -> int:
-        return len(next(iter(self.stored.values())))
+        return len(self.places)
 
     def given(self, kind: str) -> np.ndarray | Rows:
         """As a metric that needs this kind is given them."""
-        rows = self.stored[STORED[kind]]
-        return rows if STORED[kind] == kind != "values" else Rows(rows) if kind == "rows" else np.asarray(Rows(rows))
+        stored = self.stored[STORED[kind]]
+        if STORED[kind] != "values":
+            return stored if self.count == len(stored) else stored[self.places]
+        rows = Rows(OnDisk(stored), places=self.places)
+        return rows if kind == "rows" else rows[:]
 
     def every_other(self, first: int) -> "Examples":
-        return Examples(self.name, self.sha256, {kind: rows[first::2] for kind, rows in self.stored.items()})
+        return replace(self, places=self.places[first::2])
 
 
 class Measured(NamedTuple):
@@ -214,7 +218,7 @@ class Evaluation:
             source = source()
             wanted = {kind: {} if kind == "values" else dict(self._needed().protocol) for kind in self.kinds}
             stored = self.store.rows(source, wanted, self._compute)
-            self._known[name] = Examples(source.name, source.identity.get("sha256"), stored)
+            self._known[name] = Examples(source.name, source.identity.get("sha256"), stored, np.arange(source.count))
         return self._known[name]
 
     def _compute(self, stored: np.ndarray) -> dict[str, np.ndarray]:

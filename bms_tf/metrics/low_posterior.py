@@ -18,7 +18,7 @@ from bms_tf.metrics.energy import energy_distance
 from bms_tf.metrics.marginal_kl import histograms
 
 COLUMNS, ROWS = 8, 4
-NUMBERS = 2**26  # of either set in the energy distance at a time, in float64
+NUMBERS = 2**25  # of either set in the energy distance at a time, in float64
 
 
 @gin.configurable
@@ -66,7 +66,7 @@ def low_posterior(
             what a deterministic encoder has at best.
         prior_energy, low_posterior_energy: energy distance of the samples from the reference, of all likely codes and
             of the low ones (NaN if there are fewer than two): whether low codes give worse samples. Of up to
-            4,000 each, or as many as have 2^26 numbers together.
+            4,000 each, or as many as have 2^25 numbers together.
         low_posterior_codes: t-SNE of codes: of q(z), of the prior, and the low ones among these.
         low_posterior_samples: samples of likely codes, and of those with the lowest q(z) among the low ones; of points
             in the plane and images alone.
