@@ -126,8 +126,12 @@ def feature_sliced_wasserstein(
 ) -> dict[str, float]:
     """Sliced Wasserstein distance of features, the mean over random directions (Rabin et al. 2011).
 
+    It sees where along any direction of the features the two lie apart. It does not see whether modes that are far
+    apart in the pictures are told apart by the features, and of many features a single direction shows little.
+
     Args:
-        samples, reference: features [N, F] and [M, F].
+        samples: features [N, F].
+        reference: features [M, F].
         seed: of the directions, which are uniform on the sphere.
         directions: how many.
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from bms_tf.core.examples import Rows, rows_of
 from bms_tf.core.keras import keras
+from bms_tf.core.model import as_float
 from bms_tf.metrics import fitting
 
 SCORED = 100  # examples a call
@@ -78,8 +79,7 @@ def wasserstein_critic(
     train_fake, train_real = tf.constant(seen_fake.compact()), tf.constant(seen_real.compact())
 
     def drawn(data: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-        x = fitting.rows(data, batch, key)
-        return tf.cast(x, tf.float32) / 127.5 - 1.0 if x.dtype == tf.uint8 else x  # as `Rows` gives them
+        return as_float(fitting.rows(data, batch, key))
 
     def loss(key: tf.Tensor) -> tf.Tensor:
         x, x_gen = drawn(train_real, key), drawn(train_fake, fitting.fold(key, 1))
