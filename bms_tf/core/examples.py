@@ -49,7 +49,7 @@ class Rows:
         """All of them in the least memory: pictures as bytes, unless one is not finite."""
         at = slice(None) if self._places is None else self._places
         finite = self._finite is None or self._finite[at].all()
-        return np.array(self._stored[at]) if finite else self[:]
+        return np.asarray(self._stored[at]) if finite else self[:]
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return self[:].astype(dtype or np.float32, copy=False)
