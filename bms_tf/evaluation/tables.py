@@ -40,6 +40,7 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
             floors.setdefault(_data_of_floor(row), _letter(len(letters) + len(floors)))
     lines = [["quantity", *(title for model in models for title in (os.path.normpath(model), "floor"))]]
     notes: dict[str, list[str]] = {}
+    not_finite = []
     for metric, name in quantities:
         own = [row for row in cells.values() if (row["metric"], row["name"]) == (metric, name)]
         line = [name + "".join(f" ({way} is better)" for way in {row.get("better") for row in own} - {None})]
@@ -51,7 +52,7 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
             floor += f" {floors[_data_of_floor(row)]}" if floor and len(floors) > 1 else ""
             line += ["", ""] if row is None else [number(row) + mark, floor]
         if any(row["value"] is None for row in own):
-            notes.append(f"{name}: the docstring of {metric} says when it is not finite.")
+            not_finite.append(f"{name}: the docstring of {metric} says when it is not finite.")
         if len(settings) > 1:
             line[0] += " *"
             notes.setdefault(" and ".join(sorted(settings)), []).append(name)
@@ -60,7 +61,7 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
     protocols = [f"{letter}{protocol}." for letter, protocol in zip(of_letters, letters)]
     protocols += [f"{letter}: {data}." for data, letter in floors.items() if len(floors) > 1]
     starred = [f"* {', '.join(names)}: measured with different settings, {of}." for of, names in notes.items()]
-    return lines, [*protocols, *starred]
+    return lines, [*protocols, *starred, *not_finite]
 
 
 def write_card(path: str, rows: Sequence[Row], command: str) -> None:
