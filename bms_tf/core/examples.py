@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+PART = 100  # pictures that are read at a time
+
 
 def is_picture(shape: Sequence[int]) -> bool:
     """Whether examples of `shape` are pictures: [H, W, C] of 1 or 3 channels."""
@@ -47,9 +49,13 @@ class Rows:
 
     def compact(self) -> np.ndarray:
         """All of them in the least memory: pictures as bytes, unless one is not finite."""
-        at = slice(None) if self._places is None else self._places
-        finite = self._finite is None or self._finite[at].all()
-        return np.asarray(self._stored[at]) if finite else self[:]
+        places = np.arange(len(self)) if self._places is None else self._places
+        if self._finite is not None and not self._finite[places].all():
+            return self[:]
+        compact = np.empty(self.shape, self._stored.dtype)
+        for i in range(0, len(self), PART):  # what is on the disk is in memory twice while it is read
+            compact[i : i + PART] = self._stored[places[i : i + PART]]
+        return compact
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return self[:].astype(dtype or np.float32, copy=False)
