@@ -1,12 +1,14 @@
 """What scores cost: time over other implementations', and the memory of an evaluation of many pictures.
 
-    python benchmarks/evaluation.py [--only=frechet,prdc,streaming] [--n=10000] [--pictures=50000]
+    python benchmarks/evaluation.py [--only=frechet,prdc,streaming] [--n=10000] [--pictures=50000] [--streamed=codes]
 
 Each line is measured in a process of its own. Times are processor time over all cores, and seconds of the clock; on a
 shared machine only their ratios within one run mean something. Memory is the peak of the resident set; of the first
-two over what the process held with the features in it.
+two over what the process held with the features in it. `streaming` has a line for each group of metrics that see the
+pictures themselves, with short fits and few pairs, as these do not change the memory.
 """
 
+import functools
 import json
 import os
 import sys
@@ -17,6 +19,7 @@ import processes
 from absl import app, flags
 
 flags.DEFINE_list("only", ["frechet", "prdc", "streaming"], "Which are measured.")
+flags.DEFINE_list("streamed", [], "Which lines of streaming; default: all.")
 flags.DEFINE_integer("n", 10_000, "Examples in either set of features.")
 flags.DEFINE_integer("features", 2048, "Numbers in a feature.")
 flags.DEFINE_integer("pictures", 50_000, "Samples, and real pictures, of 128 x 128.")
@@ -93,7 +96,26 @@ def prdc_package(a, b):
     return measured
 
 
-def streaming():
+STREAMED = {
+    "frechet": ["frechet"],
+    "diversity": ["ms_ssim_diversity", "lpips_diversity"],
+    "critic": ["wasserstein_critic"],
+    "codes": ["marginal_kl", "code_moments", "low_posterior", "elbo", "density_ratio_kl"],
+    "ivom": ["ivom"],
+}
+SHORT = {
+    "diversity": [
+        "ms_ssim_diversity.pairs = 200",
+        "lpips_diversity.pairs = 200",
+        "lpips_diversity.weights = '{alexnet}'",
+    ],
+    "critic": ["wasserstein_critic.steps = 5", "wasserstein_critic.width = 16"],
+    "codes": ["low_posterior.embedded = 0", "density_ratio_kl.steps = 100"],
+    "ivom": ["ivom.examples = 100", "ivom.screening = 2", "ivom.iterations = 5"],
+}
+
+
+def streaming(group):
     """An evaluation of a model against an .npz, both of `pictures` pictures of 128 x 128."""
     import numpy as np
 
@@ -110,16 +132,26 @@ def streaming():
             coarse = tf.tanh(tf.reshape(z @ model.weights, [-1, 8, 8, 3]))
             return {"x": tf.ensure_shape(tf.image.resize(coarse, [128, 128]), [None, 128, 128, 3])}
 
-        save(tf, model, generate, [None, 16], os.path.join(folder, "model"))
+        def posterior(x):
+            coarse = tf.reshape(tf.nn.avg_pool2d(x, 16, 16, "VALID"), [-1, 192])
+            mean = tf.matmul(coarse, model.weights, transpose_b=True) / 14
+            return {"mean": mean, "log_stddev": tf.zeros_like(mean) - 1}
+
+        picture = [None, 128, 128, 3]
+        functions = {"generate": (generate, "z", [None, 16]), "posterior": (posterior, "x", picture)}
+        save(tf, model, functions, os.path.join(folder, "model"))
         network = tf.Module()
         means = lambda x: {"features": tf.reshape(tf.nn.avg_pool2d(x, 16, 16, "VALID"), [-1, 192])}  # noqa: E731
-        save(tf, network, means, [None, 128, 128, 3], os.path.join(folder, "network"))
+        save(tf, network, {"serving_default": (means, "x", picture)}, os.path.join(folder, "network"))
         write_npz(os.path.join(folder, "real.npz"))
+        alexnet = os.path.join(folder, "alexnet.npz")
+        write_alexnet(alexnet)
         begun, clock = time.process_time(), time.perf_counter()
         rows = bms_tf.evaluate(
             model=os.path.join(folder, "model"),
             data=os.path.join(folder, "real.npz"),
-            metrics=["frechet", "precision_recall"] if FLAGS.pictures <= 10_000 else ["frechet"],
+            metrics=STREAMED[group],
+            gin_param=[param.format(alexnet=alexnet) for param in SHORT.get(group, [])],
             features="savedmodel",
             weights=os.path.join(folder, "network"),
             n=FLAGS.pictures,
@@ -133,9 +165,26 @@ def streaming():
         }
 
 
-def save(tf, module, function, shape, folder):
-    signature = tf.function(function).get_concrete_function(tf.TensorSpec(shape, tf.float32, name="x"))
-    tf.saved_model.save(module, folder, signatures=signature)
+def save(tf, module, functions, folder):
+    signatures = {
+        name: tf.function(function).get_concrete_function(tf.TensorSpec(shape, tf.float32, name=argument))
+        for name, (function, argument, shape) in functions.items()
+    }
+    tf.saved_model.save(module, folder, signatures=signatures)
+
+
+def write_alexnet(path):
+    """Random weights of AlexNet's size."""
+    import numpy as np
+
+    rng, before, arrays = np.random.default_rng(2), 3, {}
+    for i, (number, channels, side) in enumerate([(0, 64, 11), (3, 192, 5), (6, 384, 3), (8, 256, 3), (10, 256, 3)]):
+        shape = (channels, before, side, side)
+        arrays[f"features.{number}.weight"] = rng.normal(0, (2 / (before * side**2)) ** 0.5, shape).astype(np.float32)
+        arrays[f"features.{number}.bias"] = np.zeros(channels, np.float32)
+        arrays[f"lin{i}.model.1.weight"] = np.ones((1, channels, 1, 1), np.float32)
+        before = channels
+    np.savez(path, **arrays)
 
 
 def write_npz(path):
@@ -156,7 +205,7 @@ def write_npz(path):
 MEASURES = {
     "frechet": {"tensorflow-gan": frechet_tfgan, "ours": frechet_ours},
     "prdc": {"the prdc package": prdc_package, "ours": prdc_ours},
-    "streaming": {"ours": streaming},
+    "streaming": {group: functools.partial(streaming, group) for group in STREAMED},
 }
 
 
@@ -170,14 +219,15 @@ def main(_):
     print(f"{'':12}{'':18}{'processor s':>12}{'clock s':>10}{'peak MB':>10}   answer")
     for what in FLAGS.only:
         found = {}
-        for who in MEASURES[what]:
+        for who in (what == "streaming" and FLAGS.streamed) or MEASURES[what]:
             settings = [f"--{name}={getattr(FLAGS, name)}" for name in ("n", "features", "pictures")]
             arguments = [__file__, f"--measure={what}:{who}", *settings]
             found[who] = json.loads(processes.answer(arguments, f"{what} of {who}"))
             row = found[who]
             numbers = f"{row['processor']:12.1f}{row['clock']:10.1f}{row['memory'] / 1e6:10.0f}"
-            print(f"{what:12}{who:18}{numbers}   {row['answer']}", flush=True)
-        if len(found) > 1:
+            label = f"{who}, {FLAGS.pictures:,}" if what == "streaming" else who
+            print(f"{what:12}{label:18}{numbers}   {row['answer']}", flush=True)
+        if what != "streaming":
             other, ours = found.values()
             ratios = {name: other[name] / ours[name] for name in ("processor", "clock", "memory")}
             print(f"{what:12}{'the other over ours':18}{''.join(f'{ratio:11.2f}' for ratio in ratios.values())}")

@@ -14,7 +14,7 @@ OURS = {
     "bms_tf/core": (),
     "bms_tf/systems": ("bms_tf.core", "bms_tf.objectives"),
     "bms_tf/modifiers": ("bms_tf.core", "bms_tf.objectives"),
-    "bms_tf/metrics": ("bms_tf.core.keras", "bms_tf.core.model"),  # what a model offers
+    "bms_tf/metrics": ("bms_tf.core.examples", "bms_tf.core.keras", "bms_tf.core.model"),  # what a model offers
     "bms_tf/evaluation": ("bms_tf.core", "bms_tf.metrics"),
     "bms_tf/tuning": ("bms_tf.core",),
     "bms_tf/studies": ("bms_tf.core", "bms_tf.tuning"),

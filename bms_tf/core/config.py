@@ -166,6 +166,20 @@ def operative_text() -> str:
 
 
 @contextlib.contextmanager
+def used() -> Iterator[dict[str, Any]]:
+    """At its end the dictionary has the parameters that were used inside, with their defaults, named as in `values`."""
+    operative, found = gin_config._OPERATIVE_CONFIG, {}
+    before = operative.copy()
+    operative.clear()
+    try:
+        yield found
+        found |= values(operative_text())
+    finally:
+        for key, parameters in before.items():
+            operative[key] = parameters | operative.get(key, {})
+
+
+@contextlib.contextmanager
 def _dictionaries_as_written() -> Iterator[None]:
     """Within the context, gin writes a dictionary in its own order, which may matter, and not in that of its keys."""
     gin_config.pprint = types.SimpleNamespace(pformat=functools.partial(pprint.pformat, sort_dicts=False))

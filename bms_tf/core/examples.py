@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+PART = 100  # pictures that are read at a time
+
 
 def is_picture(shape: Sequence[int]) -> bool:
     """Whether examples of `shape` are pictures: [H, W, C] of 1 or 3 channels."""
@@ -23,23 +25,45 @@ def as_floats(stored: np.ndarray) -> np.ndarray:
 class Rows:
     """Examples [N, ...] of which slices and indices give float32 arrays; `np.asarray` takes all into memory."""
 
-    def __init__(self, stored: np.ndarray, finite: np.ndarray | None = None):
+    def __init__(self, stored: np.ndarray, finite: np.ndarray | None = None, places: np.ndarray | None = None):
         """`stored`: pictures as bytes, or float32; on the disk or in memory. Those that are not `finite` (bool [N]) are
-        NaN, which bytes cannot say."""
-        self._stored, self._finite = stored, finite
-        self.shape, self.dtype, self.ndim = stored.shape, np.dtype(np.float32), stored.ndim
+        NaN, which bytes cannot say. `places`: which of them these are, in this order; None: all."""
+        self._stored, self._finite, self._places = stored, finite, places
+        count = len(stored) if places is None else len(places)
+        self.shape, self.dtype, self.ndim = (count, *stored.shape[1:]), np.dtype(np.float32), stored.ndim
 
     def __len__(self) -> int:
-        return len(self._stored)
+        return self.shape[0]
 
     def __getitem__(self, index) -> np.ndarray:
-        x = as_floats(np.asarray(self._stored[index]))
+        at = index if self._places is None else self._places[index]
+        x = as_floats(np.asarray(self._stored[at]))
         if self._finite is not None:
-            x[~self._finite[index]] = np.nan
+            x[~self._finite[at]] = np.nan
         return x
+
+    def taken(self, index: np.ndarray) -> "Rows":
+        """Those of a slice, indices or a mask, of which nothing is read yet."""
+        places = np.arange(len(self)) if self._places is None else self._places
+        return Rows(self._stored, self._finite, places[index])
+
+    def compact(self) -> np.ndarray:
+        """All of them in the least memory: pictures as bytes, unless one is not finite."""
+        places = np.arange(len(self)) if self._places is None else self._places
+        if self._finite is not None and not self._finite[places].all():
+            return self[:]
+        compact = np.empty(self.shape, self._stored.dtype)
+        for i in range(0, len(self), PART):  # what is on the disk is in memory twice while it is read
+            compact[i : i + PART] = self._stored[places[i : i + PART]]
+        return compact
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return self[:].astype(dtype or np.float32, copy=False)
+
+
+def rows_of(examples: np.ndarray | Rows) -> Rows:
+    """An array as `Rows`, which have its numbers as float32."""
+    return examples if isinstance(examples, Rows) else Rows(np.asarray(examples, np.float32))
 
 
 def gathered(batches: Iterable[np.ndarray]) -> np.ndarray | Rows:

@@ -14,6 +14,7 @@ FIRST = ("samples", "model")
 #   values:   float32 [N, ...], the examples themselves, pictures in [-1, 1]
 #   rows:     the same, on the disk: `rows[i:j]` and `rows[indices]` are arrays, len(rows) and rows.shape as of one
 #   logits:   float32 [N, K], the network's class scores
+# Beside a model, `reference` is rows.
 NEEDS = ("features", "values", "rows", "logits")
 
 

@@ -62,7 +62,7 @@ def from_signatures(signatures: Mapping[str, Function], sampling: str | None = N
         raise ValueError(f"the signature {name!r} gives {', '.join(outputs)}; one of them must be named x")
 
     def call(given: tf.Tensor) -> tf.Tensor:
-        return _as_float(_call(function, [given])[output])
+        return as_float(_call(function, [given])[output])
 
     def offered(name: str, inputs: tuple[str, ...], *outputs: str) -> Callable | None:
         ours = signatures.get(name)
@@ -116,6 +116,6 @@ def _spelled(specs: Mapping[str, tf.TensorSpec]) -> str:
     return ", ".join(f"{name} {spec.dtype.name} {spec.shape}" for name, spec in sorted(specs.items()))
 
 
-def _as_float(x: tf.Tensor) -> tf.Tensor:
+def as_float(x: tf.Tensor) -> tf.Tensor:
     """Data as float32; bytes are pixels."""
     return tf.cast(x, tf.float32) / 127.5 - 1.0 if x.dtype == tf.uint8 else tf.cast(x, tf.float32)

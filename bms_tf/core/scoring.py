@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from bms_tf.core import metric as asked
-from bms_tf.core.examples import Rows
+from bms_tf.core.examples import Rows, rows_of
 from bms_tf.core.model import from_signatures
 from bms_tf.core.signatures import signatures
 from bms_tf.core.system import System
@@ -51,7 +51,7 @@ class Scoring:
                 given = self._given(kind, samples, of_samples), self._given(kind, reference, self._of_reference)
                 scores |= asked.numbers(metric(*given, seed=self.seed))
             elif not real:
-                scores |= asked.numbers(metric(self._model, np.asarray(reference), seed=self.seed))
+                scores |= asked.numbers(metric(self._model, rows_of(reference), seed=self.seed))
         return scores
 
     def _given(self, kind: str, examples: Examples, known: dict[str, np.ndarray]) -> Examples:

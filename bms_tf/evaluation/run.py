@@ -6,12 +6,12 @@ import json
 import math
 import os
 import platform
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-import gin
 import numpy as np
 import tensorflow as tf
 
@@ -24,7 +24,7 @@ from bms_tf.evaluation import features as networks
 from bms_tf.evaluation import models, registry, sources, tables
 from bms_tf.evaluation.features import Network
 from bms_tf.evaluation.sources import Source
-from bms_tf.evaluation.store import Store
+from bms_tf.evaluation.store import OnDisk, Store
 
 SPREAD = "_std"  # the end of the name under which a metric gives the spread of another of its values
 TAIL = 1 << 16  # bytes; a line has some thousand
@@ -77,8 +77,8 @@ def evaluate(
             of samples all.
         n_real: how many real examples; None: all.
         seed: of the samples' codes and of what is random in a metric.
-        out: a file of JSON lines that is appended to, with the metrics' pictures beside it. None: beside the model or
-            samples, or in the run folder; nowhere for an array.
+        out: a file of JSON lines that is appended to, with the metrics' pictures beside it, named by what they are of.
+            None: beside the model or samples, or in the run folder; nowhere for an array.
         cache_dir: where features are kept; None: `bms_tf` in $XDG_CACHE_HOME or ~/.cache.
         gin_file: gin files, of which later ones override earlier ones.
         gin_param: settings, such as "precision_recall.k = 5".
@@ -100,9 +100,10 @@ def evaluate(
     if data is None and not os.path.isfile(run_config):
         raise ValueError("data is missing: a gin file, a folder of pictures or an .npz")
     files = [data] if real.is_gin_file(data) else [run_config] if data is None else []
+    given: Mapping[str, Any] = {}
     if files or gin_file or gin_param:
         config.load([*files, *gin_file], gin_param, allow_import)
-    given = real.settings() if files else {}
+        given = real.settings()
     if files:
         against = real.of_pipeline(given, data or run_config, split=split, n=n_real, seed=seed)
     else:
@@ -117,7 +118,6 @@ def evaluate(
         source = real.of_place(samples, count=n, seed=seed)
     if source.shape != against.reference.shape:
         raise ValueError(f"the samples have the shape {source.shape}, the data {against.reference.shape}")
-    place = out or beside(model if model is not None else samples)
     evaluation = Evaluation(
         loaded=loaded,
         source=source,
@@ -126,7 +126,8 @@ def evaluate(
         store=Store(cache_dir or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "bms_tf", "evaluation")),
         metrics=chosen,
         seed=seed,
-        out=place,
+        out=out or beside(model if model is not None else samples),
+        named=out is not None,
     )
     found = []
     for metric in chosen:
@@ -165,30 +166,46 @@ def beside(place: str | np.ndarray | None) -> str | None:
 
 @dataclass(frozen=True)
 class Examples:
-    """What was computed of some examples: by kind, rows of the same examples."""
+    """What was computed of some examples: by kind, rows of the same examples. `sha256`: of these; samples have none."""
 
     name: str
-    stored: Mapping[str, np.ndarray]
+    sha256: str | None
+    stored: Mapping[str, np.memmap]
+    places: np.ndarray  # which of them these are
 
     @property
     def count(self) -> int:
-        return len(next(iter(self.stored.values())))
+        return len(self.places)
 
     def given(self, kind: str) -> np.ndarray | Rows:
         """As a metric that needs this kind is given them."""
-        rows = self.stored[STORED[kind]]
-        return rows if STORED[kind] == kind != "values" else Rows(rows) if kind == "rows" else np.asarray(Rows(rows))
+        stored = self.stored[STORED[kind]]
+        if STORED[kind] != "values":
+            return stored if self.count == len(stored) else stored[self.places]
+        rows = Rows(OnDisk(stored), places=self.places)
+        return rows if kind == "rows" else rows[:]
 
     def every_other(self, first: int) -> "Examples":
-        return Examples(self.name, {kind: rows[first::2] for kind, rows in self.stored.items()})
+        return replace(self, places=self.places[first::2])
+
+
+class Measured(NamedTuple):
+    """What a metric says, how long it took, and the settings with which it did."""
+
+    answer: Mapping[str, Any]
+    seconds: float
+    settings: Mapping[str, Any]
 
 
 class Evaluation:
     """All that the metrics of one call share."""
 
-    def __init__(self, *, loaded, source, against, network, store, metrics, seed, out):
+    def __init__(self, *, loaded, source, against, network, store, metrics, seed, out, named):
         self.loaded, self.source, self.against, self.network = loaded, source, against, network
         self.store, self.seed, self.out = store, seed, out
+        # A file that is named may take the lines of several models; one beside a model is of it alone.
+        of = [os.path.normpath(source.name).strip(os.sep).replace(os.sep, "-")] if named else []
+        self.pictures = out and ".".join([os.path.splitext(out)[0], *of])
         self.kinds = {STORED[asked.needs(metric)] for metric in metrics if asked.takes(metric) == "samples"}
         names = {name for metric in metrics for name in asked.parameters(metric)}
         if {"model", "sample_values"} & names:
@@ -200,7 +217,8 @@ class Evaluation:
         if name not in self._known:
             source = source()
             wanted = {kind: {} if kind == "values" else dict(self._needed().protocol) for kind in self.kinds}
-            self._known[name] = Examples(source.name, self.store.rows(source, wanted, self._compute))
+            stored = self.store.rows(source, wanted, self._compute)
+            self._known[name] = Examples(source.name, source.identity.get("sha256"), stored, np.arange(source.count))
         return self._known[name]
 
     def _compute(self, stored: np.ndarray) -> dict[str, np.ndarray]:
@@ -228,34 +246,34 @@ class Evaluation:
         if asked.takes(metric) == "model":
             if self.loaded is None:
                 raise ValueError(f"{metric.__name__} needs a model; samples alone are given")
-            answer, seconds = self._timed(metric, self.loaded.model, reference.given("values"))
-            return self._record(metric, answer, {}, seconds, self._protocol(metric, None, reference, None))
+            measured = self._call(metric, self.loaded.model, reference.given("rows"))
+            return self._record(metric, measured, {}, self._protocol(metric, measured, None, reference, None))
         generated = self.examples("samples", lambda: self.source)
-        answer, seconds = self._of_samples(metric, generated, reference)
+        measured = self._of_samples(metric, generated, reference)
         if self.against.floor is None:
             other, compared = reference.every_other(1), reference.every_other(0)
         else:
             other, compared = self.examples("floor", lambda: self.against.floor(generated.count)), reference
-        floor, _ = self._of_samples(metric, other, compared)
-        protocol = self._protocol(metric, generated, reference, (other, compared))
-        return self._record(metric, answer, asked.numbers(floor), seconds, protocol)
+        floor = self._of_samples(metric, other, compared).answer
+        protocol = self._protocol(metric, measured, generated, reference, (other, compared))
+        return self._record(metric, measured, asked.numbers(floor), protocol)
 
-    def _of_samples(self, metric: Callable, samples: Examples, reference: Examples) -> tuple[Mapping[str, Any], float]:
+    def _of_samples(self, metric: Callable, samples: Examples, reference: Examples) -> Measured:
         kind, names, more = asked.needs(metric), asked.parameters(metric), {}
         if "training" in names and self.against.training is not None:
             training = self.examples("training", self.against.training)
             more["training"] = training.given(kind)
             if "training_values" in names:
                 more |= {"sample_values": samples.given("rows"), "training_values": training.given("rows")}
-        return self._timed(metric, samples.given(kind), reference.given(kind), **more)
+        return self._call(metric, samples.given(kind), reference.given(kind), **more)
 
-    def _timed(self, metric: Callable, *arrays: Any, **more: Any) -> tuple[Mapping[str, Any], float]:
+    def _call(self, metric: Callable, *arrays: Any, **more: Any) -> Measured:
         begun = time.monotonic()
-        with config.one_line_errors():
+        with config.one_line_errors(), config.used() as used:
             answer = metric(*arrays, seed=self.seed, **more)
-        return answer, round(time.monotonic() - begun, 3)
+        return Measured(answer, round(time.monotonic() - begun, 3), settings_of(metric, used))
 
-    def _protocol(self, metric, generated, reference, floor) -> dict[str, Any]:
+    def _protocol(self, metric, measured, generated, reference, floor) -> dict[str, Any]:
         takes_network = asked.takes(metric) == "samples" and STORED[asked.needs(metric)] != "values"
         return {
             "n_generated": generated and generated.count,
@@ -264,15 +282,22 @@ class Evaluation:
             "split": self.against.split,
             "data_sha256": self.against.reference.identity["sha256"],
             **(self.network.protocol if takes_network else {"features": None}),
+            **asked.words(measured.answer),
             "ema": self.loaded and self.loaded.ema,
             "signature": self.loaded and self.loaded.identity["signature"],
             "seed": self.seed,
-            "settings": settings_of(metric),
-            "floor": floor and {"n_generated": floor[0].count, "n_real": floor[1].count, "data": floor[0].name},
+            "settings": measured.settings,
+            "floor": floor
+            and {
+                "n_generated": floor[0].count,
+                "n_real": floor[1].count,
+                "data": floor[0].name,
+                "data_sha256": floor[0].sha256,
+            },
         }
 
-    def _record(self, metric, answer, floor, seconds, protocol) -> list[dict[str, Any]]:
-        values = asked.numbers(answer)
+    def _record(self, metric, measured, floor, protocol) -> list[dict[str, Any]]:
+        values = asked.numbers(measured.answer)
         spreads = {name for name in values if name.endswith(SPREAD) and name.removesuffix(SPREAD) in values}
         rows = [
             {
@@ -285,8 +310,8 @@ class Evaluation:
                 "better": asked.better(metric, name),
                 "of": self.source.name,
                 "sha256": self.source.identity.get("model_sha256") or self.source.identity["sha256"],
-                "protocol": protocol | asked.words(answer),
-                "seconds": seconds,
+                "protocol": protocol,
+                "seconds": measured.seconds,
                 "versions": _versions(),
                 "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             }
@@ -295,20 +320,40 @@ class Evaluation:
         ]
         if self.out is not None:
             append(self.out, rows)
-            for name, figure in asked.figures(answer).items():
-                figure.savefig(f"{os.path.splitext(self.out)[0]}.{metric.__name__}.{name}.png")
+            for name, figure in asked.figures(measured.answer).items():
+                figure.savefig(f"{self.pictures}.{metric.__name__}.{name}.png")
         return rows
 
 
-def settings_of(metric: Callable) -> dict[str, Any]:
-    """A metric's parameters as gin and its defaults set them, but for objects, which JSON has no words for."""
+def settings_of(metric: Callable, used: Mapping[str, Any]) -> dict[str, Any]:
+    """A metric's parameters, and those of all that it calls as `name.parameter`, in words that JSON has.
+
+    `used`: what gin gave, see `config.used`. Defaults that gin has no words for, such as functions, are the metric's.
+    """
     known = inspect.signature(metric).parameters
-    values = {name: p.default for name, p in known.items() if p.kind is p.KEYWORD_ONLY and name != "seed"}
-    try:
-        values |= gin.get_bindings(metric, resolve_references=False)
-    except ValueError:  # a function that gin does not know
-        pass
-    return {name: value for name, value in values.items() if isinstance(value, (int, float, str, bool, type(None)))}
+    settings = {
+        name: p.default
+        for name, p in known.items()
+        if p.kind is p.KEYWORD_ONLY and name != "seed" and p.default is not p.empty
+    }
+    for name, value in used.items():
+        of, _, parameter = name.rpartition(".")
+        own = re.split(r"[/.]", of)[-1] == metric.__name__
+        settings[parameter if own else name] = value
+    return {name: _in_words(value) for name, value in settings.items()}
+
+
+def _in_words(value: Any) -> Any:
+    """A setting as JSON has it; a function, or a reference to one, by its name."""
+    if isinstance(value, config.Reference):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return [_in_words(part) for part in value]
+    if isinstance(value, Mapping):
+        return {str(key): _in_words(part) for key, part in value.items()}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return f"@{getattr(value, '__name__', type(value).__name__)}"
 
 
 def append(path: str, rows: Sequence[Mapping]) -> None:

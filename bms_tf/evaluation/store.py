@@ -65,6 +65,21 @@ class Store:
             return {name: file.mapped(source.count) for name, file in files.items()}
 
 
+class OnDisk:
+    """Rows of a file that is mapped into memory, but anew at each access: what was once read of an open map counts as
+    memory of the process."""
+
+    def __init__(self, mapped: np.memmap):
+        self.shape, self.dtype, self.ndim = mapped.shape, mapped.dtype, mapped.ndim
+        self._path = mapped.filename
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index) -> np.ndarray:
+        return np.array(np.memmap(self._path, self.dtype, mode="r", shape=self.shape)[index])
+
+
 class _Growing:
     """A file of equal rows, locked while it is open, with their type and shape beside it."""
 

@@ -25,8 +25,8 @@ def markdown(rows: Sequence[Row]) -> str:
 def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
     """A line for each quantity and a column for each model or set of samples, with the floor beside each; and notes.
 
-    Footnotes give the protocols. Values in a column that were measured otherwise than the first one bear the letter of
-    their protocol, and a floor at other numbers of examples than its value's says so.
+    Footnotes give the protocols. Values that were measured otherwise than others bear the letter of their protocol, and
+    floors of other data than others that of their data. A floor at other numbers of examples than its value's says so.
     """
     models = list(dict.fromkeys(row["of"] for row in rows))
     quantities = list(dict.fromkeys((row["metric"], row["name"]) for row in rows))
@@ -34,27 +34,34 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
     letters: dict[str, str] = {}
     for row in cells.values():
         letters.setdefault(_protocol(row), _letter(len(letters)))
+    floors: dict[str, str] = {}
+    for row in cells.values():
+        if row["protocol"]["floor"] is not None:
+            floors.setdefault(_data_of_floor(row), _letter(len(letters) + len(floors)))
     lines = [["quantity", *(title for model in models for title in (os.path.normpath(model), "floor"))]]
-    notes = []
+    notes: dict[str, list[str]] = {}
+    not_finite = []
     for metric, name in quantities:
         own = [row for row in cells.values() if (row["metric"], row["name"]) == (metric, name)]
         line = [name + "".join(f" ({way} is better)" for way in {row.get("better") for row in own} - {None})]
-        settings = {
-            json.dumps(cells[metric, name, m]["protocol"]["settings"]) for m in models if (metric, name, m) in cells
-        }
+        settings = _differing([row["protocol"]["settings"] for row in own])
         for model in models:
             row = cells.get((metric, name, model))
             mark = "" if row is None or len(letters) == 1 else f" {letters[_protocol(row)]}"
-            line += ["", ""] if row is None else [number(row) + mark, _floor(row)]
+            floor = "" if row is None else _floor(row)
+            floor += f" {floors[_data_of_floor(row)]}" if floor and len(floors) > 1 else ""
+            line += ["", ""] if row is None else [number(row) + mark, floor]
         if any(row["value"] is None for row in own):
-            notes.append(f"{name}: the docstring of {metric} says when it is not finite.")
+            not_finite.append(f"{name}: the docstring of {metric} says when it is not finite.")
         if len(settings) > 1:
             line[0] += " *"
-            notes.append(f"* {name}: measured with different settings, {' and '.join(sorted(settings))}.")
+            notes.setdefault(" and ".join(sorted(settings)), []).append(name)
         lines.append(line)
     of_letters = [f"{letter}: " if len(letters) > 1 else "" for letter in letters.values()]
     protocols = [f"{letter}{protocol}." for letter, protocol in zip(of_letters, letters)]
-    return lines, [*protocols, *dict.fromkeys(notes)]
+    protocols += [f"{letter}: {data}." for data, letter in floors.items() if len(floors) > 1]
+    starred = [f"* {', '.join(names)}: measured with different settings, {of}." for of, names in notes.items()]
+    return lines, [*protocols, *starred, *not_finite]
 
 
 def write_card(path: str, rows: Sequence[Row], command: str) -> None:
@@ -75,6 +82,13 @@ def write_card(path: str, rows: Sequence[Row], command: str) -> None:
     os.replace(path + ".new", path)
 
 
+def _differing(settings: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Of settings, as JSON, the parts in which they differ; a single one if they do not."""
+    names = dict.fromkeys(name for one in settings for name in one)
+    differ = [n for n in names if len({json.dumps(one.get(n, "none"), sort_keys=True) for one in settings}) > 1]
+    return {json.dumps({name: one[name] for name in differ if name in one}) for one in settings}
+
+
 def _letter(place: int) -> str:
     return f"({string.ascii_lowercase[place % 26] * (place // 26 + 1)})"
 
@@ -89,6 +103,12 @@ def _protocol(row: Row) -> str:
         f"{key.replace('_', ' ')} {value[:12] if key.endswith('sha256') else value}" for key, value in known.items()
     ]
     return ", ".join([" and ".join(counts), *words])
+
+
+def _data_of_floor(row: Row) -> str:
+    """What its floor was measured on, in words."""
+    at = row["protocol"]["floor"]
+    return f"floor of {at.get('data')}, sha256 {(at.get('data_sha256') or '?')[:12]}"
 
 
 def number(row: Row) -> str:

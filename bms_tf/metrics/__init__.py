@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bms_tf.metrics.ndb import ndb
     from bms_tf.metrics.pixels import pixel_scores
     from bms_tf.metrics.prdc import density_coverage, prdc, precision_recall
-    from bms_tf.metrics.sliced_wasserstein import sliced_wasserstein
+    from bms_tf.metrics.sliced_wasserstein import feature_sliced_wasserstein, sliced_wasserstein
     from bms_tf.metrics.stacked import stacked_scores
     from bms_tf.metrics.training_neighbors import training_neighbors
     from bms_tf.metrics.vendi import vendi
@@ -53,6 +53,7 @@ __all__ = [
     "encoder_scores",
     "energy",
     "energy_distance",
+    "feature_sliced_wasserstein",
     "frechet",
     "frechet_distance",
     "gaussian_log_likelihood",

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import chi2, kstest
 
+from bms_tf.core.examples import Rows, rows_of
 from bms_tf.core.model import Model
 from bms_tf.metrics.batches import in_batches, required, seeds
 
@@ -22,7 +23,7 @@ class AggregatePosterior:
     measured as the others are. By the data processing inequality that only lowers a divergence.
     """
 
-    def __init__(self, model: Model, data: np.ndarray, *, noise: float = 0.0, seed: int = 0):
+    def __init__(self, model: Model, data: np.ndarray | Rows, *, noise: float = 0.0, seed: int = 0):
         """Encodes the data.
 
         Args:
@@ -39,7 +40,7 @@ class AggregatePosterior:
             raise ValueError(f"noise is {noise}; it must not be negative")
         if not len(data):
             raise ValueError("no data to encode")
-        self.model, self.data, self.noise = model, np.asarray(data, np.float32), noise
+        self.model, self.data, self.noise = model, rows_of(data), noise
         if model.posterior is None and model.sample_posterior is None and model.encode is None:
             raise ValueError("the model has no encoder: neither posterior, nor sample_posterior, nor encode")
         _check_prior(model)
@@ -97,7 +98,7 @@ class AggregatePosterior:
         """log q(z_i | x_n), [M], of codes [M, Z], n = index[i]. Raises ValueError where q(z|x) has no density."""
         self._require_density()
         if self.mean is None:
-            return self._log_posterior(z, self.data[index])
+            return self._log_posterior(z, self.data.taken(index))
         return log_normal(z, self.mean[index], self.log_stddev[index])
 
     def log_prior(self, z: np.ndarray) -> np.ndarray:
@@ -136,10 +137,10 @@ class AggregatePosterior:
 
     def _draws(self, index: np.ndarray, seed: int) -> np.ndarray:
         if self.model.sample_posterior is None:
-            return in_batches(self.model.encode, self.data[index])
-        return in_batches(self.model.sample_posterior, self.data[index], seeds(seed, len(index)))
+            return in_batches(self.model.encode, self.data.taken(index))
+        return in_batches(self.model.sample_posterior, self.data.taken(index), seeds(seed, len(index)))
 
-    def _log_posterior(self, z: np.ndarray, x: np.ndarray) -> np.ndarray:
+    def _log_posterior(self, z: np.ndarray, x: Rows) -> np.ndarray:
         return in_batches(self.model.log_posterior, z.astype(np.float32), x)
 
     def _require_density(self) -> None:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from bms_tf.core.examples import Rows
 from bms_tf.core.model import Model
 
 SIZE = 500
 
 
-def in_batches(function: Callable, *arrays: np.ndarray, size: int = SIZE) -> np.ndarray | tuple[np.ndarray, ...]:
-    """What `function` of tensors gives for arrays [N, ...]: float64 [N, ...], or a tuple of those."""
+def in_batches(function: Callable, *arrays: np.ndarray | Rows, size: int = SIZE) -> np.ndarray | tuple[np.ndarray, ...]:
+    """What `function` of tensors gives for arrays or rows [N, ...]: float64 [N, ...], or a tuple of those."""
     parts = []
     for i in range(0, len(arrays[0]), size):
         answer = function(*(tf.constant(array[i : i + size]) for array in arrays))

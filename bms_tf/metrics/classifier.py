@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import gin
 import numpy as np
@@ -33,6 +34,11 @@ class Classifier(abc.ABC):
     @abc.abstractmethod
     def classes(self) -> int:
         """How many there are."""
+
+    @property
+    @abc.abstractmethod
+    def protocol(self) -> Mapping[str, Any]:
+        """What its answers depend on, in words that JSON has: `features`, its name, and `weights_sha256`."""
 
     @abc.abstractmethod
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -58,7 +64,7 @@ class DigitClassifier(Classifier):
         return max(2, len(self.weights[-1]))
 
     @cached_property
-    def protocol(self) -> Mapping[str, str | float]:
+    def protocol(self) -> Mapping[str, Any]:
         digest = hashlib.sha256(b"".join(np.ascontiguousarray(part) for part in self.weights)).hexdigest()
         return {"features": "digit_classifier", "weights_sha256": digest, "accuracy": round(self.accuracy, 4)}
 
@@ -167,13 +173,20 @@ def write_arrays(path: pathlib.Path, arrays: tuple[np.ndarray, ...]) -> None:
         logging.warning("%s cannot be written (%s): the classifier is trained anew each time", path, error)
 
 
+def words_of(classifier: Classifier) -> dict[str, str]:
+    """What a score by a classifier adds to its protocol."""
+    return {name: str(value) for name, value in classifier.protocol.items()}
+
+
 def features_of(classifier: Classifier, images: np.ndarray) -> np.ndarray:
     """The features [N, F] of the images that are finite."""
     return np.concatenate([classifier.features(part) for part in finite_parts(images)])
 
 
 @gin.configurable
-def class_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, classifier: Classifier) -> dict[str, float]:
+def class_scores(
+    samples: np.ndarray, reference: np.ndarray, *, seed: int, classifier: Classifier
+) -> dict[str, float | str]:
     """Scores of images by what a classifier sees in them.
 
     It sees lost classes, and shares of classes that are not equal. It does not see what the classifier ignores: every
@@ -193,6 +206,7 @@ def class_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, class
         frechet_classifier_distance: between the features of samples and reference (not FID: these are not Inception's
             features); NaN with fewer than two finite samples.
         classifier_accuracy: of the classifier, in [0, 1], on images it has not seen: how far its word counts.
+        features, weights_sha256 and more: of the classifier, for the protocol.
 
     Raises:
         ValueError: if there are no samples.
@@ -213,6 +227,7 @@ def class_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, class
         "class_kl": kl_from_uniform(counts),
         "frechet_classifier_distance": float(distance),
         "classifier_accuracy": classifier.accuracy,
+        **words_of(classifier),
     }
 
 

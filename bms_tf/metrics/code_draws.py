@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from bms_tf.core.examples import Rows, rows_of
 from bms_tf.core.model import Model
 from bms_tf.metrics.aggregate_posterior import AggregatePosterior
 
 
 def split_codes(
-    model: Model, data: np.ndarray, *, seed: int, codes: int, noise: float
+    model: Model, data: np.ndarray | Rows, *, seed: int, codes: int, noise: float
 ) -> tuple[np.ndarray, np.ndarray, AggregatePosterior]:
     """Codes of a random half of the data and of the other half.
 
@@ -29,5 +30,6 @@ def split_codes(
     if codes < 2 or len(data) < 2:
         raise ValueError(f"{codes} codes of {len(data)} data; at least 2 of each are needed")
     order = np.random.default_rng(seed).permutation(len(data))
-    first, second = (AggregatePosterior(model, data[half], noise=noise, seed=seed) for half in np.array_split(order, 2))
+    halves = (rows_of(data).taken(half) for half in np.array_split(order, 2))
+    first, second = (AggregatePosterior(model, half, noise=noise, seed=seed) for half in halves)
     return first.sample(codes, seed)[0], second.sample(codes, seed + 1)[0], second

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import gin
 import numpy as np
+import tensorflow as tf
 
 from bms_tf.core.model import Model
 from bms_tf.metrics.aggregate_posterior import AggregatePosterior
@@ -96,14 +97,19 @@ def elbo(
     if draws < 1 or ratio_steps < 0:
         raise ValueError(f"elbo: draws {draws}, ratio_steps {ratio_steps}; the first must be at least 1, the other 0")
     q = AggregatePosterior(model, reference, seed=seed)
-    x = np.asarray(reference, np.float64).reshape(q.size, -1)
+    synthetic = ratio_steps and model.discriminate is not None
+
+    def of_batch(z: tf.Tensor, x: tf.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        mean = model.generate(z)
+        found = log_likelihood(*(np.asarray(part, np.float64).reshape(len(x), -1) for part in (x, mean)))
+        return found, np.asarray(model.discriminate(mean)) if synthetic else np.zeros(len(x))
+
     likelihood, logits = np.zeros(q.size), np.zeros(q.size)
     for i in range(draws):
         z, index = q.sample(q.size, seed + i)
-        means = in_batches(model.generate, z.astype(np.float32))
-        likelihood[index] += log_likelihood(x[index], means.reshape(q.size, -1)) / draws
-        if ratio_steps and model.discriminate is not None:
-            logits += in_batches(model.discriminate, means.astype(np.float32)) / draws
+        found, of_discriminator = in_batches(of_batch, z.astype(np.float32), q.data.taken(index))
+        likelihood[index] += found / draws
+        logits += of_discriminator / draws
     result = {"elbo_likelihood": float(likelihood.mean())}
     if q.has_density:
         bound = likelihood - q.kl_per_datum(seed)
@@ -113,7 +119,7 @@ def elbo(
     if ratio_steps:
         ratio = density_ratio_kl(model, reference, seed=seed, steps=ratio_steps)["density_ratio_kl"]
         result |= {"elbo_ratio_kl": ratio, "elbo_ratio": result["elbo_likelihood"] - ratio}
-        if model.discriminate is not None:
+        if synthetic:
             result["elbo_synthetic"] = float(logits.mean()) - ratio
     return result
 

@@ -6,15 +6,23 @@ import gin
 import numpy as np
 from sklearn.metrics import euclidean_distances
 
+from bms_tf.core.examples import Rows
+
 ROWS = 1000
+
+
+def finite_places(examples: np.ndarray | Rows) -> np.ndarray:
+    """Which of the examples [N, ...] hold no NaN or infinity, ascending."""
+    parts = (examples[i : i + ROWS] for i in range(0, len(examples), ROWS))
+    finite = [np.isfinite(part).all(axis=tuple(range(1, part.ndim))) for part in parts]
+    return np.flatnonzero(np.concatenate([np.zeros(0, bool), *finite]))
 
 
 def finite_rows(array: np.ndarray) -> np.ndarray:
     """The rows of [N, ...] that hold no NaN or infinity."""
     array = np.asarray(array)
-    parts = [array[i : i + ROWS] for i in range(0, len(array), ROWS)]
-    finite = [np.isfinite(part).all(axis=tuple(range(1, array.ndim))) for part in parts]
-    return array if all(part.all() for part in finite) else array[np.concatenate(finite)]
+    places = finite_places(array)
+    return array if len(places) == len(array) else array[places]
 
 
 def finite_parts(examples: np.ndarray) -> Iterator[np.ndarray]:
@@ -23,7 +31,7 @@ def finite_parts(examples: np.ndarray) -> Iterator[np.ndarray]:
     return (part for part in parts if len(part))
 
 
-def energy_distance(a: np.ndarray, b: np.ndarray, *, seed: int, max_points: int = 4000) -> float:
+def energy_distance(a: np.ndarray | Rows, b: np.ndarray | Rows, *, seed: int, max_points: int = 4000) -> float:
     """2 E|X - Y| - E|X - X'| - E|Y - Y'|, in the unit of the data; 0 if and only if the two distributions are the same.
 
     The U-statistic: a pair is of two different points, so that the expectation is 0 for equal distributions whatever
@@ -31,8 +39,8 @@ def energy_distance(a: np.ndarray, b: np.ndarray, *, seed: int, max_points: int 
     V-statistic, in 1-D.)
 
     Args:
-        a: [N, D]. Rows that are not finite are left out.
-        b: [M, D], the same.
+        a: [N, ...], taken as vectors. Those that are not finite are left out.
+        b: [M, ...], the same.
         seed: of the subsample.
         max_points: larger sets are subsampled to this many points; memory and time go with its square.
 
@@ -40,10 +48,11 @@ def energy_distance(a: np.ndarray, b: np.ndarray, *, seed: int, max_points: int 
         The distance; NaN if a set has fewer than two finite points.
     """
     rng = np.random.default_rng(seed)
-    a, b = (x if len(x) <= max_points else rng.choice(x, max_points, replace=False) for x in map(finite_rows, (a, b)))
-    if min(len(a), len(b)) < 2:
+    finite = [(x, finite_places(x)) for x in (a, b)]
+    if min(len(places) for _, places in finite) < 2:
         return float("nan")
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    chosen = [(x, p if len(p) <= max_points else rng.choice(p, max_points, replace=False)) for x, p in finite]
+    a, b = (np.asarray(x[places], np.float64).reshape(len(places), -1) for x, places in chosen)
     within = sum(euclidean_distances(x).sum() / (len(x) * (len(x) - 1)) for x in (a, b))
     return float(2 * euclidean_distances(a, b).mean() - within)
 

@@ -4,18 +4,21 @@ import math
 
 import gin
 import numpy as np
+import tensorflow as tf
 from matplotlib.figure import Figure
 from scipy.stats import chi2
 from sklearn.manifold import TSNE
 
+from bms_tf.core.examples import Rows, gathered, rows_of
 from bms_tf.core.model import Model
 from bms_tf.metrics.aggregate_posterior import LOG_2_PI, AggregatePosterior
-from bms_tf.metrics.batches import in_batches, required
+from bms_tf.metrics.batches import SIZE, required
 from bms_tf.metrics.drawing import grid
 from bms_tf.metrics.energy import energy_distance
 from bms_tf.metrics.marginal_kl import histograms
 
 COLUMNS, ROWS = 8, 4
+NUMBERS = 2**25  # of either set in the energy distance at a time, in float64
 
 
 @gin.configurable
@@ -62,7 +65,8 @@ def low_posterior(
         low_posterior_percent_matched, reverse_kl_matched: with noise, the same of N codes that are draws of the prior:
             what a deterministic encoder has at best.
         prior_energy, low_posterior_energy: energy distance of the samples from the reference, of all likely codes and
-            of the low ones (NaN if there are fewer than two): whether low codes give worse samples.
+            of the low ones (NaN if there are fewer than two): whether low codes give worse samples. Of up to
+            4,000 each, or as many as have 2^25 numbers together.
         low_posterior_codes: t-SNE of codes: of q(z), of the prior, and the low ones among these.
         low_posterior_samples: samples of likely codes, and of those with the lowest q(z) among the low ones; of points
             in the plane and images alone.
@@ -85,21 +89,22 @@ def low_posterior(
     threshold = -0.5 * (chi2.ppf(1 - level, size) + size * (LOG_2_PI + math.log(q.variance)))
     likely = log_p >= threshold
     low = likely & (log_q < threshold - margin)
-    samples = in_batches(model.generate, clean.astype(np.float32))
-    lowest = samples[low][np.argsort(log_q[low])]
+    batches = (tf.constant(clean[i : i + SIZE], tf.float32) for i in range(0, codes, SIZE))
+    samples = rows_of(gathered(model.generate(batch).numpy() for batch in batches))
+    of_likely, of_lowest = samples.taken(likely), samples.taken(np.flatnonzero(low)[np.argsort(log_q[low])])
+    max_points = max(2, min(4000, NUMBERS // math.prod(samples.shape[1:])))
     gap = log_p - log_q
 
-    def energy(of: np.ndarray) -> float:
-        numbers = math.prod(of.shape[1:])
-        return energy_distance(of.reshape(-1, numbers), np.reshape(reference, (-1, numbers)), seed=seed)
+    def energy(of: Rows) -> float:
+        return energy_distance(of, q.data, seed=seed, max_points=max_points)
 
     result = {
         "low_posterior_percent": _percent(low, likely),
         "low_posterior_threshold": float(threshold - margin),
         "reverse_kl": float(gap.mean()),
         "reverse_kl_std": float(gap.std(ddof=1) / math.sqrt(codes)),
-        "prior_energy": energy(samples[likely]),
-        "low_posterior_energy": energy(lowest),
+        "prior_energy": energy(of_likely),
+        "low_posterior_energy": energy(of_lowest),
     }
     if noise:
         of_matched = q.matched(seed + 1).log_prob(z)
@@ -108,12 +113,12 @@ def low_posterior(
     if embedded:
         of_data, _ = q.sample(embedded, seed)
         result["low_posterior_codes"] = _embedding(of_data, z[:embedded], low[:embedded], perplexity, seed)
-    shown = _shown(samples[likely], lowest)
+    shown = _shown(of_likely, of_lowest)
     if shown is not None:
         result["low_posterior_samples"] = shown
-    if q.has_density and len(lowest):
-        of_lowest = AggregatePosterior(model, lowest, noise=noise, seed=seed)
-        groups = {"data": q.kl_per_datum(seed), "samples of low codes": of_lowest.kl_per_datum(seed)}
+    if q.has_density and len(of_lowest):
+        q_of_lowest = AggregatePosterior(model, of_lowest, noise=noise, seed=seed)
+        groups = {"data": q.kl_per_datum(seed), "samples of low codes": q_of_lowest.kl_per_datum(seed)}
         result["low_posterior_kl"] = histograms(groups, "KL[q(z|x) || p(z)] of each x, in nats")
     return result
 
@@ -142,12 +147,12 @@ def _embedding(of_data: np.ndarray, prior: np.ndarray, low: np.ndarray, perplexi
     return figure
 
 
-def _shown(likely: np.ndarray, lowest: np.ndarray) -> Figure | None:
+def _shown(likely: Rows, lowest: Rows) -> Figure | None:
     if likely.shape[1:] == (2,):
         figure = Figure(figsize=(6, 6), layout="constrained")
         axes = figure.subplots()
-        axes.scatter(*likely.T, s=1, color="tab:blue", label="samples of likely codes of the prior")
-        axes.scatter(*lowest.T, s=1, color="tab:red", label="of those that are unlikely under q(z)")
+        axes.scatter(*likely[:].T, s=1, color="tab:blue", label="samples of likely codes of the prior")
+        axes.scatter(*lowest[:].T, s=1, color="tab:red", label="of those that are unlikely under q(z)")
         axes.set(aspect="equal")
         axes.legend(markerscale=6)
         return figure

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bms_tf.core.keras import keras
-from bms_tf.metrics.ms_ssim import mean_over_pairs
+from bms_tf.metrics.ms_ssim import Noised, mean_over_pairs
 
 # What is done to images in [-1, 1] first, in version 0.1 of the authors' code.
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
@@ -53,7 +53,8 @@ def lpips_diversity(
             which were shifted and scaled as the authors do.
         linear: with a Keras file or SavedModel, an .npz with the lin*.
         pairs: how many, of two different images each.
-        noise: standard deviation of the normal noise on the noised test set, which is then clipped to [-1, 1].
+        noise: standard deviation of the normal noise on the noised test set, which is then clipped to [-1, 1]. An image
+            has other noise in each pair.
 
     Returns:
         lpips_diversity, lpips_diversity_test, lpips_diversity_noised_test: each with `_std`, its standard error over
@@ -69,9 +70,7 @@ def lpips_diversity(
     if weights is None:
         raise ValueError(f"lpips_diversity.weights is missing: the .npz of a network; {WHERE}")
     distance = Lpips(weights, linear)
-    rng = np.random.default_rng(seed)
-    reference = np.asarray(reference, np.float32)
-    noised = (reference + noise * rng.standard_normal(reference.shape, np.float32)).clip(-1, 1)
+    noised = Noised(reference, noise, seed)
     result: dict[str, float | str] = {"weights_sha256": distance.sha256}
     for name, images in {"": samples, "_test": reference, "_noised_test": noised}.items():
         mean, error = mean_over_pairs(distance, images, pairs=pairs, seed=seed)
@@ -192,4 +191,4 @@ def _loaded(path: str) -> Callable[[tf.Tensor], Sequence[tf.Tensor]]:
     return maps
 
 
-lpips_diversity.needs = "values"
+lpips_diversity.needs = "rows"

@@ -6,6 +6,8 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from bms_tf.core.examples import Rows
+
 # The exponents of Wang, Simoncelli and Bovik, Multiscale structural similarity (2003), from the finest scale on.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 FILTER = 11  # pixels; a scale must have at least as many along each edge
@@ -30,7 +32,7 @@ def ms_ssim_diversity(
         seed: of pairs and noise.
         pairs: how many, of two different images each.
         noise: standard deviation of the normal noise on the noised test set, which is then clipped to [-1, 1]; the
-            paper does not state its own.
+            paper does not state its own. An image has other noise in each pair.
 
     Returns:
         ms_ssim_diversity, ms_ssim_diversity_test, ms_ssim_diversity_noised_test: in [0, 1], each with `_std`, its
@@ -44,14 +46,26 @@ def ms_ssim_diversity(
     """
     if noise < 0:
         raise ValueError(f"ms_ssim_diversity.noise is {noise}; it must not be negative")
-    rng = np.random.default_rng(seed)
-    reference = np.asarray(reference, np.float32)
-    noised = (reference + noise * rng.standard_normal(reference.shape, np.float32)).clip(-1, 1)
-    result = {"ms_ssim_scales": float(scales(np.shape(samples)))}
+    noised = Noised(reference, noise, seed)
+    result = {"ms_ssim_scales": float(scales(samples.shape))}
     for name, images in {"": samples, "_test": reference, "_noised_test": noised}.items():
         mean, error = mean_over_pairs(lambda a, b: 1 - ms_ssim(a, b), images, pairs=pairs, seed=seed)
         result |= {f"ms_ssim_diversity{name}": mean, f"ms_ssim_diversity{name}_std": error}
     return result
+
+
+class Noised:
+    """Images of which a noised copy is made whenever they are asked for, clipped to [-1, 1]."""
+
+    def __init__(self, images: np.ndarray | Rows, stddev: float, seed: int):
+        self._images, self._stddev, self._rng = images, stddev, np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        x = np.asarray(self._images[index], np.float32)
+        return (x + self._stddev * self._rng.standard_normal(x.shape, np.float32)).clip(-1, 1)
 
 
 def scales(shape: tuple[int, ...]) -> int:
@@ -70,9 +84,11 @@ def ms_ssim(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 
 
 def mean_over_pairs(
-    distance: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], images: np.ndarray, *, pairs: int, seed: int
+    distance: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], images: np.ndarray | Rows | Noised, *, pairs: int, seed: int
 ) -> tuple[float, float]:
     """Mean of a distance [B] of images over random pairs of two different ones, and the standard error of the mean.
+
+    Only images of a pair are read.
 
     Raises ValueError for fewer than two images or pairs.
     """
@@ -90,4 +106,4 @@ def mean_over_pairs(
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(pairs))
 
 
-ms_ssim_diversity.needs = "values"
+ms_ssim_diversity.needs = "rows"

@@ -3,7 +3,7 @@
 import gin
 import numpy as np
 
-from bms_tf.metrics.classifier import Classifier
+from bms_tf.metrics.classifier import Classifier, words_of
 from bms_tf.metrics.energy import finite_parts
 from bms_tf.metrics.frechet import frechet_distance
 from bms_tf.metrics.mixture import kl_from_uniform
@@ -12,7 +12,7 @@ from bms_tf.metrics.mixture import kl_from_uniform
 @gin.configurable
 def stacked_scores(
     samples: np.ndarray, reference: np.ndarray, *, seed: int, classifier: Classifier
-) -> dict[str, float]:
+) -> dict[str, float | str]:
     """Modes by what a classifier of K classes sees in each channel.
 
     It sees lost modes and unequal ones. It does not see how varied a mode is, except through the Frechet distance: one
@@ -32,6 +32,7 @@ def stacked_scores(
         frechet_classifier_distance: between the features of samples and reference, the channels' side by side (not
             FID: these are not Inception's features); NaN with fewer than two finite samples.
         classifier_accuracy: of the classifier, in [0, 1], on single digits it has not seen.
+        features, weights_sha256 and more: of the classifier, for the protocol.
 
     Raises:
         ValueError: if there are no samples.
@@ -54,6 +55,7 @@ def stacked_scores(
         "mode_kl": kl_from_uniform(counts),
         "frechet_classifier_distance": float(distance),
         "classifier_accuracy": classifier.accuracy,
+        **words_of(classifier),
     }
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bms_tf.core.examples import Rows, as_bytes, as_floats, gathered, is_picture
+from bms_tf.core.examples import Rows, as_bytes, as_floats, gathered, is_picture, rows_of
 
 
 def test_bytes_and_floats():
@@ -29,6 +29,25 @@ def test_rows_are_read_as_they_are_asked_for():
         np.testing.assert_array_equal(rows[index], floats[index])
         assert rows[index].dtype == np.float32
     np.testing.assert_array_equal(np.asarray(rows), floats)
+
+
+def test_some_of_the_rows():
+    stored = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), np.uint8)
+    finite = np.arange(20) != 7
+    rows = Rows(stored, finite)
+    some = rows.taken(np.array([9, 7, 3]))
+    assert (len(some), some.shape) == (3, (3, 4, 4, 3))
+    np.testing.assert_array_equal(some[:], rows[[9, 7, 3]])
+    np.testing.assert_array_equal(some.taken(np.array([2, 0]))[:], as_floats(stored)[[3, 9]])
+    np.testing.assert_array_equal(rows.taken(finite)[:], as_floats(stored)[finite])
+    # In bytes, but for one that is not finite.
+    np.testing.assert_array_equal(some.taken([0, 2]).compact(), stored[[9, 3]])
+    assert np.isnan(some.compact()[1]).all() and some.compact().dtype == np.float32
+    np.testing.assert_array_equal(Rows(stored).compact(), stored)
+    # An array as rows.
+    x = np.random.default_rng(0).normal(size=(5, 2))
+    assert rows_of(rows) is rows
+    np.testing.assert_array_equal(rows_of(x).taken(slice(1, 4))[:], x.astype(np.float32)[1:4])
 
 
 def test_pictures_are_gathered_as_bytes_and_points_as_they_are():

@@ -54,7 +54,8 @@ def test_two_models_their_table_and_their_cards(tmp_path):
     assert cells[:2] == cells[2:]
     rows = [json.loads(line) for line in (tmp_path / "ring" / "evaluation.jsonl").read_text().splitlines()]
     assert {row["metric"] for row in rows} == {"prdc", "mixture_scores"}
-    assert rows[0]["protocol"]["floor"] == {"n_generated": 400, "n_real": 300, "data": "ring, validation"}
+    floor = rows[0]["protocol"]["floor"]
+    assert (floor["n_generated"], floor["n_real"], floor["data"]) == (400, 300, "ring, validation")
     card = (tmp_path / "ring" / "README.md").read_text()
     assert "\n# ring\n" in card and card.count("| precision (higher is better) |") == 1, "in place of the card's own"
     shown = "python -m bms_tf.evaluate --model=ring,again --data=gin/data/ring.gin --n=400 --n_real=300 --card"

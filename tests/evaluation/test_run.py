@@ -1,6 +1,7 @@
 """The frame: what each metric is given, the floor, the protocol, one pass, what is kept, and what is refused."""
 
 import errno
+import hashlib
 import json
 import os
 import resource
@@ -16,9 +17,11 @@ from matplotlib.figure import Figure
 import bms_tf
 from bms_tf.core import config
 from bms_tf.core.examples import Rows
-from bms_tf.evaluation import registry, run
+from bms_tf.evaluation import registry, run, tables
 from bms_tf.evaluation.run import append, beside, evaluate, settings_of
-from bms_tf.metrics.mixture import mixture_scores
+from bms_tf.metrics.classifier import class_scores
+from bms_tf.metrics.stacked import stacked_scores
+from tests.metrics.three_classes import ThreeClasses
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +81,8 @@ def test_a_value_has_its_spread_its_floor_and_its_protocol(tmp_path):
     assert (value["better"], odd["better"]) == ("lower", None)
     protocol = value["protocol"]
     assert (protocol["n_generated"], protocol["n_real"], protocol["seed"]) == (250, 400, 0)
-    assert protocol["floor"] == {"n_generated": 250, "n_real": 400, "data": "array"}
+    hashed = hashlib.sha256(other).hexdigest()
+    assert protocol["floor"] == {"n_generated": 250, "n_real": 400, "data": "array", "data_sha256": hashed}
     assert protocol["features"] == "values" and protocol["settings"] == {"power": 2.0}
     assert len(protocol["data_sha256"]) == len(value["sha256"]) == 64
     assert value["versions"].keys() == {"bms_tf", "python", "tensorflow", "numpy"} and value["seconds"] >= 0
@@ -98,7 +102,8 @@ def test_without_other_real_data_the_halves_are_compared():
     difference.given.clear()
     real = normal(301)
     (line, _) = evaluate(samples=normal(300, seed=1), data=real, metrics=[difference])
-    assert line["protocol"]["floor"] == {"n_generated": 150, "n_real": 151, "data": "array"}
+    of = {"data": "array", "data_sha256": hashlib.sha256(real).hexdigest()}
+    assert line["protocol"]["floor"] == {"n_generated": 150, "n_real": 151, **of}
     _, (other, reference, _) = difference.given
     np.testing.assert_array_equal(other, real[1::2])
     np.testing.assert_array_equal(reference, real[::2])
@@ -158,6 +163,25 @@ def test_the_next_call_finds_the_features(cache):
     assert call(n=100) == 100
 
 
+class Doubled:
+    protocol = {"features": "doubled"}
+
+    def __call__(self, x):
+        return {"features": 2 * x}
+
+
+gin.external_configurable(Doubled, "doubled", module="test_run")
+
+
+def test_a_gin_file_names_the_network_for_data_of_any_kind(tmp_path):
+    np.savez(tmp_path / "x.npz", normal(9))
+    (tmp_path / "own.gin").write_text("# A network.\nimport bms_tf.core.recipe\ntrain.features = @doubled\n")
+    place = str(tmp_path / "x.npz")
+    for given in ({"gin_file": [str(tmp_path / "own.gin")]}, {"gin_param": ["train.features = @doubled"]}):
+        lines = evaluate(samples=place, data=place, metrics=[difference], **given)
+        assert lines[0]["protocol"]["features"] == "doubled"
+
+
 def needs_training(samples, reference, *, seed, training=None, sample_values=None, training_values=None):
     return {"most": float(training.max()), "first": float(sample_values[0][0]), "last": float(training_values[-1][0])}
 
@@ -177,14 +201,24 @@ def drawn(samples, reference, *, seed):
 
 
 def test_pictures_lie_beside_the_lines(tmp_path):
-    (line,) = evaluate(samples=normal(9), data=normal(9), metrics=[drawn], out=str(tmp_path / "out.jsonl"))
+    np.savez(tmp_path / "x.npz", normal(9))
+    (line,) = evaluate(samples=str(tmp_path / "x.npz"), data=normal(9), metrics=[drawn])
     assert line["name"] == "one"
-    assert (tmp_path / "out.drawn.shape.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "x.evaluation.drawn.shape.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_of_several_in_one_file_of_lines_bear_their_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        os.mkdir(folder)
+        np.savez(f"{folder}/x.npz", normal(9))
+        evaluate(samples=f"{folder}/x.npz", data=normal(9), metrics=[drawn], out="out.jsonl")
+    assert {path.name for path in tmp_path.glob("*.png")} == {f"out.{name}-x.npz.drawn.shape.png" for name in "ab"}
 
 
 def of_model(model, reference, *, seed):
     return {
-        "gap": float(np.abs(model.sample(np.array([1, 2])).numpy().mean() - reference.mean())),
+        "gap": float(np.abs(model.sample(np.array([1, 2])).numpy().mean() - reference[:].mean())),
         "z": model.code_size,
     }
 
@@ -219,17 +253,73 @@ def test_the_gin_file_of_the_data(tmp_path):
     )
     first = lines[0]
     assert first["metric"] == "mixture_scores", "the file's own"
-    assert first["protocol"]["floor"] == {"n_generated": 200, "n_real": 300, "data": "ring, validation"}
+    floor = first["protocol"]["floor"]
+    assert (floor["n_generated"], floor["n_real"], floor["data"]) == (200, 300, "ring, validation")
     assert first["protocol"]["split"] == "test" and first["protocol"]["settings"]["within"] == 2.0
     assert first["of"] == str(ROOT / "savedmodels/ring")
     with pytest.raises(config.ConfigError, match="mixture_scores has no parameter 'withn'"):
         evaluate(samples=normal(9), data="gin/data/ring.gin", gin_param=["mixture_scores.withn = 2"])
 
 
-def test_settings():
-    config.load([], ["mixture_scores.within = 2.5"])
-    assert settings_of(mixture_scores) == {"within": 2.5}
-    assert settings_of(drawn) == {}
+@gin.configurable(module="test_run")
+def width(x, *, scale: float = 1.0):
+    return scale * x
+
+
+@gin.configurable(module="test_run")
+def widths(samples, reference, *, seed, hidden=(2, 3), function=width, within: float = 0.5, more=()):
+    return {"width": function(1.0)}
+
+
+def test_the_settings_are_all_that_the_metric_used():
+    def settings(*gin_param):
+        return evaluate(samples=normal(9), data=normal(9), metrics=[widths], gin_param=gin_param)[0]["protocol"][
+            "settings"
+        ]
+
+    default = {"hidden": [2, 3], "function": "@width", "within": 0.5, "more": [], "width.scale": 1.0}
+    assert settings() == default
+    assert settings("widths.hidden = (8,)") == default | {"hidden": [8]}
+    assert settings("n = 2.5", "widths.within = %n") == default | {"within": 2.5}, "what a macro stands for"
+    assert settings("width.scale = 3.0") == default | {"width.scale": 3.0}
+    del default["width.scale"]
+    in_scope = settings("widths.function = @a/width", "a/width.scale = 2.0")
+    assert in_scope == default | {"function": "@a/width", "a/width.scale": 2.0}
+    assert settings("widths.more = [@width, {'a': @width()}, 'x']", "width.x = 1")["more"] == [
+        "@width",
+        {"a": "@width()"},
+        "x",
+    ]
+
+
+gin.external_configurable(ThreeClasses, "three_classes", module="test_run")
+
+
+class ThreeClassesAsNetwork(ThreeClasses):
+    def __call__(self, x):
+        return {"features": self.features(x)}
+
+
+@pytest.mark.parametrize("metric", [class_scores, stacked_scores])
+def test_the_classifier_is_in_the_protocol(metric):
+    pixels = np.full([8, 1, 1, 1], 255, np.uint8)
+    pixels[::2] = 126
+    binding = f"{metric.__name__}.classifier = @three_classes()"
+    lines = evaluate(samples=pixels, data=pixels, metrics=[metric], gin_param=[binding])
+    for line in lines:
+        assert line["protocol"]["features"] == "three_classes" and line["protocol"]["weights_sha256"] == "3" * 64
+    assert "features" not in by_name(lines)
+    # The same words as those of a score in its features.
+    of_features = evaluate(samples=pixels, data=pixels, metrics=[difference], features=ThreeClassesAsNetwork())
+    assert len({tables._protocol(line) for line in (*lines, *of_features)}) == 1
+
+
+def test_settings_of_a_function_that_gin_does_not_know():
+    def plain(samples, reference, *, seed, k=3, given):
+        pass
+
+    assert settings_of(plain, {}) == {"k": 3}
+    assert settings_of(drawn, {}) == {}
 
 
 # Files of lines.

@@ -10,7 +10,7 @@ import pytest
 
 from bms_tf.evaluation import sources
 from bms_tf.evaluation.sources import BATCH
-from bms_tf.evaluation.store import Store
+from bms_tf.evaluation.store import OnDisk, Store
 
 COUNT = 3 * BATCH + 7
 
@@ -117,3 +117,14 @@ def test_two_at_once_compute_it_once(source, tmp_path):
     for rows in found:
         check(rows, source)
     assert len(found) == 4 and compute.rows == COUNT
+
+
+def test_rows_on_the_disk_hold_no_memory_once_they_were_read(source, tmp_path):
+    stored = Store(str(tmp_path)).rows(source, {"features": {}}, Counting())["features"]
+    whole, rows, path = np.array(stored), OnDisk(stored), str(stored.filename)
+    del stored
+    for index in (slice(3, 250), np.array([5, 300, 1]), 7):
+        np.testing.assert_array_equal(rows[index], whole[index])
+    assert (len(rows), rows.shape, rows.dtype) == (COUNT, (COUNT, 2), np.float32)
+    with open("/proc/self/maps") as maps:
+        assert path not in maps.read()

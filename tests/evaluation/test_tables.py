@@ -73,13 +73,22 @@ def test_two_features_in_one_column_bear_letters():
 
 
 def test_other_settings_of_a_metric_are_said():
-    table = lines(row(), row(of="models/b", settings={"k": 5}), row("recall"), row("recall", of="models/b"))
+    both = {"a": row(settings={"k": 3, "p": 1}), "b": row(of="models/b", settings={"k": 5, "p": 1})}
+    table = lines(*both.values(), row("recall"), row("recall", of="models/b"))
     assert table[2].startswith("| precision * |") and table[3].startswith("| recall |")
     assert table[-1] == '\\* precision: measured with different settings, {"k": 3} and {"k": 5}.'
+    others = row("recall", settings={"k": 3}), row("recall", of="models/b", settings={"k": 5})
+    assert lines(*both.values(), *others)[-1].startswith("\\* precision, recall: measured")
 
 
 def test_a_floor_at_other_numbers_says_so():
     assert lines(row(at={"n_generated": 500, "n_real": 500}))[2] == "| precision | 0.5 | 0.75 (of 500 and 500) |"
+
+
+def test_floors_of_other_data_bear_letters():
+    table = lines(row(at={"data_sha256": "1" * 64}), row(of="models/b", at={"data_sha256": "2" * 64}))
+    assert table[2] == "| precision | 0.5 | 0.75 (b) | 0.5 | 0.75 (c) |"
+    assert table[6::2] == ["(b): floor of e, sha256 111111111111.", "(c): floor of e, sha256 222222222222."]
 
 
 def test_a_model_without_a_value():

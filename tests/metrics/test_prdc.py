@@ -80,8 +80,11 @@ def test_the_published_example():
     at_3 = prdc(samples, real, seed=0)
     assert at_3["precision"] == pytest.approx(0.395, abs=0.05)
     assert at_3["recall"] == pytest.approx(0.365, abs=0.05)
-    assert at_3["density"] == pytest.approx(1.11, abs=0.1)
+    assert at_3["density"] == pytest.approx(1.11, abs=0.05)
     assert at_3["coverage"] == pytest.approx(0.978, abs=0.02)
+    at_5 = precision_recall(samples, real, seed=0, k=5)
+    assert at_5["precision"] == pytest.approx(0.486, abs=0.05)
+    assert at_5["recall"] == pytest.approx(0.456, abs=0.05)
 
 
 def test_too_few():

@@ -99,7 +99,29 @@ def test_gray_images_and_fewer_of_them():
     assert score(other[:5], real[:5]) == score(other, real, max_images=5) != whole
 
 
-@pytest.mark.parametrize("shape", [(4, 6, 6, 3), (4, 8, 16, 3)])
-def test_images_that_it_cannot_take(shape):
-    with pytest.raises(ValueError, match="they must be square, 7 pixels wide or more"):
+@pytest.mark.parametrize("shape", [(4, 6, 6, 3), (4, 8, 16, 3), (4, 2)])
+def test_what_it_cannot_take(shape):
+    with pytest.raises(ValueError, match="they must be square images, 7 pixels wide or more"):
         score(np.zeros(shape), np.zeros(shape))
+
+
+# Of features.
+
+
+def test_a_shift_of_features():
+    """Along a unit vector u a shift by v is |u . v|: in three dimensions u . v is uniform in [-|v|, |v|], its mean
+    absolute value |v| / 2 and the variance of that |v|^2 / 12."""
+    x = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
+    found = own.feature_sliced_wasserstein(x + [2, 3, 6], x, seed=0, directions=4000)
+    assert found["feature_swd_std"] == pytest.approx(7 / np.sqrt(12 * 4000), rel=0.05)
+    assert found["feature_swd"] == pytest.approx(7 / 2, abs=4 * found["feature_swd_std"])
+
+
+def test_features_of_one_dimension_and_of_other_numbers():
+    a, b = np.random.default_rng(0).normal(size=(50, 1)), np.random.default_rng(1).normal(1, 2, size=(70, 1))
+    expected = scipy.stats.wasserstein_distance(a[:, 0], b[:, 0])
+    found = own.feature_sliced_wasserstein(a, b, seed=0, directions=60)
+    assert found == {"feature_swd": pytest.approx(expected, rel=1e-6), "feature_swd_std": pytest.approx(0, abs=1e-6)}
+    assert own.feature_sliced_wasserstein(a, a[::-1], seed=0)["feature_swd"] == pytest.approx(0, abs=1e-9)
+    with pytest.raises(ValueError, match="directions is 1; it must be at least 2"):
+        own.feature_sliced_wasserstein(a, b, seed=0, directions=1)
