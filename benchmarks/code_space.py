@@ -9,8 +9,8 @@ normalization, at the same settings.
 
 The encoders of WAE, deterministic or fed with noise, have no density. What is compared with them is of codes with
 noise of standard deviation 1, on q(z) and on the prior alike; "matched" is what codes of the prior itself would have,
-as many as there are data. The lines go to benchmarks/results/code_space.jsonl, the picture to code_space_DATA.png:
-t-SNE of codes, and samples, with the low-posterior ones in red.
+as many as there are data. The lines go to benchmarks/results/code_space.jsonl, the picture to
+docs/figures/code_space_DATA.png: t-SNE of codes, and samples, with the low-posterior ones in red.
 """
 
 import importlib
@@ -36,6 +36,7 @@ NOISE = flags.DEFINE_float("noise", 1.0, "Standard deviation of the noise on cod
 PAPER = flags.DEFINE_bool("paper", False, "BMS-VAE-GAN with hinge loss and spectral normalization.")
 KEEP = flags.DEFINE_string("keep", "runs/code_space", "Where the runs are; what is there is not trained again.")
 
+FIGURES = pathlib.Path(__file__).parent.parent / "docs/figures"
 LENGTH = {"ring": "updates", "grid": "updates", "digits": "train.generator_updates"}
 FED_WITH_NOISE = "WAE, fed with noise"  # of 2-D data alone
 METHODS = {  # a method's gin files behind the recipe, and settings
@@ -148,7 +149,7 @@ def main(_):
     for row in rows:
         cells = [f"{row['scores'][name]:.3g}" if row["scores"].get(name) is not None else "" for name in SHOWN]
         print(f"| {row['method']} | {' | '.join(cells)} |")
-    path = recorded.RESULTS / f"code_space_{DATA.value}.png"
+    path = FIGURES / f"code_space_{DATA.value}.png"
     figure([row["method"] for row in rows]).savefig(path, dpi=60)
     with PIL.Image.open(path) as drawn:
         small = drawn.convert("RGB").quantize(48)  # a third of the size, for a file that is in the repository
