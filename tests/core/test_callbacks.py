@@ -37,6 +37,7 @@ def model():
     """What callbacks see of a model."""
     return SimpleNamespace(
         step=tf.Variable(0, dtype=tf.int64),
+        distribute_strategy=tf.distribute.get_strategy(),
         bad_term=None,
         generator_updates=3,
         players=(),
