@@ -9,10 +9,10 @@ from tests.faults import training
 from tests.faults._harness import STEPS, differences, reference
 from tests.faults._injection import inject, kinds
 
-# How many faults each scenario gets. Trainings have a test of their own, and tests/test_devices.py loses a worker.
-RUNNING = ["clock", "damage", "disks", "evaluating", "exporting", "reporting", "reproducing", "tuning"]
-ROUNDS = dict.fromkeys(RUNNING, 1)
+# How many faults each scenario gets.
+ROUNDS = dict.fromkeys(["clock", "damage", "disks", "evaluating", "exporting", "reporting"], 1)
 ROUNDS |= {"gin_files": 6, "requests": 20}
+ELSEWHERE = {"training", "tuning", "reproducing", "workers"}  # below, test_tune.py, test_reproduce.py, test_devices.py
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def scratch(tmp_path_factory):
 
 
 def test_every_kind_is_found():
-    assert set(kinds()) == {*ROUNDS, "training", "workers"}
+    assert set(kinds()) == {*ROUNDS, *ELSEWHERE}
 
 
 @pytest.mark.slow
