@@ -54,7 +54,7 @@ def density(
     norm = PowerNorm(0.25)
     for axes, name, points in zip(figure.subplots(1, 2), ("data", "samples"), (reference, samples), strict=True):
         inside = np.all((points >= limits[:, 0]) & (points <= limits[:, 1]), axis=1)  # False for NaN
-        counts, *_ = np.histogramdd(points[inside], bins=bins, range=limits)
+        counts, *_ = np.histogramdd(points[inside], bins=bins, range=limits)  # pyright: ignore[reportCallIssue]
         image = gaussian_filter(counts / max(len(points), 1), blur)
         # The first image, the data's, sets the range of the norm for both.
         axes.imshow(image.T, origin="lower", extent=limits.ravel(), cmap="magma", norm=norm)

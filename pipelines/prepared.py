@@ -80,7 +80,7 @@ def _records(name, part, features, data_dir, in_memory, window):
             f"{name} has {there} examples in {split!r}, too few for {part!r}; a smaller held_out leaves some"
         )
     dataset = builder.as_dataset(
-        split=part,
+        split=part,  # pyright: ignore[reportCallIssue]
         decoders={"image": tfds.decode.SkipDecoding()},
         read_config=tfds.ReadConfig(try_autocache=False),
     ).map(lambda example: {feature: example[feature] for feature in features})

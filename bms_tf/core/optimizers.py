@@ -54,8 +54,8 @@ def adam(
     for name, beta in {"beta_1": beta_1, "beta_2": beta_2}.items():
         if not 0 <= beta < 1:
             raise ValueError(f"adam.{name} is {beta}; it must lie in [0, 1)")
-    rate = learning_rate if schedule is None else schedule(learning_rate)
-    # gin may say 0; the fused operation takes no integers.
+    # gin may say 0 or 1; neither the fused operation nor Keras's schedules take integers.
+    rate = float(learning_rate) if schedule is None else schedule(float(learning_rate))
     return FusedAdam(rate, beta_1=float(beta_1), beta_2=float(beta_2), global_clipnorm=clipnorm)
 
 

@@ -1,5 +1,7 @@
 """The optimizers and schedules that gin names: their numbers, and clipping by the norm of a player's whole gradient."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -42,6 +44,14 @@ def test_betas_may_be_whole_numbers():
     made.build([variable])
     tf.function(lambda: made.apply_gradients([(tf.constant([0.5, -3.0]), variable)]))()  # a graph is strict about types
     np.testing.assert_allclose(variable.numpy(), [0.75, 1.25], rtol=1e-5)
+
+
+@pytest.mark.parametrize("schedule", [None, partial(optimizers.linear_decay, horizon=10)])
+def test_a_rate_may_be_a_whole_number(schedule):
+    # The first step of Adam with betas of 0 moves by the whole rate, here by 3.
+    made, variable = adam(learning_rate=3, beta_1=0, schedule=schedule), tf.Variable([5.0])
+    made.apply_gradients([(tf.constant([2.0]), variable)])
+    np.testing.assert_allclose(variable.numpy(), [2.0], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
