@@ -44,10 +44,12 @@ class Checkpoints:
     def save(self) -> int:
         """Writes the present state; returns its step. Raises OSError where it cannot, with the ones before in place."""
         step = int(self.system.step.numpy())
+        path = os.path.join(self.folder, f"ckpt-{step}")
+        index = f"{path}.index"
+        known = os.path.exists(index)
         try:
             os.makedirs(self.folder, exist_ok=True)
             self._delete_leftovers()
-            path = os.path.join(self.folder, f"ckpt-{step}")
             self._checkpoint.write(path)
             for file in _files(path):
                 sync(file)
@@ -56,6 +58,8 @@ class Checkpoints:
             raise
         except (tf.errors.OpError, OSError) as error:
             with contextlib.suppress(OSError):
+                if os.path.exists(index) and not known:  # a full disk cuts it off where it likes
+                    os.remove(index)
                 self._delete_leftovers()
             last = f"the last good one: {self.newest or 'none'}"
             raise OSError(f"the checkpoint of step {step} cannot be written ({_reason(error)}); {last}") from error

@@ -197,6 +197,23 @@ def test_a_damaged_one_ahead_of_the_run_does_not_crowd_out_a_good_one(games, sav
     assert Checkpoints(games[0], str(folder)).restore(pytest.fail) == 10
 
 
+def test_an_index_that_a_full_disk_cut_off_is_not_the_last_good_one(games, saved, monkeypatch):
+    folder, _ = saved
+    checkpoints = Checkpoints(games[0], str(folder))
+    games[0].train(1)
+    write = checkpoints._checkpoint.write
+
+    def cut_off(path):
+        write(path)
+        cut(0.5)(f"{path}.index")
+        raise tf.errors.ResourceExhaustedError(None, None, f"{path}.index; No space left on device")
+
+    monkeypatch.setattr(checkpoints._checkpoint, "write", cut_off)
+    with pytest.raises(OSError, match=f"No space left on device\\); the last good one: {folder}/ckpt-11$"):
+        checkpoints.save()
+    assert Checkpoints(games[1], str(folder)).restore(pytest.fail) == 11
+
+
 def test_a_full_disk_is_one_line_and_the_last_good_one_stays(games, saved):
     # The system's own limit of a file's size stands for the full disk: writing fails in the same place.
     folder, states = saved
