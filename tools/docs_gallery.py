@@ -180,7 +180,11 @@ def _cost(system: System, root: Path) -> list[str]:
     if not rows:
         return []
     lines = ["## The cost of a step", ""]
-    lines += ["On the ring and two CPU cores. A pass is one network applied to one batch, forward or backward.", ""]
+    lines += [
+        "On the ring and one CPU core, beside other work, so that only the ratios count. A pass is one network applied "
+        "to one batch, forward or backward.",
+        "",
+    ]
     heading = "| Gin file | Passes | Passes over GAN's | Milliseconds | Time over GAN's |"
     lines += [heading, "| --- | --- | --- | --- | --- |"]
     return [*lines, *(f"| `{name}` | {' | '.join(numbers)} |" for name, numbers in rows), ""]
