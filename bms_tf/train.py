@@ -78,14 +78,15 @@ def print_table(columns):
     width = max(map(len, names))
     print(" " * width + "".join(f"{title:>22}" for title in columns))
     for name in names:
-        cells, known = [], False
-        for runs in columns.values():
-            values = [scores[name] for scores in runs if name in scores]  # data have none in a metric of the model
-            known = known or not np.isnan(values).all()
+        # Data have none in a metric of the model.
+        found = [[scores[name] for scores in runs if name in scores] for runs in columns.values()]
+        if np.isnan(sum(found, [])).all():
+            continue
+        cells = []
+        for values in found:
             deviation = f" ± {np.std(values, ddof=1):.3g}" if len(values) > 1 else ""
             cells.append((f"{np.mean(values):.4g}{deviation}" if values else "-").rjust(22))
-        if known:
-            print(name.ljust(width) + "".join(cells))
+        print(name.ljust(width) + "".join(cells))
 
 
 if __name__ == "__main__":

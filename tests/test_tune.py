@@ -24,6 +24,7 @@ from bms_tf.train import main as train
 from bms_tf.tuning import report
 from bms_tf.tuning.search import Setting
 from bms_tf.tuning.workers import VARIABLES
+from tests.commands import free_ports
 
 ROOT = Path(__file__).parents[1]
 # The smallest system that trains: one phase of two small players.
@@ -153,11 +154,6 @@ def test_a_folder_that_is_something_else(here):
     assert refused() == "search is not empty, and not the folder of a search; take another --search_dir"
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 def variables(tuner_id: str, port: int) -> list[tuple[str, str]]:
     """KerasTuner's, for a chief or worker on this machine."""
     return list(zip(VARIABLES, (tuner_id, "127.0.0.1", str(port))))
@@ -173,7 +169,7 @@ def test_a_port_in_use(here, monkeypatch):
 
 
 def test_a_worker_without_a_chief_gives_up(here, monkeypatch):
-    port = free_port()
+    (port,) = free_ports(1)
     for item in variables("worker0", port):
         monkeypatch.setenv(*item)
     begun = time.monotonic()

@@ -42,14 +42,18 @@ class Rows:
             x[~self._finite[at]] = np.nan
         return x
 
+    @property
+    def places(self) -> np.ndarray:
+        """Where each of them is among those that are stored, int64 [N]."""
+        return np.arange(len(self)) if self._places is None else self._places
+
     def taken(self, index: np.ndarray) -> "Rows":
         """Those of a slice, indices or a mask, of which nothing is read yet."""
-        places = np.arange(len(self)) if self._places is None else self._places
-        return Rows(self._stored, self._finite, places[index])
+        return Rows(self._stored, self._finite, self.places[index])
 
     def compact(self) -> np.ndarray:
         """All of them in the least memory: pictures as bytes, unless one is not finite."""
-        places = np.arange(len(self)) if self._places is None else self._places
+        places = self.places
         if self._finite is not None and not self._finite[places].all():
             return self[:]
         compact = np.empty(self.shape, self._stored.dtype)

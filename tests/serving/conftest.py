@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 
 from bms_tf.client import Grpc, Rest
+from tests.commands import free_ports
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "savedmodels"
@@ -34,11 +35,6 @@ class Server(NamedTuple):
 
     def rest(self) -> Rest:
         return Rest(self.url, deadline=300.0)
-
-
-def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 @contextmanager
@@ -63,7 +59,7 @@ def local_server(model_dir: Path = MODELS, *flags: str, stderr=None) -> Iterator
 @contextmanager
 def _tensorflow_model_server() -> Iterator[Server]:
     """The real one, on the committed models."""
-    grpc_port, rest_port = port(), port()
+    grpc_port, rest_port = free_ports(2)
     entries = "".join(
         f'config {{ name: "{path.name}" base_path: "{path}" model_platform: "tensorflow" }}\n'
         for path in MODELS.iterdir()
