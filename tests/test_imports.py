@@ -31,7 +31,7 @@ THEIRS = {
     "keras": ["bms_tf/core/keras.py"],
     "tf_keras": ["bms_tf/core/keras.py"],
     "tensorflow_addons": ["bms_tf/networks/layers.py"],
-    "tensorflow_gan": [],
+    "tensorflow_gan": ["bms_tf/metrics/tfgan.py"],
 }
 
 

@@ -2,12 +2,28 @@
 
 import gin
 import numpy as np
+import tensorflow as tf
 from scipy.special import log_softmax, logsumexp
+
+from bms_tf.metrics.tfgan import tensorflow_gan
 
 
 def classifier_score(logits: np.ndarray) -> float:
-    """exp(mean KL(p(y|x) || p(y))) of class scores [N, K], with p(y) the mean of the p(y|x); in [1, K]."""
-    log_p = log_softmax(np.asarray(logits, np.float64), axis=1)
+    """exp(mean KL(p(y|x) || p(y))) of class scores [N, K], with p(y) the mean of the p(y|x); in [1, K].
+
+    By tensorflow-gan where it runs.
+    """
+    logits = np.asarray(logits, np.float64)
+    if theirs := tensorflow_gan():
+        # A class whose probability is 0 everywhere is NaN there, and changes nothing.
+        used = (logits - logits.max(axis=1, keepdims=True)).max(axis=0) > -700
+        return float(theirs.classifier_score_from_logits(tf.constant(logits[:, used])))
+    return _classifier_score(logits)
+
+
+def _classifier_score(logits: np.ndarray) -> float:
+    """The same without tensorflow-gan."""
+    log_p = log_softmax(logits, axis=1)
     log_marginal = logsumexp(log_p, axis=0) - np.log(len(log_p))
     return float(np.exp(np.sum(np.exp(log_p) * (log_p - log_marginal), axis=1).mean()))
 

@@ -1,6 +1,7 @@
 """Sliced Wasserstein distances: of patches (Karras et al., Progressive Growing of GANs, 2018), and of features.
 
-Of NumPy alone, so that it is the same with every TensorFlow, with and without XLA.
+The pyramid is tensorflow-gan's where it runs. The rest of its distance takes all pictures at once, in color alone, and draws
+from the process's global generators; here pictures are read a few at a time, and draws have the metric's seed.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,8 +9,11 @@ from functools import partial
 
 import gin
 import numpy as np
+import tensorflow as tf
 from scipy.ndimage import convolve1d
 from scipy.stats import wasserstein_distance
+
+from bms_tf.metrics.tfgan import laplacian_pyramid
 
 FILTER = np.array([1, 4, 6, 4, 1]) / 16  # of OpenCV's pyrDown, along each axis
 IMAGES = 256  # at a time
@@ -31,7 +35,17 @@ def _enlarged(images: np.ndarray) -> np.ndarray:
 
 
 def laplacian_level(images: np.ndarray, level: int, levels: int) -> np.ndarray:
-    """A level of the Laplacian pyramid of images [N, H, W, C]: 0 the finest, levels - 1 what is left; [N, h, w, C]."""
+    """A level of the Laplacian pyramid of images [N, H, W, C]: 0 the finest, levels - 1 what is left; [N, h, w, C].
+
+    By tensorflow-gan where it runs.
+    """
+    if theirs := laplacian_pyramid():
+        return theirs(tf.constant(images), levels)[level].numpy()
+    return _laplacian_level(images, level, levels)
+
+
+def _laplacian_level(images: np.ndarray, level: int, levels: int) -> np.ndarray:
+    """The same without tensorflow-gan."""
     for _ in range(level):
         images = _blurred(images)[:, ::2, ::2]
     return images if level == levels - 1 else images - _enlarged(_blurred(images)[:, ::2, ::2])

@@ -1,13 +1,17 @@
 """The kernel distance by hand, and against tensorflow-gan's."""
 
+import importlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bms_tf.metrics.kid import kid, squared_mmd
+own = importlib.import_module("bms_tf.metrics.kid")
+kid = own.kid
 
 
-def test_by_hand():
+@pytest.mark.parametrize("squared_mmd", [own.squared_mmd, own._squared_mmd], ids=["tensorflow-gan", "own"])
+def test_by_hand(squared_mmd):
     # F = 1: k(x, y) = (x y + 1)^3. x = 0, 1: k = (0 + 1)^3 = 1 for the pair of different rows. y = 1, 2: 3^3 = 27.
     # Across: 1, 1 (of 0), 2^3 = 8, 3^3 = 27 (of 1), the mean of which is 37 / 4. 1 + 27 - 2 * 37 / 4 = 9.5.
     assert squared_mmd(np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])) == pytest.approx(9.5)
@@ -18,8 +22,11 @@ def test_against_tensorflow_gan():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(150, 8)), rng.normal(0.3, 1.2, size=(120, 8))
     theirs = tfgan.eval.kernel_classifier_distance_from_activations(tf.constant(b), tf.constant(a))
-    ours = kid(a, b, seed=0, subset_size=1000)  # one block there, and all there is here
-    assert ours["kid"] == pytest.approx(float(theirs), rel=1e-9)
+    assert own._squared_mmd(a, b) == pytest.approx(float(theirs), rel=1e-9)
+    assert own.squared_mmd(a, b) == float(theirs)
+    # More than its usual block of 1024 are one block.
+    a, b = rng.normal(size=(1030, 3)), rng.normal(0.3, 1.2, size=(1100, 3))
+    assert own.squared_mmd(a, b) == pytest.approx(own._squared_mmd(a, b), rel=1e-9)
 
 
 def test_equal_distributions_are_zero_on_average():
@@ -35,7 +42,8 @@ def test_equal_distributions_are_zero_on_average():
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.3])
-def test_the_spread_of_one_subset_is_about_that_of_repeated_draws(shift):
+def test_the_spread_of_one_subset_is_about_that_of_repeated_draws(shift, monkeypatch):
+    monkeypatch.setattr(own, "squared_mmd", own._squared_mmd)  # 2,000 calls
     rng = np.random.default_rng(0)
     draws = [kid(rng.normal(shift, 1, (40, 4)), rng.normal(size=(40, 4)), seed=0, subsets=20) for _ in range(100)]
     true = np.std([draw["kid"] for draw in draws])
