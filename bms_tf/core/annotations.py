@@ -66,7 +66,7 @@ def fits(value: Any, annotation: Any) -> bool:
         return _result_fits(_returned(value.function_or_class), annotation)
     if annotation is None:
         return value is None
-    if isinstance(value, bool) and annotation in (int, float):
+    if annotation in (int, float) and isinstance(value, bool):
         return False
     if annotation is float:
         return isinstance(value, (int, float))
@@ -118,7 +118,8 @@ def _result_fits(returned: Any, annotation: Any) -> bool:
     if (typing.get_origin(annotation) or annotation) is not collections.abc.Callable:
         return _meet(returned, annotation)
     _, wanted = typing.get_args(annotation) or (..., Any)
-    if wanted is not Any and inspect.isclass(returned) and inspect.isclass(wanted) and issubclass(returned, wanted):
+    named = wanted is not Any and inspect.isclass(returned) and inspect.isclass(wanted)
+    if named and issubclass(returned, wanted):  # pyright: ignore[reportArgumentType], Any is no class here
         return False  # what the function was to make, where the function is asked for
     return not inspect.isclass(returned) or any("__call__" in vars(base) for base in returned.__mro__)
 

@@ -67,16 +67,15 @@ class ProgressBar(TensorLogs):
     def __init__(self, total: int):
         super().__init__()
         self.total = total
-        self.bar = None
 
     def on_train_begin(self, logs=None):
-        if self.bar is None:  # a training whose last interval is shorter has two beginnings
+        if not hasattr(self, "bar"):  # a training whose last interval is shorter has two beginnings
             # None: not where the screen is a file, in which it would be a line for each half second.
             looks = {"unit": "step", "dynamic_ncols": True, "disable": None}
             self.bar = tqdm(total=self.total, initial=step_of(self.model), **looks)
             self.shown = time.monotonic()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs):
         if not self.bar.disable and time.monotonic() - self.shown > 0.5:
             self.shown = time.monotonic()
             players = dict.fromkeys(term.split("/")[0] for term in logs)
@@ -89,7 +88,7 @@ class ProgressBar(TensorLogs):
 
     def close(self):
         """Ends the bar's line, so that what stops a training is said on a line of its own."""
-        if self.bar is not None:
+        if hasattr(self, "bar"):
             self._move()
             self.bar.close()
 
@@ -139,11 +138,10 @@ class Estimate(TensorLogs):
     def __init__(self, checkpoints: Checkpoints, *, total: int):
         super().__init__()
         self.checkpoints, self.total = checkpoints, total
-        self.begun = None
         self.said = False
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.begun is None:  # not before: the first call of the step traces it
+        if not hasattr(self, "begun"):  # not before: the first call of the step traces it
             self.begun = step_of(self.model), time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -188,10 +186,9 @@ class Record(keras.callbacks.Callback):
     def __init__(self, folder: RunFolder, log_every: int):
         super().__init__()
         self.folder, self.log_every = folder, log_every
-        self.events = None
 
     def on_train_begin(self, logs=None):
-        if self.events is not None:
+        if hasattr(self, "events"):  # a training whose last interval is shorter has two beginnings
             return
         step, path = step_of(self.model), self.folder.metrics
         kept = [row for row in self.folder.rows(tqdm.write) if row["step"] <= step]
@@ -203,7 +200,7 @@ class Record(keras.callbacks.Callback):
         self.events = tf.summary.create_file_writer(self.folder.events)
         self.begun = time.monotonic()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs):
         step = step_of(self.model)
         row = {"step": step, "generator_updates": step * self.model.generator_updates, **files.with_nulls(logs)}
         row["seconds"] = round(time.monotonic() - self.begun, 3)

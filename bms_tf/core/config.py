@@ -421,7 +421,8 @@ def _is_command(module: str) -> bool:
         found = importlib.util.find_spec(module)  # imports the packages above it, which define nothing
     except ImportError:
         return False  # the import itself says what is missing
-    return bool(found and found.origin) and '__name__ == "__main__"' in Path(found.origin).read_text(encoding="utf-8")
+    source = found and found.origin
+    return source is not None and '__name__ == "__main__"' in Path(source).read_text(encoding="utf-8")
 
 
 def _bindings(statements: Sequence[config_parser.BindingStatement]) -> list[Binding]:
@@ -436,10 +437,10 @@ def _bindings(statements: Sequence[config_parser.BindingStatement]) -> list[Bind
         else:
             binding = Binding(f"{s.scope}/{s.selector}".strip("/"), MACRO, "value", s.value, place)
         earlier = bindings.get(binding.key)
-        again = earlier and earlier.place == place  # two recipes include this file: the same line, read twice
-        same_file = earlier and earlier.place.rpartition(":")[0] == s.location.filename
-        if same_file and not again and not place.startswith(PARAM):
-            raise ConfigError(f"{place}: {binding.name} is set a second time in this file, after {earlier.place}")
+        # The same line is read twice where two recipes include this file.
+        if earlier and earlier.place != place and not place.startswith(PARAM):
+            if earlier.place.rpartition(":")[0] == s.location.filename:
+                raise ConfigError(f"{place}: {binding.name} is set a second time in this file, after {earlier.place}")
         bindings[binding.key] = binding
     return list(bindings.values())
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import tensorflow as tf
 
@@ -16,13 +16,20 @@ NOT_TRAINED = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FI
 
 
 class Visible(Protocol):
-    """p(x|z) as a function of the generator's output; one that can be drawn from also has `sample(output, noise)`."""
+    """p(x|z) as a function of the generator's output."""
 
     data_shape: tuple[int, ...]  # of one example
 
     def log_prob(self, x: tf.Tensor, output: tf.Tensor) -> tf.Tensor: ...
 
     def mean(self, output: tf.Tensor) -> tf.Tensor: ...
+
+
+@runtime_checkable
+class Drawable(Protocol):
+    """A p(x|z) that can be drawn from, with standard normal noise of the shape of the data."""
+
+    def sample(self, output: tf.Tensor, noise: tf.Tensor) -> tf.Tensor: ...
 
 
 class GenerativeModel(Model):
@@ -75,7 +82,7 @@ class GenerativeModel(Model):
     def offers(self) -> tuple[str, ...]:
         """The names of the methods below that this system's networks allow."""
         names = ("generate", "sample_prior", "sample")
-        if hasattr(self.visible, "sample"):
+        if isinstance(self.visible, Drawable):
             names += ("draw",)
         if "encoder" in self.networks:
             names += ("posterior", "encode", "reconstruct")
@@ -94,6 +101,7 @@ class GenerativeModel(Model):
             z: codes [B, Z].
             seeds: int64 [B].
         """
+        assert isinstance(self.visible, Drawable), "else it is not among `offers`"
         # A stream of its own, as the codes may have been drawn with the same seeds.
         noise = normal_rows(seeds, math.prod(self.data_shape), stream=1)
         return self.visible.sample(self._generator_output(z), tf.reshape(noise, [-1, *self.data_shape]))
@@ -105,6 +113,10 @@ class GenerativeModel(Model):
 
     def _mean(self, output: tf.Tensor) -> tf.Tensor:
         return output if self.visible is None else self.visible.mean(output)
+
+    def _log_prob(self, x: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
+        assert self.visible is not None, "only a system that has a likelihood asks"
+        return self.visible.log_prob(x, output)
 
     def sample_prior(self, seeds: tf.Tensor) -> tf.Tensor:
         """Codes [B, Z] from the prior, one for each of `seeds` (int64 [B])."""

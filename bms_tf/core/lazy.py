@@ -25,7 +25,7 @@ def _homes(source: str) -> dict[str, str]:
     """Name -> the module that the block imports it from."""
     blocks = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
     (block,) = [node for node in blocks if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"]
-    return {alias.name: line.module for line in block.body for alias in line.names}
+    return {alias.name: line.module for line in block.body for alias in line.names}  # pyright: ignore[reportAttributeAccessIssue], from-imports
 
 
 class _Lazy(ModuleType):

@@ -55,7 +55,7 @@ class Measured:
 
         def batches():
             for x in self.dataset("test", 0).as_numpy_iterator():
-                digest.update(np.ascontiguousarray(x))
+                digest.update(np.ascontiguousarray(x).data)
                 yield x
 
         return gathered(batches()), digest.hexdigest()
@@ -85,6 +85,7 @@ class Measured:
     def figures(self) -> dict:
         """Every picture, by name."""
         samples, reference = self.draw_samples(), self.reference
-        reconstruct = self._reconstruct and (lambda x: self._reconstruct(x).numpy())
-        figures = {picture.__name__: picture(samples, reference, reconstruct) for picture in self.recipe.pictures}
+        reconstruct = self._reconstruct
+        in_numpy = reconstruct and (lambda x: reconstruct(x).numpy())
+        figures = {picture.__name__: picture(samples, reference, in_numpy) for picture in self.recipe.pictures}
         return {name: figure for name, figure in figures.items() if figure is not None}

@@ -48,7 +48,7 @@ def from_signatures(signatures: Mapping[str, Function], sampling: str | None = N
         ValueError: if there is no such signature, or it wants other inputs.
     """
     name = sampling or next((name for name in SAMPLING if name in signatures), None)
-    if name not in signatures:
+    if name is None or name not in signatures:
         raise ValueError(f"there is no signature {sampling or 'sample'!r}; the model has {', '.join(signatures)}")
     function, specs = signatures[name], _inputs(signatures[name])
     spec = next(iter(specs.values()))
@@ -76,17 +76,20 @@ def from_signatures(signatures: Mapping[str, Function], sampling: str | None = N
 
         return ask
 
+    sample, size = call if by_seed else None, None
     generate = call if by_code else offered("generate", ("z",), "x")
     sample_prior = offered("sample_prior", ("seed",), "z")
-    size = spec.shape[1] if by_code else _inputs(signatures["generate"])["z"].shape[1] if generate else None
-    if generate and sample_prior is None:
-        name += ", codes from the standard normal distribution"
-        sample_prior = tf.function(lambda seeds: normal_rows(seeds, size))
+    if generate is not None:
+        size = spec.shape[1] if by_code else _inputs(signatures["generate"])["z"].shape[1]
+        if sample_prior is None:
+            name += ", codes from the standard normal distribution"
+            sample_prior = tf.function(lambda seeds: normal_rows(seeds, size))
+        sample = sample or (lambda seeds: generate(sample_prior(seeds)))
     return Model(
         code_size=size,
         data_shape=tuple(call(tf.zeros([1, *spec.shape[1:]], spec.dtype)).shape[1:]),
         generate=generate,
-        sample=call if by_seed else lambda seeds: generate(sample_prior(seeds)),
+        sample=sample,
         sample_prior=sample_prior,
         encode=offered("encode", ("x",), "z"),
         reconstruct=offered("reconstruct", ("x",), "x_hat"),

@@ -11,10 +11,10 @@ class UniformPrior:
     """Codes uniform in (-1, 1): the distribution function of what would have been their standard normal noise."""
 
     def sample_prior(self, seeds: tf.Tensor) -> tf.Tensor:
-        return _uniform(super().sample_prior(seeds))
+        return _uniform(super().sample_prior(seeds))  # pyright: ignore[reportAttributeAccessIssue], the system's
 
     def prior_codes(self, x: tf.Tensor, key: Key) -> tf.Tensor:
-        return _uniform(super().prior_codes(x, key))
+        return _uniform(super().prior_codes(x, key))  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _uniform(noise: tf.Tensor) -> tf.Tensor:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tqdm import tqdm
@@ -28,7 +29,7 @@ class Group:
         """`preload`: modules that every process of the group needs."""
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["bms_tf.core.preloaded", *preload])
-        self._running: set[multiprocessing.Process] = set()
+        self._running: set[BaseProcess] = set()
         self._starting = threading.Lock()
         self._closed = False
 
@@ -53,6 +54,7 @@ class Group:
             if self._closed:
                 sys.exit("closed")
             code = process.exitcode
+            assert code is not None, "it was joined"
             raise ChildProcessError(f"signal {-code}" if code < 0 else f"exit code {code}") from None
         except KeyboardInterrupt:  # the terminal has told all of its processes
             process.join(PATIENCE)
@@ -86,7 +88,7 @@ class Group:
             signal.signal(*self._handlers.popitem())
 
 
-def _end(processes: Sequence[multiprocessing.Process]):
+def _end(processes: Sequence[BaseProcess]):
     """Asks them to end, and kills those that do not."""
     for process in processes:
         process.terminate()

@@ -86,14 +86,14 @@ class RunFolder:
 
     def write_data(self, hashes: Hashes, step: int):
         """Writes data.json; other data than that of the steps before `step` is noted beside it, not instead of it."""
-        path = self.file("data.json")
+        path, written = self.file("data.json"), hashes
         with contextlib.suppress(OSError, ValueError):
             earlier = files.read_json(path)
             before = earlier.pop("earlier", [])
             if step and earlier != hashes:
                 before = [*before, {"until_step": step, **earlier}]
-            hashes = {**hashes, **({"earlier": before} if before else {})}
-        files.write_whole(path, json.dumps(hashes, indent=1) + "\n")
+            written = {**hashes, **({"earlier": before} if before else {})}
+        files.write_whole(path, json.dumps(written, indent=1) + "\n")
 
     def write_scores(self, step: int, scores: Mapping[str, Mapping[str, float]]):
         kept = {column: files.with_nulls(values) for column, values in scores.items()}

@@ -53,7 +53,7 @@ def quiet() -> Iterator[None]:
     screen = os.dup(2)
     command = ["grep", "--line-buffered", "--text", "--extended-regexp", "--invert-match", "|".join(noise)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=screen, stderr=screen) as grep:
-        os.dup2(grep.stdin.fileno(), 2)
+        os.dup2(grep.stdin.fileno(), 2)  # pyright: ignore[reportOptionalMemberAccess], a pipe
         try:
             yield
         finally:

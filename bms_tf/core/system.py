@@ -300,8 +300,9 @@ class System(GenerativeModel):
                 for repeat in range(phase.repeats):
                     self._move(index, phase, *self._moves(index, phase, repeat, batches[:, repeat]))
         self.step.assign_add(1)
-        for average, weight in zip(self.averages, self.generator.trainable_variables):
-            average.assign(self.ema * average + (1 - self.ema) * weight)
+        if self.ema is not None:
+            for average, weight in zip(self.averages, self.generator.trainable_variables):
+                average.assign(self.ema * average + (1 - self.ema) * weight)
         shown = {term for phase in self._active for term in self._terms[phase.name]}
         return {name: mean.result() for name, mean in self._means.items() if name in shown}
 

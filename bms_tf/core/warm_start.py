@@ -3,6 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -79,7 +80,7 @@ def _first(network: str, names: Collection[str]) -> str:
     return min((name.removeprefix(start) for name in names if name.startswith(start)), default="nothing")
 
 
-def _open(system: System, source: str) -> tuple[object, str]:
+def _open(system: System, source: str) -> tuple[Any, str]:
     """The reader of the newest state in `source`, and what its names of the networks' variables begin with."""
     exported = os.path.join(source, "variables", "variables")
     if os.path.exists(f"{exported}.index"):

@@ -14,6 +14,21 @@ class Posterior(Protocol):
     def sample(self, noise: tf.Tensor) -> tf.Tensor: ...
 
 
+@runtime_checkable
+class GaussianPosterior(Protocol):
+    """N(mean, diag(exp(log_stddev))^2); both [B, Z]."""
+
+    mean: tf.Tensor
+    log_stddev: tf.Tensor
+
+
+@runtime_checkable
+class PosteriorWithDensity(Protocol):
+    """It gives log q(z|x), [..., B], of codes [..., B, Z]."""
+
+    def log_prob(self, z: tf.Tensor) -> tf.Tensor: ...
+
+
 PriorTerm = Callable[[Posterior, tf.Tensor], tf.Tensor]
 
 
@@ -30,9 +45,11 @@ def code_discriminator_or(
     Raises:
         ValueError: for both or neither.
     """
-    if (code_discriminator is None) == (prior_term is None):
-        raise ValueError(f"{owner} needs either a code_discriminator or another prior_term, and not both")
-    return prior_term or (lambda posterior, z: density_ratio_kl(code_discriminator(z, training=True)))
+    if prior_term is not None and code_discriminator is None:
+        return prior_term
+    if code_discriminator is not None and prior_term is None:
+        return lambda posterior, z: density_ratio_kl(code_discriminator(z, training=True))
+    raise ValueError(f"{owner} needs either a code_discriminator or another prior_term, and not both")
 
 
 def density_ratio_kl(logits: tf.Tensor) -> tf.Tensor:
@@ -54,7 +71,7 @@ def analytic_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
     Raises:
         ValueError: for a posterior that is not Gaussian.
     """
-    if not hasattr(posterior, "log_stddev"):
+    if not isinstance(posterior, GaussianPosterior):
         raise ValueError(f"the analytic KL needs a Gaussian posterior; the encoder gives a {type(posterior).__name__}")
     mean, log_stddev = posterior.mean, posterior.log_stddev
     return 0.5 * tf.reduce_sum(tf.exp(2 * log_stddev) + mean**2 - 1 - 2 * log_stddev, axis=-1)
@@ -70,12 +87,12 @@ def monte_carlo_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
     Raises:
         ValueError: for a posterior without a density.
     """
-    if not hasattr(posterior, "log_prob"):
+    if not isinstance(posterior, PosteriorWithDensity):
         raise ValueError(f"the Monte Carlo KL needs a density; the encoder gives a {type(posterior).__name__}")
     return posterior.log_prob(z) + 0.5 * tf.reduce_sum(z**2 + math.log(2 * math.pi), axis=-1)
 
 
-def empirical_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
+def empirical_kl(posterior: Posterior | None, z: tf.Tensor) -> tf.Tensor:
     """KL from N(0, I) of the normal with the batch's mean and variance per dimension, over Z; a scalar.
 
     alpha-GAN, eq. 18, with its misprint corrected (the constant is -n/2), divided by the code size as there.

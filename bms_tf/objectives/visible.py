@@ -21,12 +21,13 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from bms_tf.core import generative
 from bms_tf.objectives.likelihoods import log_laplace
 
 LEVELS = 256
 
 
-def of(generator) -> "Visible":
+def of(generator) -> generative.Visible:
     """The visible distribution of a generator, which has it as `visible`; `L1` for one that has none."""
     return getattr(generator, "visible", None) or L1(generator.output_shape[1:])
 
@@ -105,7 +106,7 @@ class _LocationScale(Visible):
 
     def _location_and_log_scale(self, output: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         location, *rest = tf.unstack(self._split(output), axis=-1)
-        log_scale = rest[0] if rest else tf.fill(tf.shape(location), math.log(self.scale))
+        log_scale = rest[0] if self.scale is None else tf.fill(tf.shape(location), math.log(self.scale))
         return tf.tanh(location) if len(self.data_shape) == 3 else location, log_scale
 
     def mean(self, output: tf.Tensor) -> tf.Tensor:

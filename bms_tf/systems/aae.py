@@ -58,7 +58,7 @@ class AAE(System):
 
     def _reconstruction_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         output = self.generator(self.posterior_codes(x, key), training=True)
-        losses = {"reconstruction": -self.visible.log_prob(x, output)}
+        losses = {"reconstruction": -self._log_prob(x, output)}
         return {"encoder": losses, "generator": losses}, {}
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:

@@ -30,8 +30,6 @@ class AGE(System):
     has the variance; the KL is followed. The norm is a sum in 2-D and a mean over pixels.
     """
 
-    batch_coupled = True
-
     def __init__(
         self,
         *,
@@ -66,6 +64,10 @@ class AGE(System):
         super().__init__(networks=networks, seed=seed, ema=ema)
         self.data_weight, self.code_weight = data_weight, code_weight
         self.generator_updates_per_encoder_update = generator_updates
+
+    @property
+    def batch_coupled(self) -> bool:
+        return True
 
     def sample_prior(self, seeds: tf.Tensor) -> tf.Tensor:
         return tf.math.l2_normalize(super().sample_prior(seeds), axis=-1)

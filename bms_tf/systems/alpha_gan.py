@@ -102,19 +102,19 @@ class AlphaGAN(System):
         posterior = self.encoder.posterior(x)
         z_hat = posterior.sample(key.normal("posterior", (x.shape[0], self.code_size)))
         losses = {
-            "reconstruction": -self.encoder_lambda * self.visible.log_prob(x, self.generator(z_hat, training=True)),
+            "reconstruction": -self.encoder_lambda * self._log_prob(x, self.generator(z_hat, training=True)),
             "prior": self.prior_term(posterior, z_hat),
         }
         return {"encoder": losses}, {}
 
     def _generator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         loss, output = self.discriminator_loss, self.generator(self.posterior_codes(x, key), training=True)
-        fakes = [self.visible.mean(output), *([self.prior_samples(x, key)] if self.samples else [])]
+        fakes = [self._mean(output), *([self.prior_samples(x, key)] if self.samples else [])]
         real, *logits = self.judge(x, *fakes) if loss.needs_real else (None, *self.judge(*fakes))
         terms = zip(("adversarial_reconstruction", "sample"), logits)
         return {
             "generator": {
-                "reconstruction": -self.generator_lambda * self.visible.log_prob(x, output),
+                "reconstruction": -self.generator_lambda * self._log_prob(x, output),
                 **{name: loss.generator(real, fake) for name, fake in terms},
             }
         }, {}

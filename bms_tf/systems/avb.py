@@ -34,7 +34,7 @@ class AVB(JointSystem):
         prior = self.joint_discriminator([x, self.prior_codes(x, key)], training=True)
         return {
             "autoencoder": {
-                "reconstruction": -self.visible.log_prob(x, self.generator(z_hat, training=True)),
+                "reconstruction": -self._log_prob(x, self.generator(z_hat, training=True)),
                 "kl": posterior,
             },
             "joint_discriminator": {

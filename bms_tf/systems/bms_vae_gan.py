@@ -120,7 +120,7 @@ class BMSVAEGAN(System):
                 "without one both must be 0"
             )
         networks = {"encoder": encoder, "generator": generator}
-        players = {"autoencoder": ("encoder", "generator")}
+        players: dict[str, tuple[str, ...]] = {"autoencoder": ("encoder", "generator")}
         if adversarial_game:
             networks["discriminator"], players["discriminator"] = discriminator, ("discriminator",)
         if prior_term is None:
@@ -156,7 +156,7 @@ class BMSVAEGAN(System):
             x_gen = self.prior_samples(x, key)
         if "discriminator" in self.players:
             real, sample = self.judge(x, x_gen) if loss.needs_real else (None, *self.judge(x_gen))
-        terms = [(lambda outputs: self.lambda_ * self.visible.log_prob(x, outputs), self.reconstruction)]
+        terms = [(lambda outputs: self.lambda_ * self._log_prob(x, outputs), self.reconstruction)]
         if self.alpha > 0:
             terms.append((partial(self._log_ratio, real), self.synthetic_likelihood))
         values = self.gradient(
@@ -217,6 +217,6 @@ class BMSVAEGAN(System):
 
     def _log_ratio(self, real: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """log D_I, [K, B], of candidates, given as the generator's outputs [K, B, ...]; `real`: D_I's logits [B]."""
-        candidates = tf.reshape(self.visible.mean(outputs), [-1, *self.data_shape])
+        candidates = tf.reshape(self._mean(outputs), [-1, *self.data_shape])
         logits = tf.reshape(self.judge(candidates)[0], outputs.shape[:2])
         return -self.discriminator_loss.generator(real, logits)

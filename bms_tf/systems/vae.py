@@ -60,7 +60,7 @@ class VAE(System):
         posterior = self.encoder.posterior(x)
         z = posterior.sample(key.normal("posterior", (x.shape[0], self.code_size)))
         losses = {
-            "reconstruction": -self.visible.log_prob(x, self.generator(z, training=True)),
+            "reconstruction": -self._log_prob(x, self.generator(z, training=True)),
             "kl": self.kl(posterior, z),
         }
         return {"autoencoder": losses}, {}

@@ -62,7 +62,8 @@ class WAE(System):
             raise ValueError(f"WAE.code_weight is {code_weight}; it must be positive, or None for lambda_")
         if (code_discriminator is None) == (penalty is None):
             raise ValueError("WAE needs either a code_discriminator or a penalty, and not both")
-        networks, players = {"encoder": encoder, "generator": generator}, {"autoencoder": ("encoder", "generator")}
+        networks = {"encoder": encoder, "generator": generator}
+        players: dict[str, tuple[str, ...]] = {"autoencoder": ("encoder", "generator")}
         if penalty is None:
             networks["code_discriminator"], players["code_discriminator"] = code_discriminator, ("code_discriminator",)
         super().__init__(networks=networks, players=players, seed=seed, ema=ema)
