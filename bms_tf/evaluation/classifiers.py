@@ -18,7 +18,7 @@ ROWS = 250  # images at a time
 
 
 class ImageClassifier(Classifier):
-    """A trained Keras model of class scores; `accuracy` (in [0, 1]) is on held-out images.
+    """A trained Keras model of class scores.
 
     The features are what its last layer is given. As a network of features it takes each channel of an image by itself
     where it was trained on images of one channel.
@@ -35,7 +35,7 @@ class ImageClassifier(Classifier):
 
     @property
     def protocol(self) -> Mapping[str, Any]:
-        digest = hashlib.sha256(b"".join(np.ascontiguousarray(weight) for weight in self._model.get_weights()))
+        digest = hashlib.sha256(b"".join(np.ascontiguousarray(weight).data for weight in self._model.get_weights()))
         known = {"weights_sha256": digest.hexdigest(), "accuracy": round(self.accuracy, 4)}
         return {"features": "image_classifier", **known}
 
@@ -96,7 +96,7 @@ def image_classifier(
     about = [layers, steps, batch_size, learning_rate, seed, tf.__version__]
     digest = hashlib.sha256(json.dumps(about).encode())
     for array in (images, labels, *next(train.take(1).as_numpy_iterator())):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     path = cache_folder() / f"image_classifier_{digest.hexdigest()}.npz"
     try:
         *weights, accuracy = read_arrays(path)

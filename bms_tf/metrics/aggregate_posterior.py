@@ -9,7 +9,7 @@ from scipy.stats import chi2, kstest
 
 from bms_tf.core.examples import Rows, rows_of
 from bms_tf.core.model import Model
-from bms_tf.metrics.batches import in_batches, required, seeds
+from bms_tf.metrics.batches import in_batches, required, seeds, several_in_batches
 
 CHUNK_BYTES = 2**28
 LOG_2_PI = math.log(2 * math.pi)
@@ -44,14 +44,13 @@ class AggregatePosterior:
         if model.posterior is None and model.sample_posterior is None and model.encode is None:
             raise ValueError("the model has no encoder: neither posterior, nor sample_posterior, nor encode")
         _check_prior(model)
-        self.mean = self.log_stddev = None  # of Gaussians; None for a posterior of another form
+        self.gaussians = None  # their means and log_stddevs [N, Z]; None for a posterior of another form
         if model.posterior is not None:
-            self.mean, self.log_stddev = in_batches(model.posterior, self.data)
-            if noise:
-                self.log_stddev = 0.5 * np.log(np.exp(2 * self.log_stddev) + noise**2)
+            mean, log_stddev = several_in_batches(model.posterior, self.data)
+            self.gaussians = mean, 0.5 * np.log(np.exp(2 * log_stddev) + noise**2) if noise else log_stddev
         elif noise:
-            self.mean = self._draws(np.arange(len(self.data)), seed)
-            self.log_stddev = np.full_like(self.mean, math.log(noise))
+            mean = self._draws(np.arange(len(self.data)), seed)
+            self.gaussians = mean, np.full_like(mean, math.log(noise))
 
     @property
     def size(self) -> int:
@@ -61,7 +60,7 @@ class AggregatePosterior:
     @property
     def has_density(self) -> bool:
         """Whether q(z|x) has a density, so that q(z) has one."""
-        return self.mean is not None or self.model.log_posterior is not None
+        return self.gaussians is not None or self.model.log_posterior is not None
 
     @property
     def variance(self) -> float:
@@ -72,15 +71,16 @@ class AggregatePosterior:
         """`count` codes [count, Z] and the x that each is of, [count]: every x as often as the others, or once more."""
         rng = np.random.default_rng(seed)
         index = np.resize(rng.permutation(self.size), count)
-        if self.mean is None:
+        if self.gaussians is None:
             return self._draws(index, seed), index
-        noise = rng.standard_normal((count, self.mean.shape[1]))
-        return self.mean[index] + np.exp(self.log_stddev[index]) * noise, index
+        mean, log_stddev = self.gaussians
+        noise = rng.standard_normal((count, mean.shape[1]))
+        return mean[index] + np.exp(log_stddev[index]) * noise, index
 
     def sample_prior(self, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """`count` codes of the model's prior [count, Z], and the same with the noise added."""
-        required(self.model, "the code space", "sample_prior")
-        codes = in_batches(self.model.sample_prior, seeds(seed, count))
+        (sample_prior,) = required(self.model, "the code space", "sample_prior")
+        codes = in_batches(sample_prior, seeds(seed, count))
         return codes, codes + self.noise * np.random.default_rng(seed).standard_normal(codes.shape)
 
     def log_prob(self, z: np.ndarray) -> np.ndarray:
@@ -89,17 +89,18 @@ class AggregatePosterior:
         Raises ValueError where q(z|x) has no density.
         """
         self._require_density()
-        if self.mean is not None:
-            return log_mean_of_gaussians(z, self.mean, self.log_stddev)
+        if self.gaussians is not None:
+            return log_mean_of_gaussians(z, *self.gaussians)
         each = (self._log_posterior(np.repeat(code[None], self.size, axis=0), self.data) for code in z)
         return np.array([logsumexp(log_q) for log_q in each]) - math.log(self.size)
 
     def log_conditional(self, z: np.ndarray, index: np.ndarray) -> np.ndarray:
         """log q(z_i | x_n), [M], of codes [M, Z], n = index[i]. Raises ValueError where q(z|x) has no density."""
         self._require_density()
-        if self.mean is None:
+        if self.gaussians is None:
             return self._log_posterior(z, self.data.taken(index))
-        return log_normal(z, self.mean[index], self.log_stddev[index])
+        mean, log_stddev = self.gaussians
+        return log_normal(z, mean[index], log_stddev[index])
 
     def log_prior(self, z: np.ndarray) -> np.ndarray:
         """log p(z), [M], of codes [M, Z]."""
@@ -112,36 +113,40 @@ class AggregatePosterior:
         if not self.noise:
             raise ValueError("without noise N codes have no density; noise must be positive")
         ideal = copy.copy(self)
-        ideal.mean, _ = self.sample_prior(self.size, seed)
-        ideal.log_stddev = np.full_like(ideal.mean, math.log(self.noise))
+        codes, _ = self.sample_prior(self.size, seed)
+        ideal.gaussians = codes, np.full_like(codes, math.log(self.noise))
         return ideal
 
     def kl_per_datum(self, seed: int, draws: int = 20) -> np.ndarray:
         """KL[q(z|x_n) || p(z)], [N], in nats: in closed form for Gaussians, else the mean over `draws` codes each."""
         self._require_density()
-        if self.mean is not None:
-            ratio = np.exp(2 * self.log_stddev) / self.variance
-            return 0.5 * np.sum(self.mean**2 / self.variance + ratio - 1 - np.log(ratio), axis=1)
+        if self.gaussians is not None:
+            mean, log_stddev = self.gaussians
+            ratio = np.exp(2 * log_stddev) / self.variance
+            return 0.5 * np.sum(mean**2 / self.variance + ratio - 1 - np.log(ratio), axis=1)
         index = np.repeat(np.arange(self.size), draws)
         z = self._draws(index, seed)
         return (self.log_conditional(z, index) - self.log_prior(z)).reshape(self.size, draws).mean(axis=1)
 
     def moments(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Mean [Z] and covariance [Z, Z] of q(z): exactly for Gaussians, else of ten draws for each x_n."""
-        if self.mean is not None:
+        if self.gaussians is not None:
+            mean, log_stddev = self.gaussians
             # The covariance of the means (over all N: these are the distribution) and the mean of the covariances.
-            between = np.atleast_2d(np.cov(self.mean, rowvar=False, bias=True))
-            return self.mean.mean(axis=0), between + np.diag(np.exp(2 * self.log_stddev).mean(axis=0))
+            between = np.atleast_2d(np.cov(mean, rowvar=False, bias=True))
+            return mean.mean(axis=0), between + np.diag(np.exp(2 * log_stddev).mean(axis=0))
         z, _ = self.sample(10 * self.size, seed)
         return z.mean(axis=0), np.atleast_2d(np.cov(z, rowvar=False, bias=True))
 
     def _draws(self, index: np.ndarray, seed: int) -> np.ndarray:
         if self.model.sample_posterior is None:
-            return in_batches(self.model.encode, self.data.taken(index))
+            (encode,) = required(self.model, "the code space", "encode")
+            return in_batches(encode, self.data.taken(index))
         return in_batches(self.model.sample_posterior, self.data.taken(index), seeds(seed, len(index)))
 
     def _log_posterior(self, z: np.ndarray, x: Rows) -> np.ndarray:
-        return in_batches(self.model.log_posterior, z.astype(np.float32), x)
+        (log_posterior,) = required(self.model, "log q(z)", "log_posterior")
+        return in_batches(log_posterior, z.astype(np.float32), x)
 
     def _require_density(self) -> None:
         if not self.has_density:

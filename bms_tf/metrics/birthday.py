@@ -56,7 +56,7 @@ def birthday(
     chosen, real = (_shuffled(x, max_points, rng) for x in (samples, reference))
     if within is None:
         nearest = np.concatenate([squared.min(axis=1) for squared in _to_others(real)])
-        within = np.quantile(np.sqrt(nearest), quantile)
+        within = float(np.quantile(np.sqrt(nearest), quantile))
     # Equal rows have a distance of 0 but for rounding.
     limit = within**2 + 1e-12 * np.square(chosen).sum(axis=1).max()
     alike = np.triu(np.concatenate([squared <= limit for squared in _to_others(chosen)]))

@@ -28,7 +28,9 @@ ROWS = 1000  # images at a time, in float64
 
 
 class Classifier(abc.ABC):
-    """What tells the classes of images [N, H, W, C] in [-1, 1] apart."""
+    """What tells the classes of images [N, H, W, C] in [-1, 1] apart; `accuracy` (in [0, 1]) is on held-out images."""
+
+    accuracy: float
 
     @property
     @abc.abstractmethod
@@ -51,7 +53,7 @@ class Classifier(abc.ABC):
 
 @dataclass(frozen=True)
 class DigitClassifier(Classifier):
-    """A trained multilayer perceptron of ReLUs; `accuracy` (in [0, 1]) is on held-out images.
+    """A trained multilayer perceptron of ReLUs.
 
     It is also a network in whose features images of several channels are compared, each channel by itself.
     """
@@ -65,7 +67,7 @@ class DigitClassifier(Classifier):
 
     @cached_property
     def protocol(self) -> Mapping[str, Any]:
-        digest = hashlib.sha256(b"".join(np.ascontiguousarray(part) for part in self.weights)).hexdigest()
+        digest = hashlib.sha256(b"".join(np.ascontiguousarray(part).data for part in self.weights)).hexdigest()
         return {"features": "digit_classifier", "weights_sha256": digest, "accuracy": round(self.accuracy, 4)}
 
     def features(self, images: np.ndarray) -> np.ndarray:
@@ -120,7 +122,7 @@ def digit_classifier(*, data: Callable, seed: int = 0) -> DigitClassifier:
     digest = hashlib.sha256(about.encode())
     for array in (*train, *test):
         digest.update(f"{array.dtype.str} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     path = cache_folder() / f"digit_classifier_{digest.hexdigest()}.npz"
 
     try:

@@ -52,7 +52,7 @@ def density_ratio_kl(
         ValueError: for an encoder that is missing, or a value out of range.
     """
     train, test, q = split_codes(model, reference, seed=seed, codes=codes, noise=noise)
-    deviation = np.float32(np.sqrt(q.variance))
+    deviation = float(np.float32(np.sqrt(q.variance)))
     logits = density_ratio(train, deviation, hidden=hidden, steps=steps, batch=batch, rate=learning_rate, seed=seed)
     of_data = logits(test)
     prior = deviation * np.random.default_rng(seed + 2).standard_normal(test.shape)

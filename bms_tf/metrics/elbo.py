@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bms_tf.core.model import Model
 from bms_tf.metrics.aggregate_posterior import AggregatePosterior
-from bms_tf.metrics.batches import in_batches, required
+from bms_tf.metrics.batches import required, several_in_batches
 from bms_tf.metrics.density_ratio import density_ratio_kl
 
 # log p(x|z), [N], of data x [N, D] and the mean of p(x|z), [N, D].
@@ -93,21 +93,21 @@ def elbo(
     Raises:
         ValueError: if the model has no `generate` or no encoder, or for a value out of range.
     """
-    required(model, "elbo", "generate")
+    (generate,) = required(model, "elbo", "generate")
     if draws < 1 or ratio_steps < 0:
         raise ValueError(f"elbo: draws {draws}, ratio_steps {ratio_steps}; the first must be at least 1, the other 0")
     q = AggregatePosterior(model, reference, seed=seed)
-    synthetic = ratio_steps and model.discriminate is not None
+    discriminate = model.discriminate if ratio_steps else None
 
     def of_batch(z: tf.Tensor, x: tf.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        mean = model.generate(z)
+        mean = generate(z)
         found = log_likelihood(*(np.asarray(part, np.float64).reshape(len(x), -1) for part in (x, mean)))
-        return found, np.asarray(model.discriminate(mean)) if synthetic else np.zeros(len(x))
+        return found, np.zeros(len(x)) if discriminate is None else np.asarray(discriminate(mean))
 
     likelihood, logits = np.zeros(q.size), np.zeros(q.size)
     for i in range(draws):
         z, index = q.sample(q.size, seed + i)
-        found, of_discriminator = in_batches(of_batch, z.astype(np.float32), q.data.taken(index))
+        found, of_discriminator = several_in_batches(of_batch, z.astype(np.float32), q.data.taken(index))
         likelihood[index] += found / draws
         logits += of_discriminator / draws
     result = {"elbo_likelihood": float(likelihood.mean())}
@@ -119,7 +119,7 @@ def elbo(
     if ratio_steps:
         ratio = density_ratio_kl(model, reference, seed=seed, steps=ratio_steps)["density_ratio_kl"]
         result |= {"elbo_ratio_kl": ratio, "elbo_ratio": result["elbo_likelihood"] - ratio}
-        if synthetic:
+        if discriminate is not None:
             result["elbo_synthetic"] = float(logits.mean()) - ratio
     return result
 

@@ -10,9 +10,10 @@ ROWS = 4096  # in float64 at a time
 def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean [F] and covariance [F, F] of features [N, F], N at least 2, in float64 and never all at once."""
     parts = range(0, len(features), ROWS)
-    mean = sum(np.sum(features[i : i + ROWS], axis=0, dtype=np.float64) for i in parts) / len(features)
+    zero = np.zeros(())
+    mean = sum((np.sum(features[i : i + ROWS], axis=0, dtype=np.float64) for i in parts), zero) / len(features)
     centered = (np.asarray(features[i : i + ROWS], np.float64) - mean for i in parts)
-    return mean, sum(part.T @ part for part in centered) / (len(features) - 1)
+    return mean, sum((part.T @ part for part in centered), zero) / (len(features) - 1)
 
 
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
@@ -47,7 +48,7 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
 def _root(covariance: np.ndarray) -> np.ndarray:
     """R [rank, F] with R' R = C, by Cholesky's decomposition with pivots, which a C of less than full rank has too."""
     tolerance = np.finfo(np.float64).eps * covariance.diagonal().max()
-    upper, pivots, rank, _ = scipy.linalg.lapack.dpstrf(covariance, tol=tolerance)
+    upper, pivots, rank, _ = scipy.linalg.lapack.dpstrf(covariance, tol=tolerance)  # pyright: ignore[reportAttributeAccessIssue], compiled
     root = np.empty((rank, len(covariance)))
     root[:, pivots - 1] = np.triu(upper)[:rank]
     return root

@@ -73,7 +73,6 @@ def ivom(
     Raises:
         ValueError: if the model has no `generate` or `sample_prior`, or for a count below 1.
     """
-    required(model, "ivom", "generate", "sample_prior")
     counts = {"examples": examples, "starts": starts, "screening": screening, "iterations": iterations}
     for name, count in counts.items():
         if count < 1:
@@ -102,9 +101,10 @@ def side_by_side(images: np.ndarray, closest: Mapping[str, np.ndarray], shown: i
 
 def closest(model: Model, x: np.ndarray, *, seed: int, starts: int, screening: int, iterations: int) -> Closest:
     """The search of `ivom` for examples x, float32 [N, ...]."""
-    codes = in_batches(model.sample_prior, seeds(seed, len(x) * starts))
+    generate, sample_prior = required(model, "ivom", "generate", "sample_prior")
+    codes = in_batches(sample_prior, seeds(seed, len(x) * starts))
     codes = codes.astype(np.float32).reshape(len(x), starts, -1)
-    search = _search(model.generate, codes.shape[-1], x.shape[1:])
+    search = _search(generate, codes.shape[-1], x.shape[1:])
     parts = []
     for i in tqdm(range(0, len(x), BATCH), desc="IvOM", unit=f" x {BATCH} examples", delay=5, disable=None):
         target, begun = tf.constant(x[i : i + BATCH]), codes[i : i + BATCH]
@@ -117,7 +117,7 @@ def closest(model: Model, x: np.ndarray, *, seed: int, starts: int, screening: i
         parts.append((last.position, last.objective_value, last.converged))
     positions, values, converged = (np.concatenate(column) for column in zip(*parts))
     errors = values.astype(np.float64) * 2 / np.prod(x.shape[1:])
-    return Closest(positions, in_batches(model.generate, positions), errors, converged)
+    return Closest(positions, in_batches(generate, positions), errors, converged)
 
 
 def _search(generate: Callable, code_size: int, shape: tuple[int, ...]) -> Callable:

@@ -76,7 +76,7 @@ def low_posterior(
     Raises:
         ValueError: for a value out of range, or a model that lacks what is needed.
     """
-    required(model, "low_posterior", "generate", "sample_prior")
+    generate, _ = required(model, "low_posterior", "generate", "sample_prior")
     if not 0 < level < 1 or margin < 0 or codes < 2 or embedded < 0:
         raise ValueError(
             f"low_posterior: level {level}, margin {margin}, codes {codes}, embedded {embedded}; level must lie in "
@@ -90,7 +90,7 @@ def low_posterior(
     likely = log_p >= threshold
     low = likely & (log_q < threshold - margin)
     batches = (tf.constant(clean[i : i + SIZE], tf.float32) for i in range(0, codes, SIZE))
-    samples = rows_of(gathered(model.generate(batch).numpy() for batch in batches))
+    samples = rows_of(gathered(generate(batch).numpy() for batch in batches))
     of_likely, of_lowest = samples.taken(likely), samples.taken(np.flatnonzero(low)[np.argsort(log_q[low])])
     max_points = max(2, min(4000, NUMBERS // math.prod(samples.shape[1:])))
     gap = log_p - log_q
@@ -98,7 +98,7 @@ def low_posterior(
     def energy(of: Rows) -> float:
         return energy_distance(of, q.data, seed=seed, max_points=max_points)
 
-    result = {
+    result: dict[str, float | Figure] = {
         "low_posterior_percent": _percent(low, likely),
         "low_posterior_threshold": float(threshold - margin),
         "reverse_kl": float(gap.mean()),

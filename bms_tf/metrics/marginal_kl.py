@@ -102,8 +102,8 @@ def code_moments(model: Model, reference: np.ndarray, *, seed: int, noise: float
         "moments_kl": kl_of_gaussian(mean, covariance, q.variance),
         "code_covariance": _covariance_figure(mean, covariance, q.variance),
     }
-    if model.posterior is not None:
-        result["active_units"] = float(np.count_nonzero(q.mean.var(axis=0) > ACTIVE))
+    if model.posterior is not None and q.gaussians is not None:
+        result["active_units"] = float(np.count_nonzero(q.gaussians[0].var(axis=0) > ACTIVE))
     if q.has_density:
         each = q.kl_per_datum(seed)
         functions = {"mean": np.mean, "median": np.median, "max": np.max}
@@ -124,7 +124,7 @@ def histograms(groups: Mapping[str, np.ndarray], title: str) -> Figure:
     """The histograms of groups of numbers [N], by name, on the same axis; each has an area of 1."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    bins = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins=50)
+    bins = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins=50).tolist()
     for name, values in groups.items():
         axes.hist(values, bins=bins, density=True, alpha=0.5, label=name)
     axes.set(xlabel=title, ylabel="density")

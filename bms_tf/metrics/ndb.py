@@ -36,10 +36,9 @@ def ndb(
         raise ValueError(f"{bins} bins at significance {significance}: at least 2, and a value in (0, 1)")
     if len(reference) < 10 * bins:
         raise ValueError(f"{len(reference)} real examples for {bins} bins; {10 * bins} or more are needed")
-    clusters = KMeans(bins, n_init=1, random_state=seed).fit(reference)
-    p, q = (
-        np.bincount(labels, minlength=bins) / len(labels) for labels in (clusters.labels_, clusters.predict(samples))
-    )
+    clusters = KMeans(bins, n_init=1, random_state=seed).fit(reference)  # pyright: ignore[reportArgumentType], untyped
+    both = np.asarray(clusters.labels_), clusters.predict(samples)
+    p, q = (np.bincount(labels, minlength=bins) / len(labels) for labels in both)
     n, m = len(reference), len(samples)
     pooled = (n * p + m * q) / (n + m)
     z = (q - p) / np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))

@@ -74,7 +74,7 @@ def training_neighbors(
     held_out = np.median(nearest(reference, training)[1])
     closest, back = np.unique(number, return_inverse=True)
     authentic = distance > to_nearest_other(training, closest)[back]
-    scores = {
+    scores: dict[str, float | Figure] = {
         "training_distance": float(np.median(distance)),
         "training_distance_ratio": float(np.median(distance) / held_out) if held_out else np.nan,
         "authentic_percent": 100 * float(authentic.mean()),

@@ -17,8 +17,8 @@ SCORED = 100  # examples a call
 
 @gin.configurable
 def wasserstein_critic(
-    samples: np.ndarray,
-    reference: np.ndarray,
+    samples: np.ndarray | Rows,
+    reference: np.ndarray | Rows,
     *,
     seed: int,
     steps: int = 2000,

@@ -49,10 +49,12 @@ def test_two_gaussians(form):
     # Mean 0; variance .5^2 within and 1 between.
     mean, covariance = q.moments(seed=0)
     assert mean == pytest.approx([0], abs=0.5)
-    assert covariance[0, 0] == pytest.approx(1.25, abs=0.5 if q.mean is None else 1e-6)
+    assert covariance[0, 0] == pytest.approx(1.25, abs=0.5 if q.gaussians is None else 1e-6)
     # KL[N(1, .5^2) || N(0, 1)] = (1 + .25 - 1 - log .25) / 2.
     expected = 0.5 * (0.25 - math.log(0.25))
-    assert q.kl_per_datum(seed=0, draws=4000) == pytest.approx([expected] * 2, abs=1e-6 if q.mean is not None else 0.06)
+    assert q.kl_per_datum(seed=0, draws=4000) == pytest.approx(
+        [expected] * 2, abs=1e-6 if q.gaussians is not None else 0.06
+    )
 
 
 def test_every_x_is_drawn_as_often():
