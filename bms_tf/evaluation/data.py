@@ -4,7 +4,7 @@ import copy
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import gin
 import numpy as np
@@ -36,7 +36,7 @@ def settings() -> dict[str, Any]:
     return {name: copy.deepcopy(bound[name]) for name in SETTINGS if name in bound}  # looks up what it refers to
 
 
-def is_gin_file(data: Any) -> bool:
+def is_gin_file(data: Any) -> TypeGuard[str]:
     return isinstance(data, str) and data.endswith(".gin")
 
 

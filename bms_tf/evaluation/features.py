@@ -31,7 +31,8 @@ WHERE = {
 class Network(Protocol):
     """What `features` may be; see above."""
 
-    protocol: Mapping[str, Any]
+    @property
+    def protocol(self) -> Mapping[str, Any]: ...
 
     def __call__(self, x: np.ndarray) -> Mapping[str, np.ndarray]: ...
 

@@ -11,7 +11,7 @@ from bms_tf.evaluation.resizing import resized
 
 Resizer = Literal["tf1_bilinear", "clean_fid"]
 Range = Literal["[-1, 1]", "[0, 1]", "[0, 255]", "imagenet"]
-IMAGENET_MEAN, IMAGENET_STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+IMAGENET_MEAN, IMAGENET_STD = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], np.float32)
 RANGES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {  # of pixels in 0..255
     "[-1, 1]": lambda pixels: pixels / 127.5 - 1,
     "[0, 1]": lambda pixels: pixels / 255,

@@ -96,26 +96,28 @@ def evaluate(
         raise ValueError("give a model or samples, one of the two")
     loaded = None if model is None else models.load(model, signature, allow_import)
     chosen = [registry.find(metric) if isinstance(metric, str) else metric for metric in metrics or ()]
-    run_config = os.path.join(model or "", "config.gin")
-    if data is None and not os.path.isfile(run_config):
-        raise ValueError("data is missing: a gin file, a folder of pictures or an .npz")
-    files = [data] if real.is_gin_file(data) else [run_config] if data is None else []
+    if data is None:
+        data = os.path.join(model or "", "config.gin")  # the run's own
+        if not os.path.isfile(data):
+            raise ValueError("data is missing: a gin file, a folder of pictures or an .npz")
+    files = [data] if real.is_gin_file(data) else []
     given: Mapping[str, Any] = {}
     if files or gin_file or gin_param:
         config.load([*files, *gin_file], gin_param, allow_import)
         given = real.settings()
-    if files:
-        against = real.of_pipeline(given, data or run_config, split=split, n=n_real, seed=seed)
+    if real.is_gin_file(data):
+        against = real.of_pipeline(given, data, split=split, n=n_real, seed=seed)
     else:
         against = real.of_files(data, floor=floor_data, training=training_data, n=n_real, seed=seed)
     chosen = chosen or list(given.get("metrics", ()))
     if not chosen:
         raise ValueError(f"metrics are missing; there are {', '.join(sorted(registry.listed()))}")
-    if loaded is not None:
+    if samples is not None:
+        source = real.of_place(samples, count=n, seed=seed)
+    else:
+        assert loaded is not None and model is not None, "one of the two was given"
         count = n or given.get("samples") or against.reference.count
         source = sources.of_model(loaded.model, loaded.identity, model, count=count, seed=seed)
-    else:
-        source = real.of_place(samples, count=n, seed=seed)
     if source.shape != against.reference.shape:
         raise ValueError(f"the samples have the shape {source.shape}, the data {against.reference.shape}")
     evaluation = Evaluation(
@@ -182,7 +184,7 @@ class Examples:
         stored = self.stored[STORED[kind]]
         if STORED[kind] != "values":
             return stored if self.count == len(stored) else stored[self.places]
-        rows = Rows(OnDisk(stored), places=self.places)
+        rows = Rows(OnDisk(stored), places=self.places)  # pyright: ignore[reportArgumentType], read as an array is
         return rows if kind == "rows" else rows[:]
 
     def every_other(self, first: int) -> "Examples":
@@ -215,10 +217,10 @@ class Evaluation:
     def examples(self, name: str, source: Callable[[], Source]) -> Examples:
         """What all metrics need of a source, from one pass over it."""
         if name not in self._known:
-            source = source()
+            found = source()
             wanted = {kind: {} if kind == "values" else dict(self._needed().protocol) for kind in self.kinds}
-            stored = self.store.rows(source, wanted, self._compute)
-            self._known[name] = Examples(source.name, source.identity.get("sha256"), stored, np.arange(source.count))
+            stored = self.store.rows(found, wanted, self._compute)
+            self._known[name] = Examples(found.name, found.identity.get("sha256"), stored, np.arange(found.count))
         return self._known[name]
 
     def _compute(self, stored: np.ndarray) -> dict[str, np.ndarray]:

@@ -39,11 +39,12 @@ class Source:
 
 def of_model(model: Model, identity: Mapping, name: str, *, count: int, seed: int) -> Source:
     """`count` samples of a model; sample i depends on (seed, i) alone. `identity`: of its weights and its signature."""
-    seeds = seed * 2**32 + np.arange(count, dtype=np.int64)
+    seeds, sample = seed * 2**32 + np.arange(count, dtype=np.int64), model.sample
+    assert sample is not None, "every model that is loaded has it"
 
     def batches(first: int) -> Iterator[np.ndarray]:
         for i in range(first * BATCH, count, BATCH):
-            x = model.sample(tf.constant(seeds[i : i + BATCH])).numpy()
+            x = sample(tf.constant(seeds[i : i + BATCH])).numpy()
             yield _stored(x, model.data_shape, f"the samples of {name}", clip=True)
 
     return Source(name, model.data_shape, count, {**identity, "seed": seed, "n": count}, batches)
@@ -216,7 +217,7 @@ def _hashed(name: str, shape: tuple[int, ...], count: int | None, batches: Calla
     digest, seen, least = hashlib.sha256(), 0, np.inf
     bar = tqdm(desc=f"reading {name}", total=count, unit="example", delay=5, disable=None)
     for x in batches(0):
-        digest.update(np.ascontiguousarray(x))
+        digest.update(np.ascontiguousarray(x).data)
         seen += len(x)
         least = min(least, x.min())
         bar.update(len(x))

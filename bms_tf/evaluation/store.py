@@ -70,6 +70,7 @@ class OnDisk:
     memory of the process."""
 
     def __init__(self, mapped: np.memmap):
+        assert mapped.filename is not None, "those of the store are of files"
         self.shape, self.dtype, self.ndim = mapped.shape, mapped.dtype, mapped.ndim
         self._path = mapped.filename
 
@@ -111,7 +112,7 @@ class _Growing:
             new = self.about.with_suffix(".new")
             new.write_text(json.dumps({"dtype": rows.dtype.str, "shape": rows.shape[1:]}))
             os.replace(new, self.about)
-        data = memoryview(np.ascontiguousarray(rows)).cast("B")
+        data = np.ascontiguousarray(rows).data.cast("B")
         try:
             while data:  # a full disk takes a part first
                 data = data[self.file.write(data) :]

@@ -49,7 +49,7 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
             row = cells.get((metric, name, model))
             mark = "" if row is None or len(letters) == 1 else f" {letters[_protocol(row)]}"
             floor = "" if row is None else _floor(row)
-            floor += f" {floors[_data_of_floor(row)]}" if floor and len(floors) > 1 else ""
+            floor += f" {floors[_data_of_floor(row)]}" if row and floor and len(floors) > 1 else ""
             line += ["", ""] if row is None else [number(row) + mark, floor]
         if any(row["value"] is None for row in own):
             not_finite.append(f"{name}: the docstring of {metric} says when it is not finite.")
