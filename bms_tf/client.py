@@ -115,7 +115,7 @@ class Grpc:
         try:
             answer = self.stub.Predict(request, timeout=self.deadline)
         except grpc.RpcError as error:
-            raise ServerError(error.code(), error.details()) from error
+            raise ServerError(error.code(), error.details() or "") from error
         return {name: tf.make_ndarray(proto) for name, proto in answer.outputs.items()}
 
 
@@ -140,7 +140,7 @@ class Rest:
         body = {"signature_name": signature, "inputs": {name: array.tolist() for name, array in inputs.items()}}
         named = self._answer(ends, "POST", f"{path}:predict", data=json.dumps(body))["outputs"]
         if not isinstance(named, dict):  # a single output goes without its name
-            named = dict.fromkeys(types, named)
+            named = {name: named for name in types}
         return {name: _array(named[name], types[name]) for name in outputs or types}
 
     def _types(self, ends: float, path: str, signature: str) -> dict[str, str]:
@@ -168,7 +168,8 @@ class Rest:
         try:
             if left <= 0:
                 raise requests.Timeout
-            answer = self.session.request(method, self.url + path, timeout=Timeout(total=left), **content)
+            timeout = Timeout(total=left)  # requests hands it on to urllib3
+            answer = self.session.request(method, self.url + path, timeout=timeout, **content)  # pyright: ignore[reportArgumentType]
         except requests.Timeout as error:
             raise ServerError(grpc.StatusCode.DEADLINE_EXCEEDED, f"{self.url} gave no answer in time") from error
         except requests.RequestException as error:

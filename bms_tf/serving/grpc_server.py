@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import tensorflow as tf
@@ -111,7 +112,7 @@ class Server:
         self._server.stop(seconds).wait()
 
 
-def from_proto(proto: Message, spec: tf.TensorSpec, max_rows: int) -> tf.Tensor:
+def from_proto(proto: Any, spec: tf.TensorSpec, max_rows: int) -> tf.Tensor:
     """The tensor of a request, a TensorProto, by the code that TensorFlow Serving has for it.
 
     Raises Refused if it is not `spec`.
@@ -135,7 +136,7 @@ def signature_map(model: Model) -> get_model_metadata_pb2.SignatureDefMap:
 def _model_spec(request: Message) -> model_pb2.ModelSpec:
     if not request.HasField("model_spec"):
         raise invalid("Missing ModelSpec")
-    return request.model_spec
+    return request.model_spec  # pyright: ignore[reportAttributeAccessIssue], of all requests
 
 
 def _find(models: Models, request: Message) -> Model:

@@ -7,6 +7,7 @@ import itertools
 import json
 import socket
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
@@ -21,6 +22,12 @@ MAX_CONNECTIONS = 512  # half of the files that Linux lets a process open
 
 class Protocol(AutoHTTPProtocol):
     """HTTP that closes a connection where nothing moves, and past `MAX_CONNECTIONS` the one that waits the longest."""
+
+    # What either of uvicorn's has.
+    loop: asyncio.AbstractEventLoop
+    connections: set[Any]
+    transport: asyncio.Transport
+    cycle: Any
 
     _numbers = itertools.count()
 

@@ -28,7 +28,7 @@ def put(model_dir: str, name: str, version: int, label: str) -> str:
     if not os.path.isfile(os.path.join(model_dir, name, str(version), "saved_model.pb")):
         raise ValueError(f"{os.path.join(model_dir, name)} has no version {version}")
     path = Path(model_dir) / "models.config"
-    listing = model_server_config_pb2.ModelServerConfig()
+    listing = model_server_config_pb2.ModelServerConfig()  # pyright: ignore[reportAttributeAccessIssue], made at run time
     try:
         text_format.Parse(path.read_text() if path.exists() else "", listing)
     except text_format.ParseError as error:

@@ -155,10 +155,11 @@ class Models:
 
 def check_shape(shape: Sequence[int | None], spec: tf.TensorSpec, max_rows: int):
     """Raises Refused if `shape` is not `spec`'s, or has more than `max_rows` rows: before the memory is taken."""
-    if not (shape and tf.TensorShape(shape).is_fully_defined() and spec.shape.is_compatible_with(shape)):
+    rows = shape[0] if shape else None
+    if rows is None or not (tf.TensorShape(shape).is_fully_defined() and spec.shape.is_compatible_with(shape)):
         raise invalid(f"input {spec.name} has shape {list(shape)}; it must be {spec.shape.as_list()}")
-    if shape[0] > max_rows:  # as Serving's batching says it
-        raise invalid(f"Task size {shape[0]} is larger than maximum input batch size {max_rows}")
+    if rows > max_rows:  # as Serving's batching says it
+        raise invalid(f"Task size {rows} is larger than maximum input batch size {max_rows}")
 
 
 def check_rows(tensors: Mapping[str, tf.Tensor]):

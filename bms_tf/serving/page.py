@@ -92,7 +92,7 @@ class Picture:
             while self._next is not None:
                 draw, self._next = self._next, None
                 source = await run.io_bound(lambda draw=draw: _data_url(draw()))
-                if self.image.is_deleted:  # another model was chosen meanwhile
+                if source is None or self.image.is_deleted:  # the server ends, or another model was chosen meanwhile
                     return
                 self.image.set_source(source)
                 self.image.set_visibility(True)
@@ -106,8 +106,8 @@ def _data_url(figure: Figure) -> str:
         axes.tick_params(colors=INK, which="both")
         axes.xaxis.label.set_color(INK)
         axes.yaxis.label.set_color(INK)
-        if axes.get_legend():
-            for text in axes.get_legend().get_texts():
+        if (legend := axes.get_legend()) is not None:
+            for text in legend.get_texts():
                 text.set_color(INK)
     figure.patch.set_alpha(0.0)
     png = io.BytesIO()
@@ -140,14 +140,17 @@ def _walk(view: View):
         share = np.linspace(0, 1, WALK_STEPS + 1, dtype=np.float32)[:, None]
         state["x"] = view.ask("generate", "x", (1 - share) * first + share * last)
 
+    def position() -> int:
+        return int(slider.value or 0)
+
     def draw() -> Figure:
         if not state:
             new_ends()
-        at = int(slider.value)
+        at = position()
         return pictures.walk(state["x"], at, view.modes) if view.is_plane else view.figure(state["x"][at : at + 1])
 
     def show():
-        picture.caption.set_text(f"step {int(slider.value)} of {WALK_STEPS}")
+        picture.caption.set_text(f"step {position()} of {WALK_STEPS}")
         return picture.show(draw)
 
     def restart():
@@ -169,11 +172,12 @@ def _reconstruction(view: View):
 
     async def upload(event: events.UploadEventArguments):
         try:
-            x = (await run.io_bound(uploads.read, await event.file.read(), view.shape))[None]
+            x = await run.io_bound(uploads.read, await event.file.read(), view.shape)
         except ValueError as error:
             ui.notify(f"{event.file.name} cannot be used: {error}", type="negative")
             return
-        await picture.show(lambda: view.figure(np.concatenate([x, view.ask("reconstruct", "x_hat", x)])))
+        if x is not None:  # else the server ends
+            await picture.show(lambda: view.figure(np.stack([x, *view.ask("reconstruct", "x_hat", x[None])])))
 
     def refused():
         ui.notify(f"Only pictures of up to {MAX_UPLOAD // 2**20} MB, PNG or JPEG, can be used", type="negative")
