@@ -36,7 +36,8 @@ def check(evaluations: Sequence[str]):
 
 def metrics(flags: str) -> list[str]:
     """The names in --metrics=."""
-    return re.search(r"--metrics=(\S+)", flags)[1].split(",") if "--metrics=" in flags else []
+    found = re.search(r"--metrics=(\S+)", flags)
+    return found[1].split(",") if found else []
 
 
 def evaluate(evaluations: Sequence[str], run_dir: str, seed: int):

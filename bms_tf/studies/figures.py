@@ -122,7 +122,8 @@ def _among_best(rows: Sequence[Row], score: str, direction: str, count: int) -> 
 def agreement_figure(columns: Columns, rows: Sequence[Row]) -> Figure:
     """`agreement` as a square of numbers."""
     shares, titles = agreement(columns, rows), list(map(title, judged(columns)))
-    figure = Figure(figsize=(2 + 0.9 * len(titles),) * 2, layout="constrained")
+    side = 2 + 0.9 * len(titles)
+    figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
     for (i, j), share in np.ndenumerate(shares):

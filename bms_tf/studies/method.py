@@ -58,7 +58,10 @@ class Method:
     def beyond(self, data: str, setting: Setting, ends: Collection[tuple[int, int]]) -> list[Setting]:
         """`setting` with one value a step outside the space, for each of `ends`: (axis, 0 or -1)."""
         space = list(self.space(data).items())
-        moved = ((space[axis][0], step_beyond(space[axis][1], end)) for axis, end in ends)
+        moved = (
+            (space[axis][0], step_beyond(space[axis][1], end))  # pyright: ignore[reportArgumentType], no choice has ends
+            for axis, end in ends
+        )
         return [tuple(sorted((dict(setting) | {name: code}).items())) for name, code in moved]
 
     def is_papers(self, data: str, setting: Setting) -> bool:
@@ -83,17 +86,19 @@ def _rounded(code: Code) -> Code:
 
 
 def _same(a: Code, b: Code) -> bool:
-    numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
-    return math.isclose(a, b, rel_tol=1e-9) if numbers else a == b
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return math.isclose(a, b, rel_tol=1e-9)
+    return a == b
 
 
 def step_beyond(interval: Interval, end: int) -> Code:
     """One step outside the interval, at its lower end (0) or its upper one (-1)."""
-    value, down = interval.codes[end], end == 0
+    value, step, down = interval.codes[end], interval.step, end == 0
+    assert step is not None, "a study tries every value"
     if interval.log:
-        further = value / interval.step if down else value * interval.step
+        further = value / step if down else value * step
     else:
-        further = value - interval.step if down else value + interval.step
+        further = value - step if down else value + step
     return _rounded(further)
 
 

@@ -19,7 +19,7 @@ def declared(study: Study, data: str, method: Method) -> list[Job]:
 def headline(study: Study, trials: Sequence[Job], done: Done) -> Job | None:
     """What the rule picks among these trials for its first line, or the next one where that has none."""
     rows = {id(done[job]): job for job in trials}
-    picked = study.rule([done[job] for job in trials]).values()
+    picked = study.picked([done[job] for job in trials]).values()
     return next((rows[id(row)] for row in picked if row), None)
 
 
@@ -70,7 +70,7 @@ def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
             lines[method.name] = {"": Job(data, method.name, (), study.tuning_seed)}
         elif all(_ended(jobs[other.name], done) for other in methods if other.later <= method.later):
             own = {id(done[job]): job for job in jobs[method.name]}
-            picked = study.rule([done[job] for job in own.values()])
+            picked = study.picked([done[job] for job in own.values()])
             lines[method.name] = {line: own[id(row)] for line, row in picked.items() if row}
     return lines
 
@@ -96,7 +96,7 @@ def left(study: Study, done: Done) -> dict[Pair, list[int]]:
         known = chosen(study, data, done)
         for method in study.methods_on(data):
             if method.name not in known:
-                lengths[data, method.name] += len(study.rule([])) * len(study.seeds_of(method)) * [1]
+                lengths[data, method.name] += len(study.picked([])) * len(study.seeds_of(method)) * [1]
                 lengths[data, method.name] += len(study.longer_seeds) * [study.longer] if study.longer else []
     return lengths
 

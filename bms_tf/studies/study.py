@@ -169,6 +169,11 @@ class Study:
                 return method
         raise ValueError(f"no method {name!r}{one_of(name, [m.name for m in self.methods])}")
 
+    def picked(self, rows: Sequence[Row]) -> Mapping[str, Row | None]:
+        """What the rule picks among the trials of one method on one data set, by line of the table."""
+        assert self.rule is not None, "where there are trials"
+        return self.rule(rows)
+
     def recipe(self, data: str, method: Method) -> str:
         """The gin text of what all runs of a method on a data set share, with the first of its settings."""
         from bms_tf.core import recipe  # noqa: F401, registers `train`; late, as a table needs no TensorFlow
@@ -189,4 +194,4 @@ def load(path: str) -> Study:
     """The study of a gin file. Raises ValueError for what is wrong with it."""
     config.load([path])
     with config.one_line_errors():
-        return Study()
+        return Study()  # pyright: ignore[reportCallIssue], gin gives what it needs

@@ -113,8 +113,8 @@ def _of_method(
     about = {"published": published, "trials": len(trials), "unfit": dict(unfit), "protocol": study.protocol}
     if chosen == {}:
         return [Line(data, method.name, "none could be chosen", **about)]
-    lines = []
-    for setting in dict.fromkeys(job.setting for job in (chosen or {}).values()):
+    lines, chosen = [], chosen or {}
+    for setting in dict.fromkeys(job.setting for job in chosen.values()):
         best_in = ", ".join(line for line, job in chosen.items() if job.setting == setting)
         for length in dict.fromkeys((1, study.longer or 1)):
             jobs = {seed: Job(data, method.name, setting, seed, length) for seed in study.seeds_of(method, length)}

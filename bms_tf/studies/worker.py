@@ -77,7 +77,7 @@ def limits(threads: int) -> dict[str, str]:
 
 def threads() -> int:
     """How many threads this process keeps to."""
-    return int(os.environ.get(THREADS) or os.cpu_count())
+    return int(os.environ.get(THREADS) or os.cpu_count() or 1)
 
 
 def machine() -> dict:

@@ -54,11 +54,12 @@ def pareto(directions: Mapping[str, str], rows: Sequence[Row], front: Sequence[R
     axes = figure.subplots()
     x, y = directions
     front = sorted(front, key=lambda row: row["scores"][x])
-    for kind, shown, options in (
-        (axes.scatter, rows, {"s": 14, "alpha": 0.5, "label": "trials"}),
-        (axes.plot, front, {"marker": "o", "color": "C1", "label": "Pareto front"}),
-    ):
-        kind([row["scores"][x] for row in shown], [row["scores"][y] for row in shown], **options)
+
+    def places(shown: Sequence[Row]) -> list[list[float]]:
+        return [[row["scores"][name] for row in shown] for name in directions]
+
+    axes.scatter(*places(rows), s=14, alpha=0.5, label="trials")
+    axes.plot(*places(front), marker="o", color="C1", label="Pareto front")
     up = 4 if directions[x] == directions[y] else -4  # a front of one max and one min rises; names stand across it
     for row, (right, above) in zip(front, itertools.cycle([(4, up), (-4, -up)])):
         axes.annotate(

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 import gin
-from keras_tuner import HyperParameters, Objective
+from keras_tuner import HyperParameters, Objective, Oracle
 from keras_tuner import oracles as keras_oracles
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
@@ -26,8 +26,8 @@ from bms_tf.core.files import write_whole
 Objectives = list[Objective]
 
 
-class Resumable:
-    """Mixed in before one of KerasTuner's oracles.
+class Resumable(Oracle):
+    """Stands before one of KerasTuner's oracles.
 
     KerasTuner writes its files in place, counts a trial as running until the next one begins, and stops a search after
     three failures in a row; here a file is whole or absent, a trial that has ended is never run again, and failures
@@ -44,7 +44,7 @@ class Resumable:
             objective=objective if len(objective) > 1 else objective[0],
             hyperparameters=space,
             seed=seed + 1,  # KerasTuner takes 0 for none
-            max_consecutive_failed_trials=None,
+            max_consecutive_failed_trials=None,  # pyright: ignore[reportArgumentType], for any number
             **options,
         )
         self.verbose = 0

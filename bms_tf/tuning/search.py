@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -73,20 +73,23 @@ class Search:
 
     def bindings(self, values: dict[str, Code]) -> list[str]:
         """A trial's values as gin bindings."""
-        epochs = values.get("tuner/epochs")
-        length = [f"train.generator_updates = {self.oracle.updates_per_epoch * epochs}"] if epochs else []
+        epochs, updates = values.get("tuner/epochs"), self.oracle.updates_per_epoch
+        length = [f"train.generator_updates = {updates * epochs}"] if epochs and updates else []
         return [*bindings(values), *length]
 
-    def objective_of(self, scores: dict[str, float | None]) -> dict[str, float]:
+    def objective_of(self, scores: Mapping[str, float | None]) -> dict[str, float]:
         """The objectives among a run's scores, and the one number that KerasTuner compares.
 
         Raises ValueError where one is not finite.
         """
-        values = {name: scores[name] for name in self.directions}
-        for name, value in values.items():
+        values: dict[str, float] = {}
+        for name in self.directions:
+            value = scores[name]
             if value is None or not math.isfinite(value):  # a scores.json has None for it
                 raise ValueError(f"{name} is {'not finite' if value is None else value}")
-        return values | {self.oracle.objective.name: self.oracle.objective.get_value(values)}
+            values[name] = value
+        values[self.oracle.objective.name] = self.oracle.objective.get_value(values)
+        return values
 
 
 class Setting:
@@ -208,7 +211,7 @@ def _run_trial(arguments: tuple, trial_id: str, values: dict[str, Code]) -> dict
     # A process whose search was killed may still be at it.
     with files.locked(folder + ".lock", f"at trial {trial_id}", wait=True):
         if "tuner/trial_id" in values:
-            _continue(setting.run_dir(values["tuner/trial_id"]), folder)
+            _continue(setting.run_dir(str(values["tuner/trial_id"])), folder)
         params = [*setting.search.bindings(values), f"train.seed = {setting.search.seed}"]
         return train(setting.search.objective_of, partial(setting.configure, params), folder)
 

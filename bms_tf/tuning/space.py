@@ -74,7 +74,7 @@ class Interval:
             raise ValueError(f"interval.step is {self.step}; it must be above {'1 with log' if self.log else 0}")
 
     @property
-    def codes(self) -> list[Code]:
+    def codes(self) -> list[float]:
         """Every step, or both ends where there are none."""
         if self.step is None:
             return [self.code(self.low), self.code(self.high)]
@@ -82,7 +82,7 @@ class Interval:
         steps = range(int(count + 1e-9) + 1)
         return [self.code(self.low * self.step**i if self.log else self.low + i * self.step) for i in steps]
 
-    def code(self, value: float) -> Code:
+    def code(self, value: float) -> float:
         whole = isinstance(self.low, int) and isinstance(self.high, int)
         return value if whole else float(value)
 

@@ -131,7 +131,8 @@ def gpu(index: int) -> dict[str, str]:
 
 def serve(setting: Setting, count: int, flags: Sequence[str]):
     """Hands out trials, to `count` workers of this machine among others, until there are no more and all know."""
-    conditions.print = lambda *_: None  # KerasTuner prints a condition's first value whenever it is sent
+    # KerasTuner prints a condition's first value whenever it is sent.
+    conditions.print = lambda *_: None  # pyright: ignore[reportAttributeAccessIssue], in the place of the built-in one
     oracle = setting.search.oracle
     servicer = oracle_chief.OracleServicer(oracle)
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
