@@ -7,6 +7,7 @@ No pyplot: a Figure of its own needs no display and leaves no global state.
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import gin
 import numpy as np
@@ -54,7 +55,7 @@ def density(
     norm = PowerNorm(0.25)
     for axes, name, points in zip(figure.subplots(1, 2), ("data", "samples"), (reference, samples), strict=True):
         inside = np.all((points >= limits[:, 0]) & (points <= limits[:, 1]), axis=1)  # False for NaN
-        counts, *_ = np.histogramdd(points[inside], bins=bins, range=limits)  # pyright: ignore[reportCallIssue]
+        counts, *_ = np.histogramdd(points[inside], bins=bins, range=limits.tolist())
         image = gaussian_filter(counts / max(len(points), 1), blur)
         # The first image, the data's, sets the range of the norm for both.
         axes.imshow(image.T, origin="lower", extent=limits.ravel(), cmap="magma", norm=norm)
@@ -215,7 +216,8 @@ def nearest_training(
         columns: images in a row.
         rows: of samples, each with a row of training images.
     """
-    training = np.concatenate(list(data("train_once", 0, 500, 0).as_numpy_iterator()))
+    dataset: Any = data("train_once", 0, 500, 0)  # TensorFlow's, which is not imported here
+    training = np.concatenate(list(dataset.as_numpy_iterator()))
     samples = samples[: columns * rows]
     flat = np.clip(np.nan_to_num(samples), -1, 1).reshape(len(samples), -1)
     search = NearestNeighbors(n_neighbors=1).fit(training.reshape(len(training), -1))

@@ -78,7 +78,7 @@ def _stamps(folder: str) -> tuple[dict[str, str], dict[str, Picture]]:
         try:
             entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
         except OSError as error:
-            faulty[os.path.relpath(directory, folder)] = Picture("", error.strerror)
+            faulty[os.path.relpath(directory, folder)] = Picture("", error.strerror or str(error))
             continue
         for entry in entries:
             if os.path.isdir(entry.path):
@@ -91,7 +91,7 @@ def _stamps(folder: str) -> tuple[dict[str, str], dict[str, Picture]]:
                 try:
                     status = os.stat(entry.path)
                 except OSError as error:  # a link that leads nowhere, or to itself
-                    faulty[name] = Picture("", error.strerror)
+                    faulty[name] = Picture("", error.strerror or str(error))
                     continue
                 if stat.S_ISREG(status.st_mode):
                     stamps[name] = f"{status.st_size} {status.st_mtime_ns}"

@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> None:
     try:
         if not builder.data_path.exists():
             downloads = pathlib.Path(builder.data_dir_root) / "downloads"
-            check_reachable(check_fetched_by_hand(builder.url_infos, downloads / "manual"), downloads)
+            check_reachable(check_fetched_by_hand(builder.url_infos or {}, downloads / "manual"), downloads)
         builder.download_and_prepare()
     except Exception as error:  # refused, changed or cut off: TensorFlow Datasets has an error of its own for each
         kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "

@@ -83,7 +83,9 @@ def _records(name, part, features, data_dir, in_memory, window):
         split=part,  # pyright: ignore[reportCallIssue]
         decoders={"image": tfds.decode.SkipDecoding()},
         read_config=tfds.ReadConfig(try_autocache=False),
-    ).map(lambda example: {feature: example[feature] for feature in features})
+    ).map(  # pyright: ignore[reportAttributeAccessIssue], of one split it is a dataset
+        lambda example: {feature: example[feature] for feature in features}
+    )
     return InMemory(next(iter(dataset.batch(size)))) if in_memory else Streamed(dataset, size, min(window, size))
 
 

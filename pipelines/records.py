@@ -7,6 +7,7 @@ run has seen already, or another worker reads, is passed over before it is decod
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import tensorflow as tf
 
@@ -23,6 +24,18 @@ def permuted(index: tf.Tensor, *, seed: int, epoch: tf.Tensor, size: int) -> tf.
     return tf.raw_ops.RandomIndexShuffle(
         index=index, seed=tf.stack([*words, epoch], axis=1), max_index=tf.cast(size, tf.int64) - 1, rounds=4
     )
+
+
+class Records(Protocol):
+    """Those of one split."""
+
+    def once(self) -> tf.data.Dataset:
+        """One pass, the same for every run."""
+        ...
+
+    def shuffled(self, seed: int, start: int) -> tf.data.Dataset:
+        """The endless order from the place `start` on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -89,8 +102,8 @@ class Streamed:
 
 
 def batches(
-    records: InMemory | Streamed,
-    decode: Callable[[Record, tf.Tensor], tf.Tensor | tuple],
+    records: Records,
+    decode: Callable[[Any, tf.Tensor], tf.Tensor | tuple],
     split: str,
     start_step: int,
     examples_per_step: int,
@@ -128,7 +141,7 @@ def batches(
             own = input_context.input_pipeline_id
             placed = placed.filter(lambda place, record: place % examples_per_step // rows == own)
 
-    def example(place: tf.Tensor, record: Record) -> tf.Tensor | tuple:
+    def example(place: tf.Tensor, record: Any) -> tf.Tensor | tuple:
         return decode(record, tf.stack([tf.constant(key_seed, tf.int64), place]))
 
     examples = placed.map(example, num_parallel_calls=tf.data.AUTOTUNE).batch(share, drop_remainder=split == "train")

@@ -37,7 +37,7 @@ class Shapes(NamedTuple):
 
 
 @gin.configurable
-def shapes(*, data_shape: Sequence[int], code_size: int, scale: float = 1.0) -> Shapes:
+def shapes(*, data_shape: Sequence[int] = gin.REQUIRED, code_size: int = gin.REQUIRED, scale: float = 1.0) -> Shapes:
     """What all roles share.
 
     Args:

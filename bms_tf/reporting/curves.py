@@ -29,7 +29,7 @@ class Axis:
     end: float
     log: bool = False
 
-    def at(self, values: np.ndarray) -> np.ndarray:
+    def at(self, values: np.ndarray | float) -> np.ndarray:
         scale = np.log if self.log else np.asarray
         low, high = scale(self.low), scale(self.high)
         return self.begin + (self.end - self.begin) * (scale(values) - low) / (high - low)
