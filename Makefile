@@ -28,7 +28,7 @@ serve: $(INSTALLED)
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m basedpyright --baselinemode=discard --pythonpath $(RUN)
+	$(RUN) -m basedpyright --pythonpath $(RUN)
 
 # Not --quiet, which drops the warnings that --strict counts.
 docs: $(INSTALLED)

@@ -19,9 +19,10 @@ assert_type(x, np.ndarray)
 assert_type(model.posterior(x), Posterior)
 assert_type(bms_tf.evaluate(model="savedmodels/ring", data="gin/data/ring.gin"), list[dict[str, Any]])
 assert_type(model.data_shape, tuple[int, ...])
-system: bms_tf.System = bms_tf.systems.GAN(
+system = bms_tf.systems.GAN(
     generator=bms_tf.networks.mlp(input_shape=(32,), output_shape=(2,)),
     discriminator=bms_tf.networks.mlp(input_shape=(2,), output_shape=()),
 )
+assert_type(system.data_shape, tuple[int, ...])  # gin's decorator takes no type away
 bms_tf.export(system, "gan")
 bms_tf.pipelines.ring("train", 0, 256, seed=0)
