@@ -118,10 +118,10 @@ def names():
 
 def build(name, files, *params):
     """The run of a system on top of `files`."""
-    from bms_tf.core import config, training
+    from bms_tf.core import config, errors, training
 
     config.load([*files, f"gin/systems/{name}.gin"], params)
-    with config.one_line_errors():
+    with errors.in_one_line():
         return training.Run()
 
 

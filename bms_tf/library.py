@@ -4,7 +4,7 @@
 import os
 from collections.abc import Sequence
 
-from bms_tf.core import config, exporting, training
+from bms_tf.core import config, errors, exporting, training
 from bms_tf.core.signatures import signatures
 from bms_tf.core.system import System
 from bms_tf.loading.load import of_run
@@ -49,7 +49,7 @@ def train(
     with config.apart():
         config.load(files, [*params, *seeds], allow_import)
         run = training.new_run()
-        with config.one_line_errors():
+        with errors.in_one_line():
             run.train(os.fspath(run_dir), warm_start, other_data=other_data)
             return of_run(run.system, os.fspath(run_dir))
 

@@ -28,10 +28,10 @@ LIST = flags.DEFINE_bool("list", False, "Print every study that is shipped.", al
 
 def main(_):
     """Parses the flags, runs what is missing, and prints and writes the table."""
-    from bms_tf.core import config
+    from bms_tf.core import gin_text
 
     if LIST.value:
-        studies = config.shipped()["gin/studies"].items()
+        studies = gin_text.shipped()["gin/studies"].items()
         print(command.listing({os.path.splitext(os.path.basename(name))[0]: line for name, line in studies}))
         return
     if not STUDY.value:
@@ -79,13 +79,13 @@ def write(folder):
 
 def file_of(study):
     """The gin file of a shipped study's name, or of one's own."""
-    from bms_tf.core import config
+    from bms_tf.core import errors, gin_text
 
     if study.endswith(".gin"):
         return study
-    names = [os.path.splitext(os.path.basename(file))[0] for file in config.shipped()["gin/studies"]]
+    names = [os.path.splitext(os.path.basename(file))[0] for file in gin_text.shipped()["gin/studies"]]
     if study not in names:
-        hint = config.nearest(study, names, likeness=0.7) or f"; there are {', '.join(names)}"
+        hint = errors.nearest(study, names, likeness=0.7) or f"; there are {', '.join(names)}"
         raise ValueError(f"--study is {study!r}{hint}")
     return f"gin/studies/{study}.gin"
 

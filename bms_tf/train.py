@@ -43,14 +43,14 @@ def main(_):
 
 def run(run_dir, params):
     """One run; returns its scores."""
-    from bms_tf.core import config, startup
+    from bms_tf.core import config, errors, startup
 
     startup.import_tensorflow()
     from bms_tf.core.training import new_run
 
     config.load(GIN_FILE.value, [*GIN_PARAM.value, *params], ALLOW_IMPORT.value)
     job = new_run()
-    with config.one_line_errors():
+    with errors.in_one_line():
         if DRY_RUN.value:
             print(job.describe(WARM_START.value))
             return None
@@ -63,9 +63,9 @@ def run(run_dir, params):
 
 def print_shipped():
     """A line per gin file, by folder."""
-    from bms_tf.core import config
+    from bms_tf.core import gin_text
 
-    print("\n\n".join(map(command.listing, config.shipped().values())))
+    print("\n\n".join(map(command.listing, gin_text.shipped().values())))
 
 
 def print_table(columns):

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bms_tf.core import config, training  # noqa: F401, which registers `train`
+from bms_tf.core import config, gin_text, training  # noqa: F401, which registers `train`
 from tests.commands import run
 
 ROOT = Path(__file__).parents[1]
@@ -114,7 +114,7 @@ def test_the_study_can_be_read(tmp_path):
     study = load(str(tmp_path / "mine.gin"))
     assert len(plan.plan(study, {})) == 2 * 9
     for method in study.methods:
-        assert config.values(study.recipe("ring", method))["train.generator_updates"] == 10000
+        assert gin_text.values(study.recipe("ring", method))["train.generator_updates"] == 10000
 
 
 def test_every_message_that_is_explained_is_one_of_the_program():

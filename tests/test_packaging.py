@@ -28,7 +28,7 @@ LEFT_OUT = (
     "__pycache__",
 )
 COMMANDS = ("client", "evaluate", "export", "label", "reproduce", "report", "serve", "train", "tune")
-QUICK = ("tests/test_imports.py", "tests/core/test_config.py", "tests/serving/test_configs.py")  # need the whole tree
+QUICK = ("tests/test_imports.py", "tests/core/test_gin_text.py", "tests/serving/test_configs.py")  # need the whole tree
 
 
 def run(*arguments, **options):

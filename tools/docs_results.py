@@ -25,9 +25,9 @@ FOLDED = ("std_ratio_min", "std_ratio_max", "minor_axis_ratio_median")  # scores
 
 def page() -> str:
     """The Markdown of the page."""
-    from bms_tf.core import config
+    from bms_tf.core import gin_text
 
-    studies = {Path(name).stem: line for name, line in config.shipped()["gin/studies"].items()}
+    studies = {Path(name).stem: line for name, line in gin_text.shipped()["gin/studies"].items()}
     recorded = sorted((ROOT / RECORDS).glob("*.jsonl"))
     missing = {name: line for name, line in studies.items() if name not in {path.stem for path in recorded}}
     return "\n".join(

@@ -1,9 +1,12 @@
-"""Which errors from inside a configurable are the user's, and the one line that says so.
+"""Which errors are the user's: those of a gin file, and some from inside a configurable; and the one line that says so.
 
 gin adds a line to the message for each configurable that an error passes through.
 """
 
+import contextlib
+import difflib
 import re
+from collections.abc import Collection, Iterator
 
 _CALLERS = re.compile(r"\n  In call to configurable '([^']+)' .*?(?: in scope '(.+)')?$", re.MULTILINE)
 # What TensorFlow says of an operation that was to read or decode an example, and of a record file, without its name.
@@ -12,6 +15,21 @@ _UNREAD = re.compile(
     r"((?:corrupted|truncated) record at \d+|Input dataset was expected to contain \d+ elements but .* only \d+))",
     re.MULTILINE,
 )
+
+
+class ConfigError(ValueError):
+    """A gin file or `--gin_param` that cannot be used. The message is one line."""
+
+
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """Inside, an error that is the user's becomes a `ConfigError`, see `of_the_user`."""
+    try:
+        yield
+    except Exception as error:
+        if line := of_the_user(error):
+            raise ConfigError(line) from error
+        raise
 
 
 def of_the_user(error: Exception) -> str | None:
@@ -45,6 +63,12 @@ def missing(package: str | None, extra: str) -> str:
 def short(text: str) -> str:
     """`text`, cut where it would fill the screen."""
     return text if len(text) <= 300 else f"{text[:300]}..."
+
+
+def nearest(name: str, names: Collection[str], *, likeness: float = 0.5) -> str:
+    """The end of an error's line: the one of `names` that `name` may have meant, if there is one."""
+    near = difflib.get_close_matches(name, names, n=1, cutoff=likeness)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _is_recursion(error: BaseException | None) -> bool:

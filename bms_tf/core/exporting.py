@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 import bms_tf
-from bms_tf.core import config, files, warm_up
+from bms_tf.core import config, errors, files, warm_up
 from bms_tf.core.checkpoints import Checkpoints
 from bms_tf.core.devices import one_device
 from bms_tf.core.measuring import Measured
@@ -36,7 +36,7 @@ def export(run_dir: str, name: str, export_dir: str, allow_import: Sequence[str]
     """
     check_name(name)
     run = restored_run(run_dir, allow_import)
-    with config.one_line_errors():
+    with errors.in_one_line():
         traced = signatures(run.system)
     folder, step = RunFolder(run_dir), int(run.system.step.numpy())
     kept = ["config.gin", "operative.gin", "data.json"] + ["scores.json"] * (folder.scores_of(step) is not None)
@@ -71,7 +71,7 @@ def restored_run(run_dir: str, allow_import: Sequence[str] = ()) -> Measured:
         what = "is not the folder of a run: there is no config.gin in it" if there else "does not exist"
         raise ValueError(f"{run_dir} {what}; give a run folder, such as runs/ring")
     config.load([folder.file("config.gin")], allow_import=allow_import)
-    with config.one_line_errors():
+    with errors.in_one_line():
         recipe = Recipe(devices=one_device, precision="float32", accumulate=1)
         run = Measured(recipe, recipe.build())
         if not Checkpoints(run.system, folder.checkpoints).restore():

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 
-from bms_tf.core import config, files
+from bms_tf.core import files, gin_text
 
 # What may differ when a run is resumed: its length, on what it runs, and who is told.
 MAY_CHANGE = (
@@ -55,7 +55,7 @@ class RunFolder:
         """Raises ValueError where the run here was begun with other settings than the gin text `text`."""
         try:
             earlier = self.settings()
-            changes = [] if earlier is None else config.difference(earlier, text, ignore=MAY_CHANGE)
+            changes = [] if earlier is None else gin_text.difference(earlier, text, ignore=MAY_CHANGE)
         except ValueError as error:
             what = str(error).replace("config:", "line ", 1).removeprefix(f"{self.file('config.gin')} is ")
             raise ValueError(

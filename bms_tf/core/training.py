@@ -9,7 +9,7 @@ from functools import cached_property
 
 import tensorflow as tf
 
-from bms_tf.core import callbacks, config, files
+from bms_tf.core import callbacks, config, errors, files
 from bms_tf.core.checkpoints import Checkpoints
 from bms_tf.core.devices import fetching, leave_last, noticing_lost_workers, several_workers, values_of_workers
 from bms_tf.core.keras import keras
@@ -221,7 +221,7 @@ class Run(Measured):
 def new_run() -> Run:
     """The run that gin now describes, with nothing left of an earlier one in this process."""
     keras.backend.clear_session()
-    with config.one_line_errors():
+    with errors.in_one_line():
         run = Run()
     config.check_scopes(run.system.players)
     return run

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 import gin
 import numpy as np
 
-from bms_tf.core import config
+from bms_tf.core import errors
 from bms_tf.core.recipe import Recipe
 from bms_tf.evaluation import sources
 from bms_tf.evaluation.sources import Source
@@ -62,7 +62,7 @@ def of_pipeline(given: Mapping[str, Any], name: str, *, split: str, n: int | Non
     if "data" not in given:
         raise ValueError(f"{name} names no data: it must set train.data")
     data, real = given["data"], given.get("floor_split", "validation")
-    with config.one_line_errors():
+    with errors.in_one_line():
         reference = sources.of_pipeline(data, split, count=n, seed=seed)
     if n is not None and reference.count < n:
         raise ValueError(f"{reference.name} has {reference.count} examples; {n} are asked for")

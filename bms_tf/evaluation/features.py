@@ -14,7 +14,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from bms_tf.core import config
+from bms_tf.core import errors
 from bms_tf.core.keras import keras
 from bms_tf.evaluation.inception import WHERE as WHERE_INCEPTION
 from bms_tf.evaluation.inception import inception
@@ -180,5 +180,5 @@ def named(name: str, weights: str | None = None, resizer: str | None = None) -> 
         raise ValueError(f"the features {name!r} need weights{where}")
     if resizer not in (None, *RESIZERS):
         raise ValueError(f"the resizer is {resizer!r}; it may be {' or '.join(RESIZERS)}")
-    with config.one_line_errors():
+    with errors.in_one_line():
         return BY_NAME[name](weights=weights, **({"resizer": resizer} if resizer else {}))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import bms_tf
-from bms_tf.core.config import nearest
+from bms_tf.core.errors import nearest
 from bms_tf.core.metric import FIRST
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 import bms_tf
-from bms_tf.core import config
+from bms_tf.core import config, errors, gin_text
 from bms_tf.core import metric as asked
 from bms_tf.core.examples import Rows, as_floats, is_picture
 from bms_tf.evaluation import data as real
@@ -148,7 +148,7 @@ def _network(features, weights, resizer, given: Mapping[str, Any], source: Sourc
     if features is not None:
         return features
     if "features" in given:
-        with config.one_line_errors():
+        with errors.in_one_line():
             return given["features"]()
     return None if is_picture(source.shape) else networks.Values()
 
@@ -271,7 +271,7 @@ class Evaluation:
 
     def _call(self, metric: Callable, *arrays: Any, **more: Any) -> Measured:
         begun = time.monotonic()
-        with config.one_line_errors(), config.used() as used:
+        with errors.in_one_line(), config.used() as used:
             answer = metric(*arrays, seed=self.seed, **more)
         return Measured(answer, round(time.monotonic() - begun, 3), settings_of(metric, used))
 
@@ -347,7 +347,7 @@ def settings_of(metric: Callable, used: Mapping[str, Any]) -> dict[str, Any]:
 
 def _in_words(value: Any) -> Any:
     """A setting as JSON has it; a function, or a reference to one, by its name."""
-    if isinstance(value, config.Reference):
+    if isinstance(value, gin_text.Reference):
         return repr(value)
     if isinstance(value, (list, tuple)):
         return [_in_words(part) for part in value]

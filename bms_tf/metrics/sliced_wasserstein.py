@@ -1,7 +1,7 @@
 """Sliced Wasserstein distances: of patches (Karras et al., Progressive Growing of GANs, 2018), and of features.
 
-The pyramid is tensorflow-gan's where it runs. The rest of its distance takes all pictures at once, in color alone, and draws
-from the process's global generators; here pictures are read a few at a time, and draws have the metric's seed.
+The pyramid is tensorflow-gan's where it runs. The rest of its distance takes all pictures at once, in color alone, and
+draws from the process's global generators; here pictures are read a few at a time, and draws have the metric's seed.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""tensorflow-gan's evaluation, which the metrics call where it runs: TensorFlow 2.15, eagerly and so never under XLA."""
+"""tensorflow-gan's evaluation, which metrics call where it runs: on TensorFlow 2.15, eagerly and so never under XLA."""
 
 import logging
 import warnings

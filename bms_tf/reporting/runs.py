@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bms_tf.core import config, files
+from bms_tf.core import errors, files, gin_text
 from bms_tf.core.run_folder import RunFolder
 from bms_tf.studies.table import protocol
 
@@ -72,9 +72,9 @@ def read(path: str, name: str) -> Run:
     source = next(filter(os.path.isfile, map(folder.file, ("operative.gin", "config.gin"))))
     text = files.read_text(source)
     try:
-        settings = {parameter: repr(value) for parameter, value in config.values(text).items()}
+        settings = {parameter: repr(value) for parameter, value in gin_text.values(text).items()}
         scored_by = protocol(text)
-    except config.ConfigError as error:
+    except errors.ConfigError as error:
         raise ValueError(f"{source} is damaged ({str(error).removeprefix('config:')})") from error
     if not settings:
         raise ValueError(f"{source} is damaged (it sets nothing)")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from bms_tf.core import command, config, files, startup, training
+from bms_tf.core import command, config, errors, files, startup, training
 from bms_tf.studies.folder import Folder
 from bms_tf.studies.plan import Pair, left
 from bms_tf.studies.study import Study
@@ -63,7 +63,7 @@ def measure(folder: Folder, data: str, method: str) -> float:
     at_once = run.recipe.steps_per_execution
     steps = at_once * (2 + STEPS // at_once)
     clock = time.monotonic if tf.config.list_physical_devices("GPU") else _processor_time
-    with config.one_line_errors():
+    with errors.in_one_line():
         run.check_data()
         if data not in folder.study.evaluations and method == folder.study.methods_on(data)[0].name:
             check_scores(folder.study.columns_of(data), run.real_scores(), data)

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from zlib import crc32
 
-from bms_tf.core import config, files
+from bms_tf.core import config, files, gin_text
 from bms_tf.core.run_folder import RunFolder
 from bms_tf.studies import evaluating
 from bms_tf.studies.rules import Row
@@ -75,7 +75,7 @@ class Folder:
     def configure(self, job: Job):
         """Makes gin's configuration that of a run."""
         recipe = self.recipe_file(job.data, job.method)
-        longer = multiplied(config.values(files.read_text(recipe)), job.length) if job.length > 1 else {}
+        longer = multiplied(gin_text.values(files.read_text(recipe)), job.length) if job.length > 1 else {}
         params = {**dict(job.setting), **longer, "train.seed": job.seed}
         config.load([recipe], [f"{name} = {code}" for name, code in params.items()])
 
@@ -158,7 +158,7 @@ class Folder:
 
 def check_unchanged(path: str, old: str, new: str):
     """Raises ValueError where a folder's study differs in more than what is free, or in more than added methods."""
-    before, now = config.values(old), config.values(new)
+    before, now = gin_text.values(old), gin_text.values(new)
     known = {name.partition("/")[0] for name in before if "/method." in name}
     free = []
     for name in before.keys() | now.keys():
@@ -167,7 +167,7 @@ def check_unchanged(path: str, old: str, new: str):
         is_added = configurable == "method" and scope not in known
         if is_added or parameter in FREE.get(configurable, ()):
             free.append(name)
-    changes = config.difference(old, new, ignore=free)
+    changes = gin_text.difference(old, new, ignore=free)
     if changes:
         raise ValueError(f"{path} holds another study ({'; '.join(changes)}); take another --study_dir")
 
@@ -176,7 +176,7 @@ def keep(path: str, text: str):
     """Writes what a method's runs share, or tells how it has changed since."""
     if not os.path.exists(path):
         files.write_whole(path, text)
-    elif changes := config.difference(files.read_text(path), text):
+    elif changes := gin_text.difference(files.read_text(path), text):
         print(f"{path} stays as the study began with it; by now it would be otherwise: {'; '.join(changes)}")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import gin
 
-from bms_tf.core import config
+from bms_tf.core import errors
 from bms_tf.tuning.space import Choice, Code, Interval
 
 # The values of what is swept, (gin parameter, number or gin text), in the order of the parameters' names.
@@ -111,4 +111,4 @@ def as_gin(value: Any) -> str:
 
 def one_of(name: str, names: Collection[str]) -> str:
     """The end of an error's line about a name that is none of `names`."""
-    return config.nearest(name, names) or f"; there are {', '.join(names)}"
+    return errors.nearest(name, names) or f"; there are {', '.join(names)}"

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import gin
 
-from bms_tf.core import config
+from bms_tf.core import config, errors
 from bms_tf.studies.method import Method, Setting, as_gin, one_of
 from bms_tf.studies.rules import Row
 from bms_tf.tuning.space import Interval
@@ -193,5 +193,5 @@ def _shape(method: Method, data: str) -> str:
 def load(path: str) -> Study:
     """The study of a gin file. Raises ValueError for what is wrong with it."""
     config.load([path])
-    with config.one_line_errors():
+    with errors.in_one_line():
         return Study()  # pyright: ignore[reportCallIssue], gin gives what it needs

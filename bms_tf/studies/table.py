@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bms_tf.core import config
+from bms_tf.core import gin_text
 from bms_tf.core.files import number
 from bms_tf.studies import plan, rules
 from bms_tf.studies.method import Method, one_of
@@ -172,7 +172,7 @@ def protocol_of(row: Row) -> dict[str, str]:
 
 def protocol(text: str) -> dict[str, str]:
     """What of a run's gin text decides how it is scored: how many samples, against what, by which metrics and how."""
-    values = config.values(text)
+    values = gin_text.values(text)
     metrics = {reference.name for reference in values.get("train.metrics", ())}
     names = ["train.samples", "train.floor_split", "train.metrics"]
     names += [name for name in values if name.rpartition(".")[0] in metrics]

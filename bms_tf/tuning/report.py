@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
-from bms_tf.core import config
+from bms_tf.core import gin_text
 from bms_tf.core.files import write_whole
 from bms_tf.tuning import figures, fresh
 from bms_tf.tuning.search import Setting
@@ -102,7 +102,7 @@ def write_winner(setting: Setting, best: Sequence[Row], runs: Sequence[Row]):
     command = f"python -m bms_tf.train --gin_file={path} --run_dir={os.path.join(setting.folder, 'best')}"
     head = f"trial {winner}: {shown(swept(trial.hyperparameters.values))}; {why}"
     recipe = fresh.recipe(setting, trial)
-    length = config.values(recipe)["train.generator_updates"]
+    length = gin_text.values(recipe)["train.generator_updates"]
     keeps = f"It is as long as in the search, {length} generator updates; at another, other values may be better."
     write_whole(path, f"# The best of {len(search.oracle.trials)}, {head}.\n#   {command}\n# {keeps}\n{recipe}")
     print(f"the best is {head}\n{keeps}\n{command}")

@@ -16,7 +16,7 @@ import gin
 from keras_tuner import Objective
 from keras_tuner.engine.trial import Trial
 
-from bms_tf.core import command, config, files, processes, startup, training
+from bms_tf.core import command, config, errors, files, gin_text, processes, startup, training
 from bms_tf.tuning import oracles
 from bms_tf.tuning.space import Choice, Code, Interval, bindings, declare, shown, swept
 
@@ -100,7 +100,7 @@ class Setting:
         self.folder, self.files, self.params, self.allow_import = folder, files, params, allow_import
         config.load(files, params, allow_import)
         self.text = config.as_text()
-        with config.one_line_errors():
+        with errors.in_one_line():
             self.search = Search()
 
     def configure(self, params: Sequence[str]):
@@ -118,8 +118,8 @@ class Setting:
             for code in parameter.codes:
                 try:
                     self.configure(bindings({name: code}))
-                except config.ConfigError as error:
-                    raise ValueError(f"tune.space: {str(error).removeprefix(config.PARAM + ' ')}") from error
+                except errors.ConfigError as error:
+                    raise ValueError(f"tune.space: {str(error).removeprefix(gin_text.PARAM + ' ')}") from error
         epoch = {"tuner/epochs": 1} if search.oracle.updates_per_epoch else {}
         values = search.oracle.get_space().values
         self.configure(search.bindings(values | epoch))
@@ -129,12 +129,12 @@ class Setting:
                 f"train.seed is {run.recipe.seed}, which is a seed of tuning (tune.seed, tune.fresh_seeds); what is "
                 "tuned on a seed cannot be reported on it"
             )
-        with config.one_line_errors():
+        with errors.in_one_line():
             run.check_data()
             found = run.real_scores()
         for name in search.directions:
             if name not in found:
-                hint = config.nearest(name, found)
+                hint = errors.nearest(name, found)
                 raise ValueError(f"tune.objectives: no metric gives {name!r}{hint}; they give {', '.join(found)}")
         unused = config.unused()
         for name in values:
@@ -164,7 +164,7 @@ class Setting:
             os.makedirs(self.folder, exist_ok=True)
             files.write_whole(path, self.text)
         with open(path) as file:
-            changes = config.difference(file.read(), self.text, ignore=FREE)
+            changes = gin_text.difference(file.read(), self.text, ignore=FREE)
         if changes:
             raise ValueError(
                 f"{self.folder} holds a search with other settings ({'; '.join(changes)}); take another --search_dir"
@@ -228,7 +228,7 @@ def train(judge: Callable[[Scores], Scores], configure: Callable[[], None], fold
             try:
                 configure()
                 run = training.new_run()
-                with config.one_line_errors():
+                with errors.in_one_line():
                     return judge(run.train(folder)["samples"])
             except Exception as error:
                 traceback.print_exc()

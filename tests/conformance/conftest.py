@@ -6,7 +6,7 @@ import re
 import pytest
 from PIL import Image
 
-from bms_tf.core import config, training
+from bms_tf.core import config, errors, training
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def build():
 
     def run(file: str, *params: str) -> training.Run:
         config.load(["gin/ring.gin", file], params)
-        with config.one_line_errors():
+        with errors.in_one_line():
             return training.Run()
 
     return run

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bms_tf.core import config, training
+from bms_tf.core import config, errors, training
 from bms_tf.core.functional import computing_in_bfloat16, substituted, with_features
 from bms_tf.core.keras import every_layer, keras
 from bms_tf.core.precision import computing_in, returning_float32
@@ -41,7 +41,7 @@ def test_the_setting_of_a_recipe(precision):
 
 
 def test_another_precision_is_one_line():
-    with pytest.raises(config.ConfigError, match=r"train.precision is 'float16'; it must be .*'float32', 'bfloat16'"):
+    with pytest.raises(errors.ConfigError, match=r"train.precision is 'float16'; it must be .*'float32', 'bfloat16'"):
         config.load(["gin/ring.gin"], ['train.precision = "float16"'])
 
 

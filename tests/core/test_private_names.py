@@ -76,7 +76,7 @@ HOMES = {
     "bms_tf/serving/models.py": ("tensorflow.core",),
     "tests/test_resume.py": ("tensorflow.python",),  # which lets a checkpoint's writing fail, in a program of its own
 }
-TESTS = {"tests/core/test_private_names.py", "tests/core/test_config.py", "tests/tuning/test_oracles.py"}
+TESTS = {"tests/core/test_private_names.py", "tests/core/conftest.py", "tests/tuning/test_oracles.py"}
 HOME = {name: home for home, names in HOMES.items() for name in names}
 # `keras_tuner.engine` is none of them: KerasTuner exports from there what is in its `keras_tuner_export`.
 MODULES = ("keras.src", "keras_tuner.src", "tensorflow.core", "tensorflow.python", "tf_keras.src")

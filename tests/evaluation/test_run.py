@@ -15,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import bms_tf
-from bms_tf.core import config
+from bms_tf.core import errors
 from bms_tf.core.examples import Rows
 from bms_tf.evaluation import registry, run, tables
 from bms_tf.evaluation.run import append, beside, evaluate, settings_of
@@ -257,7 +257,7 @@ def test_the_gin_file_of_the_data(tmp_path):
     assert (floor["n_generated"], floor["n_real"], floor["data"]) == (200, 300, "ring, validation")
     assert first["protocol"]["split"] == "test" and first["protocol"]["settings"]["within"] == 2.0
     assert first["of"] == str(ROOT / "savedmodels/ring")
-    with pytest.raises(config.ConfigError, match="mixture_scores has no parameter 'withn'"):
+    with pytest.raises(errors.ConfigError, match="mixture_scores has no parameter 'withn'"):
         evaluate(samples=normal(9), data="gin/data/ring.gin", gin_param=["mixture_scores.withn = 2"])
 
 

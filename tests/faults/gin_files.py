@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from bms_tf.core import annotations, command, config
+from bms_tf.core import annotations, command, config, errors
 from bms_tf.core.training import new_run
 
 # Every run ends soon, whatever else a file says: these come last.
@@ -136,7 +136,7 @@ class GinFiles:
                 Path("own.gin").write_text(text, encoding="utf-8", errors="surrogateescape")
                 config.load(["own.gin"], params)
                 run = new_run()
-                with config.one_line_errors():
+                with errors.in_one_line():
                     run.describe() if dry else run.train(str(folder))
             end = "a step"
             if any(param.startswith("include") for param in params):

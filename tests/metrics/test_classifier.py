@@ -9,7 +9,7 @@ import scipy.special
 import tensorflow as tf
 from sklearn.neural_network import MLPClassifier
 
-from bms_tf.core import config
+from bms_tf.core import config, errors
 from bms_tf.metrics.classifier import class_scores, digit_classifier
 from pipelines.digits import digits
 from tests.metrics.three_classes import ThreeClasses
@@ -115,7 +115,7 @@ def test_a_pickle_in_the_cache_is_not_loaded(cache, tmp_path, caplog):
 
 
 def test_no_path_of_a_cache_can_be_set(cache):
-    with pytest.raises(config.ConfigError, match="digit_classifier has no parameter 'cache_dir'"):
+    with pytest.raises(errors.ConfigError, match="digit_classifier has no parameter 'cache_dir'"):
         config.load([], ["digit_classifier.cache_dir = '/tmp'"])
 
 

@@ -11,7 +11,6 @@ from bms_tf.core.keras import keras
 from bms_tf.objectives import visible
 from bms_tf.objectives.visible import L1, Bernoulli, Categorical, Gaussian, Laplace, QuantizedNormal
 
-RNG = np.random.default_rng(0)
 LEVELS = np.arange(256) / 127.5 - 1  # what 8-bit pixels are in [-1, 1]
 
 
@@ -34,27 +33,27 @@ def quantized(k, m, s):
 CASES = {
     "Bernoulli": (
         Bernoulli,
-        RNG.choice([-1.0, 1.0], size=(4, 3)),
+        np.random.default_rng(0).choice([-1.0, 1.0], size=(4, 3)),
         lambda x, n: stats.bernoulli.logpmf((x + 1) / 2, logistic(n[..., 0])),
     ),
     "Gaussian": (
         Gaussian,
-        RNG.uniform(-1, 1, size=(4, 3)),
+        np.random.default_rng(0).uniform(-1, 1, size=(4, 3)),
         lambda x, n: stats.norm.logpdf(x, n[..., 0], np.exp(n[..., 1])),
     ),
     "Laplace": (
         Laplace,
-        RNG.uniform(-1, 1, size=(4, 3)),
+        np.random.default_rng(0).uniform(-1, 1, size=(4, 3)),
         lambda x, n: stats.laplace.logpdf(x, n[..., 0], np.exp(n[..., 1])),
     ),
     "QuantizedNormal": (
         QuantizedNormal,
-        LEVELS[RNG.integers(256, size=(4, 3))],
+        LEVELS[np.random.default_rng(0).integers(256, size=(4, 3))],
         lambda x, n: np.log(quantized(np.round(127.5 * (x + 1)), n[..., 0], np.exp(n[..., 1]))),
     ),
     "Categorical": (
         Categorical,
-        LEVELS[RNG.integers(256, size=(4, 3))],
+        LEVELS[np.random.default_rng(0).integers(256, size=(4, 3))],
         lambda x, n: np.log(
             np.take_along_axis(softmax(n), np.round(127.5 * (x + 1)).astype(int)[..., None], axis=-1)[..., 0]
         ),
@@ -164,7 +163,7 @@ def test_draws_are_the_quantiles_of_the_noise():
     np.testing.assert_allclose(drawn(Laplace((1,)), [0.3, -1]), stats.laplace.ppf(u, 0.3, math.exp(-1)), rtol=1e-4)
     np.testing.assert_array_equal(drawn(Bernoulli((1,)), [0.4]), np.where(u < logistic(0.4), 1, -1))
     # The first level up to which there is more mass than u.
-    numbers = RNG.normal(size=256)
+    numbers = np.random.default_rng(0).normal(size=256)
     expected = LEVELS[np.searchsorted(np.cumsum(softmax(numbers)), u, side="right")]
     np.testing.assert_allclose(drawn(Categorical((1,)), numbers), expected, rtol=1e-5)
     expected = LEVELS[np.searchsorted(np.cumsum(quantized(np.arange(256), 0.3, math.exp(-1))), u, side="right")]

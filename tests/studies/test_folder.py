@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bms_tf.core import config
+from bms_tf.core import config, gin_text
 from bms_tf.studies import worker
 from bms_tf.studies.folder import DEATHS, Folder, multiplied, row_of, seconds, slug
 from bms_tf.studies.study import Job
@@ -163,7 +163,7 @@ def test_an_edit_of_a_recipe_changes_no_run_and_is_told(here, capsys):
     folder = enter(text)
     assert "adam.beta_1: was 0.5, is now 0.25" in capsys.readouterr().out
     folder.configure(JOB)
-    assert config.values(config.as_text())["adam.beta_1"] == 0.5
+    assert gin_text.values(config.as_text())["adam.beta_1"] == 0.5
 
 
 def test_a_kept_study_has_its_columns_and_parameters_in_the_order_in_which_they_were_written(here):
@@ -181,7 +181,7 @@ def test_methods_of_one_table_are_scored_alike(here):
 def test_the_settings_of_a_run(here):
     folder = enter()
     folder.configure(JOB._replace(length=2, setting=(("adam.learning_rate", 0.01),)))
-    values = config.values(config.as_text())
+    values = gin_text.values(config.as_text())
     assert values["adam.learning_rate"] == 0.01 and values["train.seed"] == 100 and values["BMSVAEGAN.T"] == 1
     assert values["train.generator_updates"] == 40 and values["linear_decay.horizon"] == 40
     assert folder.run_dir(JOB).endswith("study/runs/ring/VAE/learning_rate=0.001/seed_100")

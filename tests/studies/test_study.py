@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bms_tf.core import config
+from bms_tf.core import errors, gin_text
 from bms_tf.studies.method import Method, as_gin, step_beyond
 from bms_tf.studies.rules import BestScore, MixtureRule
 from bms_tf.studies.study import Study, load
@@ -55,7 +55,7 @@ def test_gin_text():
 def test_the_recipe_of_a_method_is_complete_with_the_first_of_its_settings(tmp_path):
     (tmp_path / "tiny.gin").write_text(TINY)
     study = load(str(tmp_path / "tiny.gin"))
-    values = config.values(study.recipe("ring", study.method("VAE")))
+    values = gin_text.values(study.recipe("ring", study.method("VAE")))
     assert values["BMSVAEGAN.T"] == 1 and values["adam.learning_rate"] == 0.001 and values["train.samples"] == 50
     assert "study.title" not in values
 
@@ -123,7 +123,7 @@ def method(name="b", **more):
 )
 def test_a_wrong_study_says_so_in_one_line(changes, line):
     study()
-    with pytest.raises(ValueError) as caught, config.one_line_errors():
+    with pytest.raises(ValueError) as caught, errors.in_one_line():
         study(**changes)
     assert line in str(caught.value) and "\n" not in str(caught.value)
 
@@ -146,7 +146,7 @@ def test_a_choice_may_be_of_anything_that_gin_reads(tmp_path):
     (tmp_path / "tiny.gin").write_text(TINY)
     this = load(str(tmp_path / "tiny.gin"))
     hidden = Choice(values=((8,), (4, 4)))
-    values = config.values(this.recipe("ring", Method(name="c", params={"BMSVAEGAN.T": 1, "mlp.hidden": hidden})))
+    values = gin_text.values(this.recipe("ring", Method(name="c", params={"BMSVAEGAN.T": 1, "mlp.hidden": hidden})))
     assert values["mlp.hidden"] == (8,)
 
 

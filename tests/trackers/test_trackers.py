@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bms_tf.core import config, training
+from bms_tf.core import config, errors, training
 from bms_tf.trackers.mlflow import mlflow
 from bms_tf.trackers.tracker import FAILED, FINISHED, STOPPED, Tracker
 from bms_tf.trackers.wandb import wandb
@@ -127,7 +127,7 @@ def test_a_missing_package_is_one_clear_line(tracker, monkeypatch):
     name = tracker.__name__
     monkeypatch.setitem(sys.modules, name, None)
     line = rf'^{name}: {name} is missing: in the clone, pip install -c constraints.txt -e ".\[{name}\]"$'
-    with pytest.raises(config.ConfigError, match=line), config.one_line_errors():
+    with pytest.raises(errors.ConfigError, match=line), errors.in_one_line():
         tracker("run", {})
 
 
