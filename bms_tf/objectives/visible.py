@@ -16,23 +16,23 @@ a draw, from standard normal noise of the shape of the data. Locations of images
 which may lie outside [-1, 1], are free.
 """
 
+import abc
 import math
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from bms_tf.core import generative
 from bms_tf.objectives.likelihoods import log_laplace
 
 LEVELS = 256
 
 
-def of(generator) -> generative.Visible:
+def of(generator) -> "Visible":
     """The visible distribution of a generator, which has it as `visible`; `L1` for one that has none."""
     return getattr(generator, "visible", None) or L1(generator.output_shape[1:])
 
 
-class Visible:
+class Visible(abc.ABC):
     """What all of them share: the `data_shape` of one example, and the `output_shape` of the generator."""
 
     def __init__(self, data_shape: Sequence[int], *, numbers: int = 1):
@@ -50,6 +50,14 @@ class Visible:
         self.data_shape = tuple(data_shape)
         self.numbers = numbers
         self.output_shape = (*self.data_shape[:-1], self.data_shape[-1] * numbers)
+
+    @abc.abstractmethod
+    def log_prob(self, x: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
+        """log p(x|z), see above."""
+
+    @abc.abstractmethod
+    def mean(self, output: tf.Tensor) -> tf.Tensor:
+        """The mean of p(x|z), see above."""
 
     def _split(self, output: tf.Tensor) -> tf.Tensor:
         """[..., *data_shape, numbers]"""
