@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 
@@ -20,9 +21,8 @@ def tensorflow_gan() -> ModuleType | None:
     return tensorflow_gan.eval
 
 
-@cache
-def laplacian_pyramid():
-    """tensorflow-gan's function of that name, or none. It is not in `eval`."""
+def laplacian_pyramid() -> Callable | None:
+    """tensorflow-gan's function of that name, which is not in `eval`; or none."""
     if tensorflow_gan() is None:
         return None
     from tensorflow_gan.python.eval.sliced_wasserstein import laplacian_pyramid  # pyright: ignore[reportMissingImports]
