@@ -372,6 +372,14 @@ def test_the_page_of_results_is_made_of_the_records():
     assert rows[0]["ended"] in text
 
 
+def test_every_study_that_is_recorded_has_a_line_of_a_method():
+    results = hook("docs_results")
+    for records in (ROOT / results.RECORDS).glob("*.jsonl"):
+        method = json.loads(records.read_text().splitlines()[0])["method"]
+        table, _, _ = "\n".join(results.section(records)).partition("??? note")
+        assert re.search(rf"^\| {re.escape(method)}.* \d", table, re.MULTILINE), f"{records.name} has no {method}"
+
+
 def test_the_page_of_results_says_which_studies_have_none():
     results = hook("docs_results")
     page = results.page()
