@@ -22,8 +22,10 @@ from gin import config_parser
 from bms_tf.core import errors
 from bms_tf.core.errors import ConfigError
 
-MAX_DEPTH = 20  # of values within values, and of macros that refer to macros; gin and Python resolve them by recursion
-MAX_REFERENCES = 1000  # that a value comes to once its macros are replaced: twenty of them can stand for any number
+# Of values within values, macros that refer to macros and files that include files: all are followed by recursion.
+MAX_DEPTH = 20
+# Macros that a value comes to, and files that one includes: twenty of them, each twice in another, stand for a million.
+MAX_REFERENCES = 1000
 OUR_PACKAGES = ("bms_tf", "pipelines")
 PARAM = "--gin_param"
 
@@ -146,8 +148,9 @@ def _find(name: str, folders: Sequence[Path], place: str | None = None) -> Path:
     raise ConfigError(f"{place}: " * bool(place) + f"no gin file {name!r}; looked for {looked}{hint}")
 
 
-def _read(path: Path, including: tuple[Path, ...] = ()) -> Iterator[Statement]:
-    """The statements of a file, with those of the files that it includes in their place."""
+def _read(path: Path, including: tuple[Path, ...] = (), left: Iterator[int] | None = None) -> Iterator[Statement]:
+    """The statements of a file, with those of the files that it includes in their place; `left`: of these."""
+    left = left or iter(range(MAX_REFERENCES))
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -160,7 +163,9 @@ def _read(path: Path, including: tuple[Path, ...] = ()) -> Iterator[Statement]:
         file = _find(statement.filename, [path.parent, Path()], place)
         if file.resolve() in (path.resolve(), *including):
             raise ConfigError(f"{place}: {statement.filename!r} includes itself")
-        yield from _read(file, (*including, path.resolve()))
+        if len(including) == MAX_DEPTH or next(left, None) is None:
+            raise ConfigError(f"{place}: there are files that include too many others")
+        yield from _read(file, (*including, path.resolve()), left)
 
 
 class _Unresolved(config_parser.ParserDelegate):

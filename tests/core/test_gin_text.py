@@ -133,6 +133,16 @@ def test_macros_that_multiply_are_refused_at_once(folder):
     assert folder.error(text).endswith("stands for macros that stand for too many others")
 
 
+@pytest.mark.parametrize(("times", "deep"), [(1, 2000), (2, 20)])
+def test_files_that_include_too_many_others(folder, times, deep):
+    """A chain of them ended in a traceback; twenty, each twice in another, are read a million times."""
+    for i in range(deep):
+        folder.write(f"c{i}.gin", f"include 'c{i + 1}.gin'\n" * times)
+    folder.write(f"c{deep}.gin", "")
+    assert folder.error("include 'c0.gin'").endswith(".gin:1: there are files that include too many others")
+    folder.load(f"include 'c{deep - 5}.gin'")
+
+
 def test_difference_names_what_changed_and_sees_through_macros(folder):
     folder.load("Toy.T = %size\nsize = 3\nToy.rate = 1.0\nToy.mode = 'min'\ntiny.width = %size")
     old = config.as_text()
