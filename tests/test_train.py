@@ -308,7 +308,7 @@ def test_damage_that_costs_nothing_but_itself(copied, trained, capsys):
     said = capsys.readouterr().out
     assert "run/metrics.jsonl:2 is damaged and is left out\n" in said
     assert "run/metrics.jsonl lacks 1 line(s), of the steps 20 to 20\n" in said
-    assert "run/pictures/density_0000020.png is damaged and is left out of the animation" in said
+    assert "run/pictures/density_0000020.png cannot be read: " in said and "; it is left out of the animation" in said
     assert [row["step"] for row in rows(copied)] == ["10", "30", "40", "50"]
     assert rows(copied)[0] == rows(trained / "run")[0]
     assert json.loads((copied / "scores.json").read_text())["step"] == 50

@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
-from PIL import Image
 from tqdm import tqdm
 
-from bms_tf.core import config, files
+from bms_tf.core import config, files, picture_file
 from bms_tf.core.checkpoints import Checkpoints
 from bms_tf.core.devices import any_worker, leave_last, over_workers, several_workers
 from bms_tf.core.keras import TensorLogs, keras
@@ -260,12 +259,11 @@ class Draw(_Every):
         ordered = [match[0] for match in sorted(filter(None, found), key=lambda match: int(match[1]))]
         frames = []
         for file in ordered[:: -(-len(ordered) // self.FRAMES)]:
-            path = os.path.join(self.folder, file)
             try:
-                with Image.open(path) as image:
+                with picture_file.opened(os.path.join(self.folder, file)) as image:
                     frames.append(image.convert("RGB"))
-            except OSError as error:
-                tqdm.write(f"{path} is damaged and is left out of the animation ({error})")
+            except ValueError as error:
+                tqdm.write(f"{error}; it is left out of the animation")
         if len(frames) < 2:  # nothing would move
             return
         with files.whole(os.path.join(self.folder, f"{name}.gif")) as new:

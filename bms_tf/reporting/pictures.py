@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from bms_tf.core import picture_file
 from bms_tf.reporting.runs import Run
 
 FRAMES = 24  # of one picture over time, at most
@@ -97,11 +98,11 @@ def _spaced(items: Sequence, count: int) -> list:
 def data_uri(path: str, width: int, *, quiet: bool = False) -> str | None:
     """A picture as WebP of at most `width` pixels; None, with a line unless `quiet`, where it cannot be read."""
     try:
-        with Image.open(path) as image:
+        with picture_file.opened(path) as image:
             image = image.convert("RGB")
-    except OSError as error:
+    except ValueError as error:
         if not quiet:
-            print(f"{path} is damaged and is left out ({error})")
+            print(f"{error}; it is left out")
         return None
     if image.width > width:
         image = image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)

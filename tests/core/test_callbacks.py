@@ -315,7 +315,9 @@ def test_the_animation_has_a_limit(model, tmp_path, monkeypatch):
         assert movie.n_frames == 3
 
 
-def test_a_damaged_picture_is_left_out_of_the_animation_and_said(model, tmp_path, capsys):
+@pytest.mark.parametrize("damage", ["cut", "length"])
+def test_a_damaged_picture_is_left_out_of_the_animation_and_said(damage, model, tmp_path, capsys):
+    """A wrong length of a part of a PNG is a SyntaxError of Pillow's."""
     shade = iter(["0.0", "0.5", "1.0"])
     draw = Draw(
         lambda: {"shade": Figure(figsize=(1, 1), dpi=10, facecolor=next(shade))},
@@ -325,11 +327,15 @@ def test_a_damaged_picture_is_left_out_of_the_animation_and_said(model, tmp_path
         timing=Timing(10, 30),
     )
     run(draw, model, [10])
-    os.truncate(tmp_path / "shade_0000010.png", 60)
+    path = tmp_path / "shade_0000010.png"
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") - 1] //= 2
+    path.write_bytes(content if damage == "length" else content[:60])
     run(draw, model, [20, 30])
     with Image.open(tmp_path / "shade.gif") as movie:
         assert movie.n_frames == 2
-    assert f"{tmp_path}/shade_0000010.png is damaged and is left out of the animation (" in capsys.readouterr().out
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(f"{path} cannot be read: "))
+    assert line.endswith("; it is left out of the animation") and ("broken PNG file" in line) == (damage == "length")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -2,6 +2,10 @@
 
 import base64
 import io
+import os
+import struct
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,4 +64,22 @@ def test_a_truncated_picture_is_left_out_with_a_line(noise, capsys):
     frames = pictures.within(noise[:3], 10**8)
     assert [when for when, _ in frames] == [1, 3]
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"{noise[1][1]} is damaged and is left out")
+    assert line.startswith(f"{noise[1][1]} cannot be read: ") and line.endswith("; it is left out")
+
+
+def test_what_is_called_a_picture_and_is_none(noise, tmp_path, capsys):
+    """A pipe was waited for without an end; a wrong bit in a part's length and a bomb ended in tracebacks."""
+    files = [(0, str(tmp_path / name)) for name in ("pipe.png", "bit.png", "bomb.png", "folder.png")]
+    os.mkfifo(files[0][1])
+    content = bytearray(Path(noise[0][1]).read_bytes())
+    content[content.index(b"IDAT") - 2] ^= 1  # of the length of a part of the picture
+    Path(files[1][1]).write_bytes(content)
+    header = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">II", zlib.crc32(header), 9) + b"IDAT"
+    Path(files[2][1]).write_bytes(bomb)
+    os.mkdir(files[3][1])
+    assert [when for when, _ in pictures.within([*files, noise[0]], 10**8)] == [1]
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(" cannot be read: ")[0] for line in said] == [path for _, path in files]
+    for line, word in zip(said, ("no regular file", "broken PNG file", "exceeds limit", "no regular file")):
+        assert word in line
