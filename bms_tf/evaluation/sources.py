@@ -4,20 +4,20 @@ Pictures, which are examples [H, W, C] of 1 or 3 channels, are taken as bytes, a
 the scores that a folder of its samples has. Everything else is float32.
 """
 
-import contextlib
 import hashlib
+import math
 import os
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import IO
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 from tqdm import tqdm
 
+from bms_tf.core import picture_file
 from bms_tf.core.examples import as_bytes, is_picture
 from bms_tf.core.model import Model
 
@@ -61,20 +61,22 @@ def of_npz(path: str, *, count: int | None = None, seed: int = 0) -> Source:
 
     Raises ValueError for a file that is none, is damaged, or holds pickled objects, which are never loaded.
     """
-    with _opened(path) as file:
+    file, length = _opened(path)
+    with file:
         shape, dtype = _header(file, path)
+        held = length - file.tell()
     example, _ = _example(shape, dtype, path)
+    size = dtype.itemsize * math.prod(shape[1:])
+    if shape[0] * size > held:  # before memory is taken for so many
+        raise ValueError(f"{path} is damaged: it has {held // size} of {shape[0]} examples")
 
     def slices() -> Iterator[np.ndarray]:
-        with _opened(path) as file:
+        file, _ = _opened(path)
+        with file:
             _header(file, path)
-            size = dtype.itemsize * int(np.prod(shape[1:]))
             for i in _starts(shape[0]):
-                rows = min(BATCH, shape[0] - i)
-                data = _reading(path, lambda rows=rows: file.read(rows * size))
-                if len(data) < rows * size:
-                    raise ValueError(f"{path} is damaged: it ends after {i} of {shape[0]} examples")
-                yield np.frombuffer(data, dtype).reshape(rows, *shape[1:])
+                part = (min(BATCH, shape[0] - i), *shape[1:])
+                yield _reading(path, lambda part=part: np.frombuffer(file.read(part[0] * size), dtype).reshape(part))
 
     return _chosen(path, example, shape[0], count, seed, slices)
 
@@ -105,7 +107,7 @@ def of_folder(folder: str, *, count: int | None = None, seed: int = 0) -> Source
     mode = "L" if all(header[2] in ("1", "L") for header in headers) else "RGB"
 
     def decode(path: str) -> np.ndarray:
-        with _picture(path) as image:
+        with picture_file.opened(path) as image:
             pixels = np.asarray(image.convert(mode))
         return pixels.reshape(*pixels.shape[:2], -1)
 
@@ -156,7 +158,7 @@ RANGE = "they must be uint8 in 0..255, or floats in [-1, 1]"
 
 def _example(shape: Sequence[int], dtype: np.dtype, name: str) -> tuple[tuple[int, ...], np.dtype]:
     """The shape of one example of an array of `shape`. Raises ValueError for one that holds no examples."""
-    if dtype.kind not in "fiu" or not shape or not shape[0]:
+    if dtype.kind not in "fiu" or min(shape, default=0) < 1:
         raise ValueError(f"{name} holds {dtype} of shape {tuple(shape)}; it must be numbers [N, ...] with N > 0")
     if len(shape) == 4 and shape[3] not in (1, 3) and shape[1] in (1, 3):
         raise ValueError(
@@ -234,20 +236,19 @@ def _reading(path: str, read: Callable):
     """What `read()` gives. Raises ValueError in one line for what a damaged file makes of it."""
     try:
         return read()
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+    except Exception as error:  # an archive, its packing and NumPy's header raise many kinds
+        if isinstance(error, OSError) and error.filename:  # it may not be read at all
+            raise
+        raise ValueError(f"{path} is damaged, or no .npz: {' '.join(str(error).split())}") from error
 
 
-def _opened(path: str):
-    """The first array of an .npz as a stream."""
-    try:
-        archive = zipfile.ZipFile(path)
-        names = [name for name in archive.namelist() if name.endswith(".npy")]
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path} is no .npz: {error}") from error
-    if not names:
+def _opened(path: str) -> tuple[IO[bytes], int]:
+    """The first array of an .npz as a stream, and the bytes that it has."""
+    archive = _reading(path, lambda: zipfile.ZipFile(path))
+    found = next((file for file in archive.infolist() if file.filename.endswith(".npy")), None)
+    if found is None:
         raise ValueError(f"{path} holds no array")
-    return archive.open(names[0])
+    return _reading(path, lambda: archive.open(found)), found.file_size
 
 
 def _header(file, path: str) -> tuple[tuple[int, ...], np.dtype]:
@@ -258,10 +259,7 @@ def _header(file, path: str) -> tuple[tuple[int, ...], np.dtype]:
         readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         return readers[version](file)
 
-    try:
-        shape, in_columns, dtype = _reading(path, read)
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+    shape, in_columns, dtype = _reading(path, read)
     if dtype.hasobject:
         raise ValueError(f"{path} holds pickled objects, which are never loaded; save an array of numbers")
     if in_columns and len(shape) > 1:
@@ -269,16 +267,6 @@ def _header(file, path: str) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-@contextlib.contextmanager
-def _picture(path: str) -> Iterator[Image.Image]:
-    """An open picture. Raises ValueError where it, or what is read from it inside, is damaged."""
-    try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            yield image
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-
-
 def _header_of_picture(path: str) -> tuple[int, int, str]:
-    with _picture(path) as image:
+    with picture_file.opened(path) as image:
         return image.width, image.height, image.mode

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -191,14 +192,18 @@ def test_pickled_objects_are_never_loaded(tmp_path):
 def test_a_file_that_is_no_npz_or_damaged(tmp_path):
     whole = save(tmp_path / "whole.npz", pixels())
     (tmp_path / "text.npz").write_text("hello")
-    assert "text.npz is no .npz" in refused(sources.of_npz, str(tmp_path / "text.npz"))
+    assert "text.npz is damaged, or no .npz: File is not a zip file" in refused(
+        sources.of_npz, str(tmp_path / "text.npz")
+    )
     data = (tmp_path / "whole.npz").read_bytes()
     (tmp_path / "cut.npz").write_bytes(data[: len(data) // 2])
-    assert "cut.npz is no .npz" in refused(sources.of_npz, str(tmp_path / "cut.npz"))
+    assert "cut.npz is damaged, or no .npz: File is not a zip file" in refused(
+        sources.of_npz, str(tmp_path / "cut.npz")
+    )
     flipped = bytearray(data)
     flipped[len(data) // 2] ^= 255
     (tmp_path / "flipped.npz").write_bytes(flipped)
-    assert "flipped.npz is damaged: Bad CRC-32" in refused(sources.of_npz, str(tmp_path / "flipped.npz"))
+    assert "flipped.npz is damaged, or no .npz: Bad CRC-32" in refused(sources.of_npz, str(tmp_path / "flipped.npz"))
     with zipfile.ZipFile(tmp_path / "empty.npz", "w") as archive:
         archive.writestr("readme.txt", "hello")
     assert refused(sources.of_npz, str(tmp_path / "empty.npz")).endswith("empty.npz holds no array")
@@ -207,8 +212,39 @@ def test_a_file_that_is_no_npz_or_damaged(tmp_path):
     assert "header.npz is damaged" in refused(sources.of_npz, str(tmp_path / "header.npz"))
     with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(tmp_path / "short.npz", "w") as short:
         short.writestr("arr_0.npy", archive.read("arr_0.npy")[:-100])
-    assert "short.npz is damaged: it ends after 200 of 230" in refused(sources.of_npz, str(tmp_path / "short.npz"))
+    assert "short.npz is damaged: it has 227 of 230 examples" in refused(sources.of_npz, str(tmp_path / "short.npz"))
     assert "stored column by column" in refused(sources.of_npz, save(tmp_path / "f.npz", np.asfortranarray(np.eye(5))))
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((10**12, 2), "is damaged: it has 13 of 1000000000000 examples"),
+        ((10**23, 2), "is damaged: it has 13 of "),
+        ((5, 0), "holds float32 of shape (5, 0); it must be numbers [N, ...] with N > 0"),
+        ((3, -2), "holds float32 of shape (3, -2); it must be numbers"),
+    ],
+)
+def test_an_npz_that_claims_another_shape(shape, said, tmp_path):
+    """The first took 8 TB, and ended in a traceback."""
+    with zipfile.ZipFile(tmp_path / "claims.npz", "w") as archive, archive.open("x.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        file.write(bytes(13 * 8))
+    assert refused(sources.of_npz, str(tmp_path / "claims.npz")).startswith(f"{tmp_path}/claims.npz {said}")
+
+
+def test_any_wrong_bit_of_an_npz_is_one_line(tmp_path):
+    """In the names and sizes of the archive it ended in tracebacks, as a password and an unknown packing did."""
+    whole = Path(save(tmp_path / "whole.npz", np.zeros([230, 2], np.float32))).read_bytes()
+    path = tmp_path / "wrong.npz"
+    for at in [*range(250), *range(len(whole) - 130, len(whole))]:  # around the numbers, which a checksum guards
+        wrong = bytearray(whole)
+        wrong[at] ^= 1 << at % 8
+        path.write_bytes(wrong)
+        try:
+            sources.of_npz(str(path))
+        except ValueError as error:
+            assert str(error).startswith(str(path))
 
 
 def test_a_folder_of_pictures_that_cannot_be_used(tmp_path):
@@ -222,6 +258,10 @@ def test_a_folder_of_pictures_that_cannot_be_used(tmp_path):
     whole = (tmp_path / "bad" / "00000.png").read_bytes()
     (tmp_path / "bad" / "00001.png").write_bytes(whole[: len(whole) // 2])
     assert "00001.png cannot be read: " in refused(sources.of_folder, str(tmp_path / "bad"))
+    (tmp_path / "bad" / "00001.png").unlink()
+    os.mkfifo(tmp_path / "bad" / "00001.png")
+    assert "00001.png cannot be read: it is no regular file" in refused(sources.of_folder, str(tmp_path / "bad"))
+    (tmp_path / "bad" / "00001.png").unlink()
     (tmp_path / "bad" / "00001.png").write_text("hello")
     assert "00001.png cannot be read: " in refused(sources.of_folder, str(tmp_path / "bad"))
 
