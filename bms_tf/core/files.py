@@ -32,7 +32,7 @@ def read_json(path: str) -> dict:
     """The object in a JSON file. Raises ValueError where there is none."""
     try:
         value = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error})") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path} is damaged (it is no JSON object)")

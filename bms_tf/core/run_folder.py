@@ -124,7 +124,7 @@ class RunFolder:
                     try:
                         row = json.loads(line)
                         rows += [row] if row["step"] > 0 and row["generator_updates"] >= 0 else []
-                    except (ValueError, TypeError, KeyError):
+                    except (ValueError, TypeError, KeyError, RecursionError):
                         report(f"{self.metrics}:{number} is damaged and is left out")
         return rows
 

@@ -111,6 +111,6 @@ def _lines(path: str) -> list[Row]:
                 try:
                     row = json.loads(line)
                     rows += [row] if row["protocol"]["settings"] is not None and row["metric"] and row["name"] else []
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, RecursionError):
                     print(f"{path}:{number} is damaged and is left out")
     return rows

@@ -18,9 +18,11 @@ from tensorflow_serving.apis import (
 
 from bms_tf.serving.models import Model, Models, Refused, check_shape, invalid
 
-QUEUED = (
-    64  # calls that may wait for a thread beside those that are answered at once, to be told that they are too many
-)
+# Calls that may wait for a thread beside those that are answered at once, to be told that they are too many.
+QUEUED = 64
+# A client whose connection is closed opens another one with its next call. With those of REST there are fewer than the
+# 1,024 files that Linux lets a process open.
+MAX_CONNECTIONS, IDLE_MS, AGE_MS = 256, 15_000, 300_000
 
 
 def _predict(models: Models, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
@@ -89,6 +91,10 @@ class Server:
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", max_bytes),
                 ("grpc.server_handshake_timeout_ms", 10_000),
+                ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+                ("grpc.max_connection_idle_ms", IDLE_MS),
+                ("grpc.max_connection_age_ms", AGE_MS),  # of one that never ends its call
+                ("grpc.max_connection_age_grace_ms", 2 * IDLE_MS),
             ],
         )
         self._health = health.HealthServicer()

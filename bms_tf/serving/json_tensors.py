@@ -35,7 +35,7 @@ def tensor(value: Any, spec: tf.TensorSpec, max_rows: int) -> tf.Tensor:
     """The tensor of nested lists of numbers, one list a row. Raises Refused if it is not `spec`."""
     if not isinstance(value, list):
         raise invalid(f"input {spec.name} is no list of rows")
-    shape = tuple(spec.shape[1:].as_list())
+    shape = tuple(spec.shape[1:].as_list()) if spec.shape.rank else ()
     check_shape([len(value), *shape], spec, max_rows)
     dtype = spec.dtype.as_numpy_dtype
     kinds = {int, float} if spec.dtype.is_floating else {int}

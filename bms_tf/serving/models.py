@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 import os
 import re
 import threading
@@ -14,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2  # private in TensorFlow, and used here alone
+
+from bms_tf.core import files
 
 Value = TypeVar("Value")
 CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -43,11 +44,10 @@ class Model:
         self._loaded = tf.saved_model.load(folder)  # its signatures hold no reference to it
         self.signatures = dict(self._loaded.signatures)
 
-    def extra(self, name: str) -> Any:
-        """One of the JSON files that say where the model comes from; {} if it is not there, or no JSON."""
+    def extra(self, name: str) -> dict[str, Any]:
+        """One of the JSON files that say where the model comes from; {} if there is no object in it."""
         try:
-            with open(os.path.join(self.folder, "assets.extra", name), encoding="utf-8") as file:
-                return json.load(file)
+            return files.read_json(os.path.join(self.folder, "assets.extra", name))
         except (OSError, ValueError):
             return {}
 
@@ -71,7 +71,7 @@ class Model:
     def numbers_in_a_row(self) -> int:
         """The most numbers that a row of any signature's inputs has; a million for an input of no definite shape."""
         rows = ([spec.shape[1:].num_elements() or 2**20 for spec in self.inputs(n).values()] for n in self.signatures)
-        return max(map(sum, rows))
+        return max(map(sum, rows), default=0)
 
 
 class Models:

@@ -4,6 +4,7 @@ import base64
 import io
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,7 @@ from bms_tf import pictures
 from bms_tf.serving import uploads
 from bms_tf.serving.models import Model, Models
 
+SIGNATURES = {"generate", "sample", "sample_prior"}  # without which there is nothing to show
 SAMPLES, DENSITY_SAMPLES, WALK_STEPS = 64, 5000, 20
 MAX_UPLOAD = 32 * 2**20  # bytes
 # Both color schemes show a picture's frame: its numbers and lines are of a gray that is seen on white and on black.
@@ -41,10 +43,13 @@ def _page(models: Models):
                 _reconstruction(view)
             _about(view.model)
 
-    names = sorted(models.by_name)
+    names = sorted(name for name, model in models.by_name.items() if SIGNATURES <= model.signatures.keys())
     ui.colors(primary="#1565c0")  # on which white is read
     with ui.header().classes("items-center"), ui.element("h1").classes("text-xl"):
         ui.label("What a model makes")
+    if not names:
+        ui.label("The models that are served here are of another kind, and are not shown.")
+        return
     ui.select(names, value=names[0], label="Model", on_change=lambda e: model_cards.refresh(e.value)).classes("w-full")
     model_cards(names[0])
 
@@ -57,8 +62,7 @@ class View:
         self.shape = tuple(model.signatures["generate"].structured_outputs["x"].shape[1:])
         self.is_image = len(self.shape) == 3
         self.is_plane = self.shape == (2,)
-        modes = model.extra("metadata.json").get("modes") if self.is_plane else None
-        self.modes = None if modes is None else np.array(modes, np.float32).reshape(-1, 2)
+        self.modes = _modes(model) if self.is_plane else None
 
     def ask(self, signature: str, output: str, value: np.ndarray) -> np.ndarray:
         (name,) = self.model.inputs(signature)
@@ -71,6 +75,14 @@ class View:
     def figure(self, x: np.ndarray) -> Figure:
         """x [N, ...] drawn as what it is."""
         return pictures.samples_of(x, self.modes)
+
+
+def _modes(model: Model) -> np.ndarray | None:
+    """The true ones [M, 2], where the model's metadata has them."""
+    try:
+        return np.array(model.extra("metadata.json").get("modes"), np.float32).reshape(-1, 2)
+    except (TypeError, ValueError):
+        return None
 
 
 class Picture:
@@ -203,7 +215,7 @@ def _about(model: Model):
             "exported by": metadata.get("bms_tf") and f"bms_tf {metadata['bms_tf']}",
         }
         ui.label(", ".join(f"{name} {value}" for name, value in facts.items() if value is not None))
-        of = {column: scores[column] for column in ("samples", "data") if column in scores}  # beside their step
+        of = {column: scores[column] for column in ("samples", "data") if isinstance(scores.get(column), dict)}
         if "samples" in of:
             columns = [{"name": name, "label": name, "field": name, "align": "left"} for name in ("score", *of)]
             rows = [
@@ -218,8 +230,11 @@ def _about(model: Model):
                 text.classes("w-full overflow-auto [&_h1]:!text-lg [&_h2]:!text-base")
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+def _number(value: Any) -> str:
+    try:
+        return f"{value:.3g}"
+    except (TypeError, ValueError, OverflowError):  # whatever a model of others has there
+        return ""
 
 
 def _card(title: str) -> ui.card:

@@ -1,5 +1,6 @@
 """What the local server does as a program: its limits, its end, damaged models."""
 
+import contextlib
 import gzip
 import json
 import shutil
@@ -14,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 import requests
+import tensorflow as tf
 
 from bms_tf import client
 from bms_tf.client import Client, ServerError
@@ -35,6 +37,11 @@ def half_copied(tmp_path_factory):
     damaged.write_bytes(damaged.read_bytes()[:1000])
     shutil.copytree(folder / "ring/10", folder / "ruin/1")
     (folder / "models.config").write_text("no model")
+    shutil.copytree(MODELS / "ring/1", folder / "by_others/1")
+    function = tf.function(lambda x: {"y": x + 1.0})
+    kinds = {"matrix": tf.TensorSpec([None, None]), "any": tf.TensorSpec(None)}
+    signatures = {name: function.get_concrete_function(spec) for name, spec in kinds.items()}
+    tf.saved_model.save(tf.Module(), str(folder / "foreign_kind/1"), signatures)
     return folder
 
 
@@ -49,6 +56,53 @@ def test_the_newest_version_that_can_be_loaded_is_served(strict):
     assert [version["version"] for version in status["model_version_status"]] == ["1"]
     assert requests.get(f"{strict.url}/v1/models/ruin", timeout=300).status_code == 404
     assert Client(strict.grpc(), "ring").sample([1]).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "contents"),
+    {
+        "metadata.json": ["[]", "7", '{"modes": "x"}', '{"modes": [[1, 2, 3]]}', '{"seed": {"a": []}}', "[" * 100_000],
+        "scores.json": ["7", '{"samples": 3}', '{"samples": {"a": "x", "b": [1]}, "data": {"a": null}}'],
+    }.items(),
+)
+def test_a_model_of_others_does_not_break_the_page(strict, half_copied, name, contents):
+    """It comes first in the list, and is what the page shows at first."""
+    file = half_copied / "by_others/1/assets.extra" / name
+    whole = file.read_text()
+    for content in [*contents, f'{{"samples": {{"a": 1{"0" * 400}}}}}', whole]:
+        file.write_text(content)
+        page = requests.get(strict.url, timeout=300)
+        assert page.status_code == 200 and "About by_others, version 1" in page.text, content
+    assert "foreign_kind" not in page.text, "which has none of the signatures that are shown"
+
+
+def test_a_model_of_another_kind_has_no_fault_of_the_server(strict):
+    url = f"{strict.url}/v1/models/foreign_kind:predict"
+    statuses = [
+        requests.post(url, json={"signature_name": name, "instances": rows}, timeout=300).status_code
+        for name in ("matrix", "any")
+        for rows in ([1.0, 2.0], [[1.0], [2.0]], ["x"])
+    ]
+    assert statuses == [400, 400, 400, 200, 400, 400]
+
+
+def test_idle_connections_over_grpc_are_closed_and_lock_nobody_out(strict):
+    """A thousand of them took every file that the server may open, and REST and the page with them."""
+    host, _, port = strict.address.rpartition(":")
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection((host, int(port)), timeout=300)) for _ in range(600)]
+        for connection in idle:
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(preface)
+        assert Client(strict.rest(), "ring").sample([1]).shape == (1, 2)
+        files = psutil.Process(strict.process.pid).num_fds()
+        assert files < 400, "of 1,024"
+        for connection in idle:  # each of them in the end, and all of them in the time of one
+            with contextlib.suppress(ConnectionError):
+                while connection.recv(2**16):
+                    pass
+        assert Client(strict.grpc(), "ring").sample([1]).shape == (1, 2)
 
 
 def test_rows_over_the_limit(strict):
