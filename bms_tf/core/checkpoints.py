@@ -93,6 +93,8 @@ class Checkpoints:
             # TensorFlow's IndexError is "Read less bytes than requested", of a data file that was cut off.
             except (tf.errors.OpError, AssertionError, IndexError, ValueError) as error:
                 report(f"checkpoint {path} is damaged ({_reason(error)}); falling back to the one before")
+        if self._found() != found:  # a training goes on meanwhile, and deletes old ones
+            return self.restore(report)
         if found:
             raise ValueError(
                 f"none of the {len(found)} checkpoints in {self.folder} can be read; delete it to start anew"

@@ -1,6 +1,8 @@
 """One evaluation: every metric of one model, or of one set of samples, with its floor and its protocol."""
 
+import contextlib
 import datetime
+import fcntl
 import inspect
 import json
 import math
@@ -367,6 +369,8 @@ def append(path: str, rows: Sequence[Mapping]) -> None:
     text = "".join(json.dumps(row) + "\n" for row in rows)
     try:
         with open(path, "a+b") as file:
+            with contextlib.suppress(OSError):  # a disk without locks
+                fcntl.flock(file, fcntl.LOCK_EX)  # else what another process adds meanwhile would be cut off
             end = file.seek(0, os.SEEK_END)
             start = file.seek(max(0, end - TAIL))
             tail = file.read(TAIL)

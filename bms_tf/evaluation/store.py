@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from bms_tf.core.files import write_whole
 from bms_tf.evaluation.sources import BATCH, Source
 
 
@@ -101,7 +102,13 @@ class _Growing:
             dtype, shape = self._format()
             size = dtype.itemsize * int(np.prod(shape))
             rows = os.fstat(self.file.fileno()).st_size // size
-        except (OSError, ValueError, KeyError, TypeError):  # nothing there, or not readable: from the start
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            ZeroDivisionError,
+        ):  # nothing there, or not readable: from the start
             rows, size = 0, 0
         rows = total if rows >= total else rows // BATCH * BATCH
         self.file.truncate(rows * size)
@@ -109,9 +116,7 @@ class _Growing:
 
     def append(self, rows: np.ndarray, first: bool) -> None:
         if first:
-            new = self.about.with_suffix(".new")
-            new.write_text(json.dumps({"dtype": rows.dtype.str, "shape": rows.shape[1:]}))
-            os.replace(new, self.about)
+            write_whole(str(self.about), json.dumps({"dtype": rows.dtype.str, "shape": rows.shape[1:]}))
         data = np.ascontiguousarray(rows).data.cast("B")
         try:
             while data:  # a full disk takes a part first

@@ -6,6 +6,8 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bms_tf.core import files
+
 Row = Mapping[str, Any]
 
 BEGIN, END = "<!-- bms_tf.evaluate: begin -->", "<!-- bms_tf.evaluate: end -->"
@@ -77,9 +79,7 @@ def write_card(path: str, rows: Sequence[Row], command: str) -> None:
     before, begin, rest = text.partition(BEGIN)
     after = rest.partition(END + "\n")[2]
     new = before + section + after if begin else text.rstrip("\n") + "\n\n" + section
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        file.write(new)
-    os.replace(path + ".new", path)
+    files.write_whole(path, new)
 
 
 def _differing(settings: Sequence[Mapping[str, Any]]) -> set[str]:

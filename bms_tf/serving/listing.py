@@ -7,6 +7,8 @@ from pathlib import Path
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
+from bms_tf.core import files
+
 HEADER = """\
 # The models that TensorFlow Serving loads, and which version each label means; it is read again every 30 seconds.
 # A version is loaded where it has a label. To try a new one, to promote it, and to roll back:
@@ -42,8 +44,6 @@ def put(model_dir: str, name: str, version: int, label: str) -> str:
     del model.model_version_policy.specific.versions[:]
     model.model_version_policy.specific.versions.extend(sorted(set(model.version_labels.values())))
     models.sort(key=lambda model: model.name)
-    new = path.with_suffix(".new")
-    new.write_text(HEADER + text_format.MessageToString(listing))
-    os.replace(new, path)
+    files.write_whole(str(path), HEADER + text_format.MessageToString(listing))
     meanings = (f"{label} = {version}" for label, version in sorted(model.version_labels.items()))
     return f"{path}: {name}, {', '.join(meanings)}"

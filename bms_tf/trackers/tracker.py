@@ -51,6 +51,8 @@ class Tracker(keras.callbacks.Callback, ABC):
         kept = {"record": None, "step": -1}
         if os.path.exists(self.state):
             kept = files.read_json(self.state)
+            if not isinstance(kept.get("record"), str) or not isinstance(kept.get("step"), int):
+                raise ValueError(f"{self.state} is damaged (it has no record and step); delete it for a new record")
         self.sent = kept["step"]
         try:
             self.record = self.begin(kept["record"])

@@ -136,6 +136,25 @@ def test_all_damaged_is_an_error(games, saved):
     assert len(lines) == 2
 
 
+def test_one_that_a_training_replaces_while_it_is_read(games, saved, monkeypatch):
+    """With one that is kept, an export would have said that none can be read, and that they may be deleted."""
+    game, other = games
+    folder, states = saved
+    training, reading = Checkpoints(game, str(folder), keep=1), Checkpoints(other, str(folder))
+    found = reading._found
+
+    def then_replaced():
+        monkeypatch.setattr(reading, "_found", found)
+        before = found()
+        game.train(1)
+        states[12] = game.state() if training.save() == 12 else None
+        return before
+
+    monkeypatch.setattr(reading, "_found", then_replaced)
+    assert reading.restore(lambda line: None) == 12
+    assert_same(other.state(), states[12])
+
+
 def test_another_systems_checkpoint_is_not_taken(saved):
     class Wider(Game):
         def __init__(self):

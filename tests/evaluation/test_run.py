@@ -1,12 +1,14 @@
 """The frame: what each metric is given, the floor, the protocol, one pass, what is kept, and what is refused."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gin
@@ -332,6 +334,20 @@ def test_lines_are_appended_behind_the_last_whole_one(tmp_path):
         file.write('{"cut of')
     append(str(path), [{"a": 2}, {"a": 3}])
     assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2, 3]
+
+
+def test_lines_of_several_processes_are_all_kept(tmp_path):
+    """What one adds between another's look at the end and its writing was cut off: the other waits for it."""
+    path = tmp_path / "out.jsonl"
+    with path.open("a") as other, ThreadPoolExecutor() as pool:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waiting = pool.submit(append, str(path), [{"a": 2}])
+        with pytest.raises(TimeoutError):
+            waiting.result(0.3)
+        other.write('{"a": 1}\n')
+        other.flush()
+        fcntl.flock(other, fcntl.LOCK_UN)
+    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2]
 
 
 def test_a_full_disk(tmp_path):

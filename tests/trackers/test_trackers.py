@@ -94,6 +94,15 @@ def test_a_resumed_run_sends_nothing_twice(tmp_path):
     assert again.record == "first" and again.told == [(40, {"loss": 1.0}, []), FINISHED]
 
 
+@pytest.mark.parametrize(
+    "kept", ["{}", '{"record": "first"}', '{"record": "first", "step": "x"}', '{"record": 1, "step": 1}']
+)
+def test_a_damaged_state_is_one_line(tmp_path, kept):
+    (tmp_path / "noted.json").write_text(kept)
+    with pytest.raises(ValueError, match=f"^{tmp_path}/noted.json is damaged .*; delete it for a new record$"):
+        Noted(str(tmp_path), {}).__enter__()
+
+
 def test_what_cannot_be_sent_is_a_warning_and_is_sent_later(tmp_path, capsys):
     with Noted(str(tmp_path), {}) as noted:
         noted.line(10, loss=1.0)
