@@ -37,7 +37,7 @@ docs: $(INSTALLED)
 
 $(INSTALLED): setup.py constraints.txt
 	@python=$$(sh tools/find_python.sh "$(PYTHON)") && { test -x $(RUN) || "$$python" -m venv $(VENV); }
-	@echo "installing into $(VENV), which takes minutes the first time"
+	@echo "installing into $(VENV), which takes minutes the first time; $(VENV)/pip.log says how far it is"
 	@$(RUN) -m pip install --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]" \
 		>$(VENV)/pip.log 2>&1 || { tail -n 20 $(VENV)/pip.log >&2; echo "all of it: $(VENV)/pip.log" >&2; exit 1; }
 	@touch $@

@@ -68,7 +68,7 @@ FEW = 500  # samples that are drawn as dots; of more the density is
 
 
 def points(samples: np.ndarray, modes: np.ndarray | None = None, title: str = "") -> Figure:
-    """Where samples lie: few as dots, many as their density in the colors of `density`, the brighter the more.
+    """Where samples lie: few as dots, many as their density in the colors of `density`, the brighter, the more.
 
     Args:
         samples: [N, 2].

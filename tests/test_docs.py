@@ -398,7 +398,9 @@ def test_a_notebook_becomes_a_page():
     ]
     page, pictures = hook("docs_notebooks").page("a", {"cells": cells})
     assert page == (
-        "# Title\nsee [b](b.md)\n\n[The notebook as a file](a.ipynb)\n\n```python\nprint(1)\nprint(2)\n```\n\n"
+        "# Title\nsee [b](b.md)\n\n"
+        "[The notebook as a file](a.ipynb), and [how to run it](../index.md#run-a-notebook)\n\n"
+        "```python\nprint(1)\nprint(2)\n```\n\n"
         "```text\n1\n2\n```\n\n![What the cell above draws](a_0.png)\n"
     )
     assert pictures == {"a_0.png": b"hello"}
@@ -424,7 +426,7 @@ def test_a_docstring_becomes_a_page():
         ("lambda_ weighs", "lambda&#95; weighs"),
         ("x_hat, D_I and ||x||_1", "x\u0302, D<sub>I</sub> and ‖x‖₁"),
         ("`lambda_` and code_weight", "`lambda_` and code&#95;weight"),
-        ("f(x)^2 - a * b < c", "f(x)<sup>2</sup> − a &#42; b &lt; c"),
+        ("f(x)^2 - a * b < c", "f(x)<sup>2</sup> − a · b &lt; c"),
         ("best-of-many", "best-of-many"),
         ("__init__, mean_i s_i", "&#95;&#95;init&#95;&#95;, mean<sub>i</sub> s<sub>i</sub>"),
     ],

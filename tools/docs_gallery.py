@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 STEPS = "benchmarks/results/systems_steps.txt"
 PICTURES = "docs/figures/systems"  # NAME_ring.png and NAME_grid.png, for the name of a gin file
 SHORT_RUNS = (
-    "One short run each, by `python benchmarks/systems.py pictures`, at one rate for all systems: what the samples "
-    "look like on the way. The [results](../results.md) compare tuned runs."
+    "One short run each, by `python benchmarks/systems.py pictures`. Rate and length are the same for all systems and "
+    "tuned for none: you see samples on the way, not what a system can do. For that, see the [results](../results.md)."
 )
 # Formulas in docstrings are plain text; here they get their letters. Names in backquotes stay as they are.
 LETTERS = {
@@ -118,7 +118,8 @@ def formula(text: str) -> str:
 
 def _typeset(text: str) -> str:
     text = re.sub(r"(?<![^\W_])(" + "|".join(LETTERS) + r")(?![^\W_]|_(?!\w))", lambda m: LETTERS[m[1]], text)
-    text = text.replace("||_1", "‖₁").replace("||", "‖").replace(" ~ ", " ∼ ").replace(" >= ", " ≥ ")
+    for typed, printed in {"||_1": "‖₁", "||": "‖", " * ": " · ", " ~ ": " ∼ ", " >= ": " ≥ "}.items():
+        text = text.replace(typed, printed)
     text = re.sub(r"(^|[\s(\[,=])-(?=[\w(\[∇])", r"\1−", text).replace(" - ", " − ")
     for character, entity in {"&": "&amp;", "<": "&lt;", "|": "&#124;", "*": "&#42;"}.items():
         text = text.replace(character, entity)

@@ -30,7 +30,7 @@ def page(name: str, notebook: dict) -> tuple[str, dict[str, bytes]]:
             else:
                 text = output["text"] if "text" in output else output["data"]["text/plain"]
                 parts.append(f"```text\n{''.join(text).rstrip()}\n```")
-    parts.insert(1, f"[The notebook as a file]({name}.ipynb)")
+    parts.insert(1, f"[The notebook as a file]({name}.ipynb), and [how to run it](../index.md#run-a-notebook)")
     return "\n\n".join(parts) + "\n", pictures
 
 

@@ -129,7 +129,7 @@ def _data_url(figure: Figure) -> str:
 
 def _samples(view: View):
     count = DENSITY_SAMPLES if view.is_plane else SAMPLES
-    what = f"{count:,} samples" + (", the brighter the more" if view.is_plane else "")
+    what = f"{count:,} samples" + ("; the brighter, the more" if view.is_plane else "")
 
     def draw() -> Figure:
         return view.figure(view.ask("sample", "x", np.random.default_rng().integers(2**62, size=count)))

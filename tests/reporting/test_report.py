@@ -62,6 +62,7 @@ def test_a_page_and_its_tables(make_run, study, tmp_path, capsys):
         "Versions and hashes",
     ]
     assert "A &lt;small&gt; one: ring" in page, "a name is text"
+    assert ">mixture_scores.<wbr>std</th>" in page, "a long name breaks behind a dot"
     # 75 on average, 8 above the published 67, with a deviation of sqrt(50).
     assert "75.0 ± 7.1 ▲" in page and "threads 1" in page
     assert not re.search(r"""(src|href)=["'](?!data:|#)|url\(|@import""", page), "nothing from elsewhere"
