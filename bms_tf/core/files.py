@@ -58,6 +58,8 @@ def whole(path: str) -> Iterator[str]:
     """
     new = f"{path}.new"
     try:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(new)  # which may be a link to somewhere else, in a folder of others
         yield new
         sync(new)
         os.replace(new, path)
@@ -96,9 +98,10 @@ def locked(path: str, doing: str, *, wait: bool = False) -> Iterator[None]:
     A disk that holds it within one machine alone (NFS mounted with `local_lock`, Lustre with `localflock`) does not say
     so. On one that knows no locks a line is printed and nothing is held.
 
-    Raises ValueError, with host and process of the holder, where another one has it and `wait` is False.
+    Raises ValueError, with host and process of the holder, where another one has it and `wait` is False, and OSError
+    where `path` is a link, which may lead out of a folder of others.
     """
-    with open(path, "a+") as file:
+    with open(path, "a+", opener=lambda path, mode: os.open(path, mode | os.O_NOFOLLOW, 0o666)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -45,8 +45,10 @@ def measure_all(folder: Folder, environment: Mapping[str, str]):
 
     Raises ValueError for data that is not there, a recipe that cannot be built, and a column that no metric gives.
     """
-    if set(folder.pairs()) <= seconds(folder).keys():
+    unknown = set(folder.pairs()) - seconds(folder).keys()
+    if not unknown:
         return
+    print(f"timing a few steps of the study's runs, of {len(unknown)} kinds, to say what it takes", flush=True)
     arguments = [sys.executable, "-m", "bms_tf.studies.compute", folder.path]
     result = subprocess.run(arguments, env=environment, stderr=subprocess.PIPE, text=True)
     if result.returncode:

@@ -129,8 +129,20 @@ class Folder:
         return [line for line in lines if line.endswith("\n")]
 
     def done(self) -> dict[Job, Row]:
-        """The finished runs. Of two lines of one run the later counts."""
-        return {job_of(row): row for row in map(json.loads, self._lines())}
+        """The finished runs. Of two lines of one run the later counts.
+
+        Raises ValueError for a damaged line.
+        """
+        rows = {}
+        for number, line in enumerate(self._lines(), 1):
+            try:
+                row = json.loads(line)
+                rows[job_of(row)] = row
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ValueError(
+                    f"line {number} of {self.file('runs.jsonl')} is damaged; without it, its run is made again"
+                ) from error
+        return rows
 
     def record(self, row: Row):
         """Adds a line; where a crash cut the last one off, behind its rest."""

@@ -100,3 +100,18 @@ def test_damaged_json_is_named(tmp_path, content):
     with pytest.raises(ValueError) as caught:
         files.read_json(str(tmp_path / "a.json"))
     assert str(caught.value).startswith(f"{tmp_path}/a.json is damaged (")
+
+
+def test_what_a_link_leads_to_is_never_written(tmp_path):
+    # In a run folder of others a link could lead anywhere.
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "a.new").symlink_to(victim)
+    files.write_whole(str(tmp_path / "a"), "text")
+    assert (tmp_path / "a").read_text() == "text"
+    (tmp_path / "lock").symlink_to(victim)
+    with pytest.raises(OSError) as caught:
+        with files.locked(str(tmp_path / "lock"), "training in run"):
+            pass
+    assert caught.value.errno == errno.ELOOP
+    assert victim.read_text() == "precious"

@@ -58,6 +58,17 @@ def test_what_is_recorded_is_not_claimed_again_wherever_its_folder_is(here):
     assert folder.done() == {JOB: row()}
 
 
+@pytest.mark.parametrize("line", ["{", "[1]", '{"data": "ring"}', "null"])
+def test_a_damaged_line_is_named(here, line):
+    folder = enter()
+    folder.record(row())
+    with open(folder.file("runs.jsonl"), "a") as file:
+        file.write(line + "\n")
+    with pytest.raises(ValueError) as caught:
+        folder.done()
+    assert str(caught.value) == "line 2 of study/runs.jsonl is damaged; without it, its run is made again"
+
+
 def test_a_line_that_a_crash_cut_off_is_no_line(here):
     folder = enter()
     folder.record(row())
