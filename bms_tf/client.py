@@ -136,12 +136,16 @@ class Rest:
     def predict(self, model: str, which: Mapping, signature: str, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
         path = f"/v1/models/{model}" + "".join(f"/{kind}s/{value}" for kind, value in which.items())
         ends = time.monotonic() + self.deadline
-        types = self._types(ends, path, signature)
         body = {"signature_name": signature, "inputs": {name: array.tolist() for name, array in inputs.items()}}
-        named = self._answer(ends, "POST", f"{path}:predict", data=json.dumps(body))["outputs"]
-        if not isinstance(named, dict):  # a single output goes without its name
-            named = {name: named for name in types}
-        return {name: _array(named[name], types[name]) for name in outputs or types}
+        try:
+            types = self._types(ends, path, signature)
+            named = self._answer(ends, "POST", f"{path}:predict", data=json.dumps(body))["outputs"]
+            if not isinstance(named, dict):  # a single output goes without its name
+                named = {name: named for name in types}
+            return {name: _array(named[name], types[name]) for name in outputs or types}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            message = f"{self.url} does not answer as TensorFlow Serving does"
+            raise ServerError(grpc.StatusCode.UNKNOWN, message) from error
 
     def _types(self, ends: float, path: str, signature: str) -> dict[str, str]:
         """The outputs of a signature and their types, such as DT_FLOAT, which JSON does not tell."""

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import numpy as np
 import pytest
+import requests
 from absl import flags
 
 from bms_tf import client
@@ -127,6 +128,18 @@ def test_other_failures_are_final(start, code):
     with pytest.raises(ServerError, match="for the test"):
         ask(start(answers)(300.0))
     assert answers.calls == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [b"<html>", b"[]", b"{}", b'{"metadata": {}}', b'{"metadata": {"signature_def": 1}}']
+)
+def test_a_server_of_another_kind_is_said_to_be_one(monkeypatch, answer):
+    response = requests.Response()
+    response.status_code, response._content = 200, answer
+    monkeypatch.setattr(requests.Session, "request", lambda *args, **options: response)
+    with pytest.raises(ServerError) as failed:
+        ask(Rest("http://here"))
+    assert str(failed.value) == "UNKNOWN: http://here does not answer as TensorFlow Serving does"
 
 
 def test_a_deadline_ends_the_wait(start):
