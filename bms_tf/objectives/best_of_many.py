@@ -68,14 +68,32 @@ class Mean(Reduction):
 
 
 class LogMeanExp(Reduction):
-    """log mean_i exp s_i: the multi-sample bound itself (workshop paper, eq. 2 and 3)."""
+    """t log mean_i exp(s_i / t): at a temperature t of 1 the multi-sample bound itself (workshop paper, eq. 2 and 3).
+
+    Above 0 it lies between the mean and the max, which it becomes as t falls to 0. Below 0 it lies between the mean and
+    the min (ours): only a candidate that stands out by more than -t is told from the others.
+    """
+
+    def __init__(self, temperature: float = 1.0):
+        """Keeps the temperature.
+
+        Args:
+            temperature: in the units of the scores, finite and not 0.
+
+        Raises:
+            ValueError: for another one.
+        """
+        if not math.isfinite(temperature) or temperature == 0:
+            raise ValueError(f"LogMeanExp.temperature is {temperature}; it must be finite and not 0")
+        self.temperature = temperature
 
     def reduce(self, scores: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_logsumexp(scores, axis=0) - math.log(scores.shape[0])
+        summed = tf.reduce_logsumexp(scores / self.temperature, axis=0)
+        return self.temperature * (summed - math.log(scores.shape[0]))
 
     def choose(self, scores: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-        """A candidate drawn with weights softmax(s): the gradient of the bound is the mean over that draw."""
-        below = tf.cumsum(tf.nn.softmax(scores, axis=0), axis=0) <= uniform
+        """A candidate drawn with weights softmax(s / t): the reduction's gradient is the mean over that draw."""
+        below = tf.cumsum(tf.nn.softmax(scores / self.temperature, axis=0), axis=0) <= uniform
         return tf.minimum(tf.reduce_sum(tf.cast(below, tf.int32), axis=0), scores.shape[0] - 1)
 
 

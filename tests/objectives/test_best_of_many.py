@@ -59,6 +59,9 @@ SCORES = tf.constant([[math.log(1.0), -1.0], [math.log(3.0), -5.0]])
         (Mean(), [math.log(3) / 2, -3]),
         # log((1 + 3) / 2), log((e^-1 + e^-5) / 2).
         (LogMeanExp(), [math.log(2), math.log((math.exp(-1) + math.exp(-5)) / 2)]),
+        # 2 log((1 + sqrt 3) / 2); -log((1 + 1 / 3) / 2), the harmonic mean of 1 and 3.
+        (LogMeanExp(2.0), [2 * math.log((1 + math.sqrt(3)) / 2), 2 * math.log((math.exp(-0.5) + math.exp(-2.5)) / 2)]),
+        (LogMeanExp(-1.0), [math.log(1.5), -math.log((math.e + math.exp(5)) / 2)]),
     ],
 )
 def test_reductions(reduction, value):
@@ -76,6 +79,9 @@ def test_reductions(reduction, value):
         (LogMeanExp(), [0.249, 0.981], [0, 0]),
         (LogMeanExp(), [0.251, 0.983], [1, 1]),
         (LogMeanExp(), [0.0, 1 - 2**-24], [0, 1]),
+        # The weights are 1 and 1/3 over 4/3; and 1 and e^4 over e^4 + 1.
+        (LogMeanExp(-1.0), [0.749, 0.017], [0, 0]),
+        (LogMeanExp(-1.0), [0.751, 0.019], [1, 1]),
     ],
 )
 def test_choices(reduction, uniform, chosen):
@@ -121,15 +127,34 @@ def test_one_drawn_candidate_is_unbiased_for_the_mean():
     assert np.abs(gradients[0][1] - expected[1][1]).max() > 0.1
 
 
-@pytest.mark.parametrize("chunk", [None, 2])
-def test_one_drawn_candidate_is_unbiased_for_the_log_mean_exp(chunk):
-    # Choice t of example b has the weight softmax(s)[t, b]; the middle of its part of [0, 1) chooses it.
+def test_the_log_mean_exp_becomes_the_max_the_mean_and_the_min():
+    # t log mean exp(s / t) lies within |t| log 2 of the max or min of two scores, and within 4^2 / (8 |t|) = 2e-3 of
+    # their mean where they differ by 4.
+    for reduction, limit, room in (
+        (LogMeanExp(1e-3), BestOfMany(), 1e-3),
+        (LogMeanExp(-1e-3), LeastRealistic(), 1e-3),
+        (LogMeanExp(1e3), Mean(), 2.5e-3),
+        (LogMeanExp(-1e3), Mean(), 2.5e-3),
+    ):
+        np.testing.assert_allclose(reduction.reduce(SCORES), limit.reduce(SCORES), atol=room)
+
+
+@pytest.mark.parametrize("temperature", [0.0, math.inf, -math.inf, math.nan])
+def test_a_temperature_that_is_none(temperature):
+    with pytest.raises(ValueError) as caught:
+        LogMeanExp(temperature)
+    assert str(caught.value) == f"LogMeanExp.temperature is {temperature}; it must be finite and not 0"
+
+
+@pytest.mark.parametrize(("chunk", "temperature"), [(None, 1.0), (2, 1.0), (None, -0.5)])
+def test_one_drawn_candidate_is_unbiased_for_the_log_mean_exp(chunk, temperature):
+    # Choice t of example b has the weight softmax(s / t)[t, b]; the middle of its part of [0, 1) chooses it.
     model = Model()
     candidates = model.decode(model.noise)
     scores = np.stack([model.likelihood(candidates), model.logit(candidates)], axis=1).astype(float)  # [T, 2, B]
-    weights = np.exp(scores) / np.exp(scores).sum(axis=0)
+    weights = np.exp(scores / temperature) / np.exp(scores / temperature).sum(axis=0)
     middle = np.cumsum(weights, axis=0) - weights / 2
-    terms = [(model.likelihood, LogMeanExp()), (model.logit, LogMeanExp())]
+    terms = [(model.likelihood, LogMeanExp(temperature)), (model.logit, LogMeanExp(temperature))]
     expected = model.values_and_gradients(Naive(), terms)
     gradients = []
     for t in range(T):

@@ -19,7 +19,13 @@ LOSSES = [
     adversarial.NonSaturating(),
     adversarial.RelativisticPairing(),
 ]
-REDUCTIONS = [best_of_many.BestOfMany(), best_of_many.LeastRealistic(), best_of_many.Mean(), best_of_many.LogMeanExp()]
+REDUCTIONS = [
+    best_of_many.BestOfMany(),
+    best_of_many.LeastRealistic(),
+    best_of_many.Mean(),
+    best_of_many.LogMeanExp(),
+    best_of_many.LogMeanExp(-1.0),
+]
 each_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
 each_reduction = pytest.mark.parametrize("reduction", REDUCTIONS, ids=lambda reduction: type(reduction).__name__)
 
@@ -124,10 +130,16 @@ def test_a_choice_is_one_of_the_candidates(reduction, scores, uniform):
 
 @given(scores=st.integers(1, 8).flatmap(lambda many: numbers((many, B), 1e4)))
 def test_the_order_of_the_reductions(scores):
-    # min <= mean <= log mean exp <= max, the second by Jensen's inequality; and max - log T <= log mean exp.
-    largest, least, mean, bound = (reduction.reduce(tf.constant(scores)).numpy() for reduction in REDUCTIONS)
+    # min <= -log mean exp(-s) <= mean <= log mean exp <= max, both inner ones by Jensen's inequality; and max - log T
+    # <= log mean exp.
+    largest, least, mean, bound, below = (reduction.reduce(tf.constant(scores)).numpy() for reduction in REDUCTIONS)
     room = 1e-6 * np.abs(scores).max(axis=0) + 1e-6
-    assert np.all(least <= mean + room) and np.all(mean <= bound + room) and np.all(bound <= largest + room)
+    assert (
+        np.all(least <= below + room)
+        and np.all(below <= mean + room)
+        and np.all(mean <= bound + room)
+        and np.all(bound <= largest + room)
+    )
     assert np.all(largest - math.log(len(scores)) <= bound + room)
 
 
