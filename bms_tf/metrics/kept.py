@@ -25,9 +25,10 @@ def write_arrays(path: pathlib.Path, arrays: Sequence[np.ndarray]) -> None:
     """Writes beside the path and renames, so that no reader sees half a file. An unwritable cache costs only time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            np.savez(file, *arrays)
-        os.replace(file.name, path)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # also if the disk is full, nothing stays there
+            new = os.path.join(folder, "new.npz")
+            np.savez(new, *arrays)
+            os.replace(new, path)
     except OSError as error:
         logging.warning("%s cannot be written (%s): it is made anew each time", path, error)
 
