@@ -128,7 +128,7 @@ class _Growing:
 
     def mapped(self, count: int) -> np.ndarray:
         dtype, shape = self._format()
-        rows = Whole(self.path, dtype, mode="r", shape=(count, *shape))
+        rows = np.memmap(self.path, dtype, mode="r", shape=(count, *shape)).view(Whole)
         rows.beside = self.path.with_suffix("")
         return rows
 
