@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from bms_tf.core.keras import keras
-from bms_tf.metrics.classifier import Classifier, cache_folder, read_arrays, write_arrays
+from bms_tf.metrics.classifier import Classifier, cache_folder
+from bms_tf.metrics.kept import read_arrays, write_arrays
 
 ROWS = 250  # images at a time
 

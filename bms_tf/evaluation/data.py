@@ -20,7 +20,7 @@ SETTINGS = ("data", "floor_split", "samples", "metrics", "features")  # what a d
 @dataclass(frozen=True)
 class Data:
     """`reference` is compared with. `floor` is as much other real data as there are samples; None where there is no
-    other, so that the halves of the reference are compared. `training(count)`: what models of it were trained on.
+    other, so that the halves of the reference are compared. `training()`: what models of it were trained on.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Data:
     reference: Source
     floor: Callable[[int], Source] | None
     training: Callable[[], Source] | None
+    floor_is_training: bool = False
 
 
 def settings() -> dict[str, Any]:
@@ -72,6 +73,7 @@ def of_pipeline(given: Mapping[str, Any], name: str, *, split: str, n: int | Non
         reference,
         lambda count: sources.of_pipeline(data, real, count=count, seed=seed),
         lambda: sources.of_pipeline(data, "train_once", seed=seed),
+        floor_is_training=real == "train_once",
     )
 
 

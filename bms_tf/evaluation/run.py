@@ -254,13 +254,22 @@ class Evaluation:
             return self._record(metric, measured, {}, self._protocol(metric, measured, None, reference, None))
         generated = self.examples("samples", lambda: self.source)
         measured = self._of_samples(metric, generated, reference)
-        if self.against.floor is None:
-            other, compared = reference.every_other(1), reference.every_other(0)
-        else:
-            other, compared = self.examples("floor", lambda: self.against.floor(generated.count)), reference
-        floor = self._of_samples(metric, other, compared).answer
+        other, compared = self._for_the_floor(metric, generated.count, reference)
+        try:
+            floor = self._of_samples(metric, other, compared).answer
+        except ValueError as error:
+            halves = "halves of the data (--floor_data names other real data)"
+            of = halves if compared is not reference else other.name
+            raise ValueError(f"the floor, of {of}: {error}") from error
         protocol = self._protocol(metric, measured, generated, reference, (other, compared))
         return self._record(metric, measured, asked.numbers(floor), protocol)
+
+    def _for_the_floor(self, metric: Callable, count: int, reference: Examples) -> tuple[Examples, Examples]:
+        """Real data in the samples' place, and what they are compared with."""
+        looks_for_copies = "training" in asked.parameters(metric)
+        if self.against.floor is None or self.against.floor_is_training and looks_for_copies:
+            return reference.every_other(1), reference.every_other(0)
+        return self.examples("floor", lambda: self.against.floor(count)), reference
 
     def _of_samples(self, metric: Callable, samples: Examples, reference: Examples) -> Measured:
         kind, names, more = asked.needs(metric), asked.parameters(metric), {}

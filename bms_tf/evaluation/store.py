@@ -1,4 +1,5 @@
-"""What was computed of the examples, on the disk: rows of features, of class scores, or the examples themselves.
+"""What was computed of the examples, on the disk: rows of features, of class scores, or the examples themselves; and
+beside them what metrics compute of all rows of a file, such as mean and covariance.
 
 A file grows batch by batch, so that a process that is killed loses one batch; its length says how far it is. It is
 found again by what it holds: the examples, and the network with all that matters for its numbers.
@@ -66,6 +67,12 @@ class Store:
             return {name: file.mapped(source.count) for name, file in files.items()}
 
 
+class Whole(np.memmap):
+    """All rows of a file. `beside`: where what is computed of them is kept, see `metrics.kept`; None: of a part."""
+
+    beside: Path | None = None
+
+
 class OnDisk:
     """Rows of a file that is mapped into memory, but anew at each access: what was once read of an open map counts as
     memory of the process."""
@@ -126,7 +133,9 @@ class _Growing:
 
     def mapped(self, count: int) -> np.ndarray:
         dtype, shape = self._format()
-        return np.memmap(self.path, dtype, mode="r", shape=(count, *shape))
+        rows = np.memmap(self.path, dtype, mode="r", shape=(count, *shape)).view(Whole)
+        rows.beside = self.path.with_suffix("")
+        return rows
 
     def _format(self) -> tuple[np.dtype, tuple[int, ...]]:
         about = json.loads(self.about.read_text())

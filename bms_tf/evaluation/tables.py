@@ -11,8 +11,6 @@ from bms_tf.core import files
 Row = Mapping[str, Any]
 
 BEGIN, END = "<!-- bms_tf.evaluate: begin -->", "<!-- bms_tf.evaluate: end -->"
-# Values of one quantity that differ in any other part of their protocols must be told apart.
-FREE = ("seed",)
 COMMON = ("settings", "floor")  # these differ from metric to metric by nature, and are compared within one
 
 
@@ -95,7 +93,7 @@ def _letter(place: int) -> str:
 
 def _protocol(row: Row) -> str:
     """What must be equal of two values for them to stand side by side, in words."""
-    known = {key: value for key, value in row["protocol"].items() if key not in (*FREE, *COMMON) and value is not None}
+    known = {key: value for key, value in row["protocol"].items() if key not in COMMON and value is not None}
     counts = [
         f"{known.pop(key):,} {what}" for key, what in (("n_generated", "samples"), ("n_real", "real")) if key in known
     ]

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import pathlib
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ from sklearn.neural_network import MLPClassifier
 
 from bms_tf.metrics.energy import finite_parts
 from bms_tf.metrics.frechet import frechet_distance
+from bms_tf.metrics.kept import read_arrays, write_arrays
 from bms_tf.metrics.mixture import kl_from_uniform
 
 MIN_ACCURACY = 0.97
@@ -145,34 +145,9 @@ def digit_classifier(*, data: Callable, seed: int = 0) -> DigitClassifier:
     return DigitClassifier(weights, accuracy)
 
 
-# What was trained is kept as plain arrays: reading them can run no code, whoever wrote the file.
-
-
 def cache_folder() -> pathlib.Path:
     """Where the user's caches are."""
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bms_tf"
-
-
-def read_arrays(path: pathlib.Path) -> list[np.ndarray]:
-    """The arrays in a file of `write_arrays`. Raises FileNotFoundError, and ValueError for a file that is none."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return [file[f"arr_{i}"] for i in range(len(file.files))]
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a damaged archive raises many kinds
-        raise ValueError(f"{path} cannot be read ({' '.join(str(error).split())})") from error
-
-
-def write_arrays(path: pathlib.Path, arrays: tuple[np.ndarray, ...]) -> None:
-    """Writes beside the path and renames, so that no reader sees half a file. An unwritable cache costs only time."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            np.savez(file, *arrays)
-        os.replace(file.name, path)
-    except OSError as error:
-        logging.warning("%s cannot be written (%s): the classifier is trained anew each time", path, error)
 
 
 def words_of(classifier: Classifier) -> dict[str, str]:

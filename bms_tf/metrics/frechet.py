@@ -4,9 +4,12 @@ import gin
 import numpy as np
 import scipy.linalg
 
+from bms_tf.metrics.kept import kept
+
 ROWS = 4096  # in float64 at a time
 
 
+@kept
 def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean [F] and covariance [F, F] of features [N, F], N at least 2, in float64 and never all at once."""
     parts = range(0, len(features), ROWS)

@@ -22,6 +22,7 @@ from bms_tf.core.examples import Rows
 from bms_tf.evaluation import registry, run, tables
 from bms_tf.evaluation.run import append, beside, evaluate, settings_of
 from bms_tf.metrics.classifier import class_scores
+from bms_tf.metrics.kept import read_arrays, write_arrays
 from bms_tf.metrics.stacked import stacked_scores
 from tests.metrics.three_classes import ThreeClasses
 
@@ -165,6 +166,27 @@ def test_the_next_call_finds_the_features(cache):
     assert call(n=100) == 100
 
 
+def test_mean_and_covariance_are_kept_beside_the_features(cache, caplog):
+    def distance(**changed):
+        given = {"samples": normal(250, 1.0), "data": normal(260, seed=1), "floor_data": normal(250, seed=2)}
+        return evaluate(metrics=["frechet"], **given | changed)[0]["value"]
+
+    first = distance()
+    paths = set(cache.glob("*.moments.npz"))
+    assert len(paths) == 3
+    # That of other samples needs one more; what is kept of the data is read.
+    assert distance(samples=normal(250, 2.0)) > first
+    (own,) = set(cache.glob("*.moments.npz")) - paths
+    mean, covariance = read_arrays(own)
+    write_arrays(own, (mean + [0, 0, 8], covariance))
+    assert distance(samples=normal(250, 2.0)) > first + 50
+    for path in paths:
+        os.truncate(path, 100)
+    assert distance() == first
+    assert caplog.text.count("cannot be read") == 3 and distance() == first
+    assert caplog.text.count("cannot be read") == 3, "they were replaced"
+
+
 class Doubled:
     protocol = {"features": "doubled"}
 
@@ -194,6 +216,29 @@ def test_training_data_for_a_metric_that_looks_for_it():
     found = by_name(lines)
     assert found["most"]["value"] == training.max()
     assert (found["first"]["value"], found["last"]["value"]) == (samples[0, 0], training[-1, 0])
+
+
+def test_the_floor_of_such_a_metric_is_no_training_data():
+    """Training data as samples would all be copies."""
+    samples = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), np.uint8)
+    digits = {"samples": samples, "data": "gin/data/digits.gin", "features": "values"}
+    for split, metric, floor in (
+        ("train_once", "training_neighbors", ("digits, test", 180, 180)),
+        ("train_once", "energy", ("digits, train_once", 50, 360)),
+        ("test", "training_neighbors", ("digits, test", 50, 360)),
+    ):
+        lines = evaluate(metrics=[metric], gin_param=[f"train.floor_split = '{split}'", "digits.size = 8"], **digits)
+        at = lines[0]["protocol"]["floor"]
+        assert (at["data"], at["n_generated"], at["n_real"]) == floor
+    assert by_name(lines)["training_distance_ratio"]["floor"] == pytest.approx(1, abs=0.1), "as held-out data have"
+
+
+def test_too_few_for_the_floor_says_so():
+    given = {"samples": normal(9), "data": normal(6, seed=1), "metrics": ["frechet"]}
+    line = r"the floor, of halves of the data \(--floor_data names other real data\): frechet: 3 samples for 3 features"
+    with pytest.raises(ValueError, match=line):
+        evaluate(**given)
+    assert evaluate(floor_data=normal(9, seed=2), **given)[0]["floor"] > 0
 
 
 def drawn(samples, reference, *, seed):

@@ -119,6 +119,12 @@ def test_two_at_once_compute_it_once(source, tmp_path):
     assert len(found) == 4 and compute.rows == COUNT
 
 
+def test_all_rows_of_a_file_know_where_it_is(source, tmp_path):
+    rows = Store(str(tmp_path)).rows(source, {"features": {}}, Counting())["features"]
+    assert f"{rows.beside}.rows" == str(rows.filename)
+    assert rows[:5].beside is None and rows[[0, 1]].beside is None, "what is computed of a part is not theirs"
+
+
 def test_rows_on_the_disk_hold_no_memory_once_they_were_read(source, tmp_path):
     stored = Store(str(tmp_path)).rows(source, {"features": {}}, Counting())["features"]
     whole, rows, path = np.array(stored), OnDisk(stored), str(stored.filename)

@@ -64,7 +64,7 @@ def test_runs_evaluated_on_their_own_data_can_be_compared(make_run, evaluation):
         (folder / "evaluation.jsonl").write_text(json.dumps(evaluation(data=f"{folder}/config.gin")) + "\n")
     found = tables.evaluated(read(*folders))
     assert found.rows[1:] == [["precision", "0.5", "0.75", "0.5", "0.75"]], "no letters: the same data by their hash"
-    assert found.notes == ["1,000 samples and 2,000 real, data of the run."]
+    assert found.notes == ["1,000 samples and 2,000 real, data of the run, seed 0."]
 
 
 def test_the_files(make_run):
