@@ -122,10 +122,7 @@ def of_study(path: str) -> list[Table]:
     Raises ValueError where none of its runs has ended, or its file of them is damaged.
     """
     kept = folder.Folder(path)
-    try:
-        done = kept.done()
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{kept.file('runs.jsonl')} is damaged ({error})") from error
+    done = kept.done()
     if not done:
         raise ValueError(f"{path} is a study without finished runs: {kept.file('runs.jsonl')} has no line so far")
     study, lines = kept.study, table.rows(kept.study, done.values())

@@ -139,9 +139,8 @@ class Folder:
                 row = json.loads(line)
                 rows[job_of(row)] = row
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise ValueError(
-                    f"line {number} of {self.file('runs.jsonl')} is damaged; without it, its run is made again"
-                ) from error
+                where = f"line {number}; without it, its run is made again"
+                raise ValueError(f"{self.file('runs.jsonl')} is damaged ({where})") from error
         return rows
 
     def record(self, row: Row):
