@@ -32,6 +32,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "bms_tf"
 
 
+@pytest.mark.slow
 def test_it_is_trained_once_and_a_damaged_file_is_replaced(cache, capsys):
     first = train()
     said = capsys.readouterr().out

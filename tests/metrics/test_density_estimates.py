@@ -101,6 +101,7 @@ def test_one_dimension_has_no_order():
     assert autoregressive_lstm(codes, seed=0, steps=2)(codes).shape == (500,)
 
 
+@pytest.mark.slow
 def test_same_seed_same_numbers():
     codes = np.random.default_rng(0).normal(size=(500, 2))
     for density in (masked_autoregressive_flow, autoregressive_lstm):

@@ -15,6 +15,7 @@ def linear(z):
     return tf.reshape(z @ MATRIX, [-1, 3, 4, 1])
 
 
+@pytest.mark.slow
 def test_what_the_generator_makes_has_none():
     codes = RNG.normal(size=(20, 3)).astype(np.float32)
     scores = ivom(model(3, generate=linear), linear(codes).numpy(), seed=0)
@@ -43,6 +44,7 @@ def test_points_keep_their_unit():
     assert set(scores) == {"ivom", "ivom_std", "ivom_converged_percent", "ivom_code_rms"}
 
 
+@pytest.mark.slow
 def test_starts_find_the_better_valley():
     # G(z) = (z^2 - 1)^2 + .2 z has its minimum near -1 and a worse one near 1: at z = -1.0247 and .9735, the roots of
     # 4 z (z^2 - 1) + .2. From the prior, 41 % of the starts go to the worse valley or farther than that.
@@ -67,6 +69,7 @@ def test_a_start_that_is_not_finite_is_not_taken():
     assert scores["ivom"] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_too_few_iterations_are_told():
     def narrow(z):  # a curved valley, after Rosenbrock
         return tf.stack([1 - z[:, 0], 10 * (z[:, 1] - z[:, 0] ** 2)], axis=1)
@@ -77,6 +80,7 @@ def test_too_few_iterations_are_told():
     assert ivom(model(2, generate=narrow), target, seed=0)["ivom_converged_percent"] == 100
 
 
+@pytest.mark.slow
 def test_through_a_saved_model(tmp_path):
     module = tf.Module()
     module.matrix = tf.Variable(MATRIX)
@@ -101,6 +105,7 @@ def test_the_picture_has_a_row_for_each_model():
     assert figure.axes[0].get_title() == "from the top: test images, one, two"
 
 
+@pytest.mark.slow
 def test_same_seed_same_numbers():
     x = RNG.uniform(-1, 1, (5, 3, 4, 1)).astype(np.float32)
     one, again = (ivom(model(3, generate=linear), x, seed=3)["ivom"] for _ in range(2))

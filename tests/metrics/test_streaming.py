@@ -65,7 +65,7 @@ def encoder():
         (density_ratio_kl, {"codes": 1200, "steps": 3, "hidden": (4,)}),
         (elbo, {"ratio_steps": 3, "draws": 2}),
         (low_posterior, {"codes": 1200, "embedded": 0}),
-        (ivom, {"examples": 20, "iterations": 2, "screening": 2}),
+        pytest.param(ivom, {"examples": 20, "iterations": 2, "screening": 2}, marks=pytest.mark.slow),
     ],
 )
 def test_of_a_model(metric, settings, monkeypatch):
