@@ -64,6 +64,11 @@ def check_batch(networks: Iterable[keras.Model], examples: int):
         check(examples * numbers // 2, f"a batch of {examples:,} in the {network.name}")
 
 
+def check_codes(codes: int, examples: int, size: int):
+    """Raises ValueError where `codes` codes of `size` numbers for each of `examples` examples do not fit."""
+    check(codes * examples * size, f"{codes:,} codes of each of {examples:,} examples")
+
+
 def check_samples(samples: int, shape: Sequence[int]):
     """Raises ValueError where so many samples of `shape`, drawn and scored, do not fit.
 

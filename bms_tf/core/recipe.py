@@ -98,7 +98,9 @@ class Recipe:
     def compile(self, system: System):
         """Makes `system` ready to train. Raises ValueError where this machine's memory does not hold what it takes."""
         parts = self.strategy.num_replicas_in_sync * self.accumulate
-        memory.check_batch(system.networks.values(), self.batch_size // parts)
+        examples = self.batch_size // parts
+        memory.check_batch(system.networks.values(), examples)
+        memory.check_codes(system.codes_per_example, examples, system.code_size)
         memory.check_samples(self.samples, system.data_shape)
         with self.strategy.scope(), computing_in(self.precision):
             optimizers = {}

@@ -110,6 +110,11 @@ class System(GenerativeModel):
         return any(map(functional.couples_examples, networks)) or any(map(functional.has_batch_normalization, networks))
 
     @property
+    def codes_per_example(self) -> int:
+        """How many codes of each example a phase holds at once."""
+        return 1
+
+    @property
     def batches_per_step(self) -> int:
         """The most repeats of any phase: repeat j of every phase sees batch j."""
         return max(phase.repeats for phase in self._phases)

@@ -139,6 +139,10 @@ class BMSVAEGAN(System):
     def batch_coupled(self) -> bool:
         return super().batch_coupled or getattr(self.prior_term, "batch_coupled", False)
 
+    @property
+    def codes_per_example(self) -> int:
+        return self.T
+
     def phases(self) -> list[Phase]:
         phases = [Phase("autoencoder", self._autoencoder_losses)]
         if "discriminator" in self.players:

@@ -68,6 +68,13 @@ def test_a_network_inside_a_network_counts_by_its_layers(monkeypatch):
     assert counts == [5 * 2 // 2, (5 + 5) * 2 // 2]
 
 
+def test_codes(monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 4 * 10**9 * 256 * 32)
+    memory.check_codes(10**9, 256, 32)
+    with pytest.raises(ValueError, match=r"^1,000,000,001 codes of each of 256 examples would take \d"):
+        memory.check_codes(10**9 + 1, 256, 32)
+
+
 @pytest.mark.parametrize(
     ("shape", "size"),
     [
