@@ -118,8 +118,10 @@ def test_a_study_for_a_gpu_says_what_it_would_cost_elsewhere(here):
 @pytest.mark.slow
 def test_a_dry_run_says_what_is_left_and_leaves_nothing(here, capfd):
     run("--study=tiny.gin", "--dry_run")
+    timing, left = capfd.readouterr().out.splitlines()[:2]
+    assert timing == "timing a few steps of the study's runs, of 2 kinds, to say what it takes"
     # As above, twice: 2 trials, 2 seeds of one line, and a longer run.
-    assert capfd.readouterr().out.startswith("10 runs are left, 0 are done; about ")
+    assert left.startswith("10 runs are left, 0 are done; about ")
     assert os.listdir(here) == ["tiny.gin"]
 
 
