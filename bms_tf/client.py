@@ -142,10 +142,11 @@ class Rest:
             named = self._answer(ends, "POST", f"{path}:predict", data=json.dumps(body))["outputs"]
             if not isinstance(named, dict):  # a single output goes without its name
                 named = {name: named for name in types}
-            return {name: _array(named[name], types[name]) for name in outputs or types}
+            arrays = {name: _array(named[name], types[name]) for name in types if not outputs or name in outputs}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             message = f"{self.url} does not answer as TensorFlow Serving does"
             raise ServerError(grpc.StatusCode.UNKNOWN, message) from error
+        return {name: arrays[name] for name in outputs or types}
 
     def _types(self, ends: float, path: str, signature: str) -> dict[str, str]:
         """The outputs of a signature and their types, such as DT_FLOAT, which JSON does not tell."""

@@ -142,6 +142,12 @@ def test_a_server_of_another_kind_is_said_to_be_one(monkeypatch, answer):
     assert str(failed.value) == "UNKNOWN: http://here does not answer as TensorFlow Serving does"
 
 
+def test_an_output_that_the_model_lacks_is_not_blamed_on_the_server(rest_server):
+    transport = rest_server(Answers([]))(300.0)
+    with pytest.raises(KeyError, match="none"):
+        Client(transport, "model").predict("generate", outputs=("none",), z=np.zeros([1, 3]))
+
+
 def test_a_deadline_ends_the_wait(start):
     never = threading.Event()
     answers = Answers([None, never])

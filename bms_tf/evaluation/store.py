@@ -109,13 +109,8 @@ class _Growing:
             dtype, shape = self._format()
             size = dtype.itemsize * int(np.prod(shape))
             rows = os.fstat(self.file.fileno()).st_size // size
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            ZeroDivisionError,
-        ):  # nothing there, or not readable: from the start
+        # Nothing there, or not readable: from the start.
+        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             rows, size = 0, 0
         rows = total if rows >= total else rows // BATCH * BATCH
         self.file.truncate(rows * size)

@@ -138,7 +138,7 @@ class Folder:
             try:
                 row = json.loads(line)
                 rows[job_of(row)] = row
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 where = f"line {number}; without it, its run is made again"
                 raise ValueError(f"{self.file('runs.jsonl')} is damaged ({where})") from error
         return rows

@@ -58,7 +58,7 @@ def test_what_is_recorded_is_not_claimed_again_wherever_its_folder_is(here):
     assert folder.done() == {JOB: row()}
 
 
-@pytest.mark.parametrize("line", ["{", "[1]", '{"data": "ring"}', "null"])
+@pytest.mark.parametrize("line", ["{", "[1]", '{"data": "ring"}', "null", "[" * 100_000])
 def test_a_damaged_line_is_named(here, line):
     folder = enter()
     folder.record(row())
