@@ -33,6 +33,10 @@ def invalid(message: str) -> Refused:
     return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
+def too_many() -> Refused:
+    return Refused(grpc.StatusCode.UNAVAILABLE, "the server has as many requests as it takes; try again later")
+
+
 class Model:
     """One version of a SavedModel, from its folder."""
 
@@ -115,7 +119,7 @@ class Models:
     def admitted(self) -> Iterator[None]:
         """Inside, the request is one of those that are answered at once. Raises Refused for one too many."""
         if not self._free.acquire(blocking=False):
-            raise Refused(grpc.StatusCode.UNAVAILABLE, "the server has as many requests as it takes; try again later")
+            raise too_many()
         try:
             yield
         finally:

@@ -3,9 +3,11 @@
 What is answered to which path follows TensorFlow Serving's http_rest_api_handler.cc; what does not is in the README.
 """
 
+import contextlib
 import json
 import re
 import zlib
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
@@ -17,7 +19,7 @@ from starlette.routing import Mount, request_response
 
 from bms_tf.serving import json_tensors
 from bms_tf.serving.grpc_server import signature_map
-from bms_tf.serving.models import Model, Models, Refused, invalid, is_version
+from bms_tf.serving.models import Model, Models, Refused, invalid, is_version, too_many
 
 # As TensorFlow Serving translates them; every other code is 500.
 HTTP = {
@@ -33,14 +35,39 @@ HTTP = {
 _WHICH = rb"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(rb"/v1/models/(?P<name>[^/:]+)" + _WHICH + rb":(?P<method>classify|regress|predict)", re.I)
 _STATUS = re.compile(rb"/v1/models(?:/(?P<name>[^/:]+))?" + _WHICH + rb"(?P<method>/metadata)?", re.I)
+LARGE, MOST = 2**16, 16  # bytes of a large body; how many of the largest ones may be held at once
 
 
 class _TooLarge(Exception):
     """Of a body."""
 
 
+class _Bodies:
+    """The bodies of all requests: past `limit` bytes in all, large ones are refused, small ones never."""
+
+    def __init__(self, limit: int):
+        self.limit, self.held = limit, 0
+
+    @contextlib.contextmanager
+    def body(self) -> Iterator[bytearray]:
+        """One that counts until the end of the block."""
+        body = bytearray()
+        try:
+            yield body
+        finally:
+            self.held -= len(body)
+
+    def extend(self, body: bytearray, part: bytes):
+        """Raises Refused where a large body finds no room."""
+        body += part
+        self.held += len(part)
+        if len(body) > LARGE and self.held > self.limit:
+            raise too_many()
+
+
 def routes(models: Models, max_bytes: int) -> list[Mount]:
     """The routes of the protocol, over `models`; `max_bytes`: of a request's body, unpacked."""
+    bodies = _Bodies(MOST * max_bytes)
 
     async def answer(request: Request) -> Response:
         try:
@@ -65,9 +92,14 @@ def routes(models: Models, max_bytes: int) -> list[Mount]:
         name, label = (_unquoted(found[part] or b"") for part in ("name", "label"))
         version = _version(found["version"])
         if request.method == "POST":
-            body = await _body(request, max_bytes)
-            with models.admitted():
-                return await run_in_threadpool(_predict, models, (name, version, label), found["method"].lower(), body)
+            with bodies.body() as body:
+                async for part in _parts(request, max_bytes):
+                    bodies.extend(body, part)
+                    if len(body) > max_bytes:
+                        raise _TooLarge
+                which = (name, version, label)
+                with models.admitted():
+                    return await run_in_threadpool(_predict, models, which, found["method"].lower(), body)
         if not name:
             raise invalid("Missing model name in request.")
         if found["method"]:
@@ -94,22 +126,18 @@ def _version(digits: bytes | None) -> int | None:
     return int(digits)
 
 
-async def _body(request: Request, max_bytes: int) -> bytearray:
-    """The body, unpacked where it is packed by gzip. Raises _TooLarge before it is all in memory."""
-    body = bytearray()
+async def _parts(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+    """The body as it comes, unpacked where it is packed by gzip; a part has one byte more than `max_bytes` at most."""
     unpack = None
     if "gzip" in request.headers.get("content-encoding", ""):
         unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     async for part in request.stream():
         if unpack is not None:
             try:
-                part = unpack.decompress(part, max_bytes + 1 - len(body))
+                part = unpack.decompress(part, max_bytes + 1)
             except zlib.error as error:
                 raise invalid(f"the request's body is no gzip: {error}") from error
-        body += part
-        if len(body) > max_bytes:
-            raise _TooLarge
-    return body
+        yield part
 
 
 def _predict(models: Models, which: tuple[str, int | None, str], method: bytes, body: bytearray) -> bytes:

@@ -120,7 +120,8 @@ def test_a_network_of_features_takes_a_dry_run(name, stored, monkeypatch, tmp_pa
 
 @pytest.mark.parametrize("name", HEADLINE)
 def test_a_recipe_opens_with_its_command(name):
-    assert re.search(rf"^#   python -m bms_tf\.train --gin_file={re.escape(name)}( --\S+)*$", (ROOT / name).read_text(), re.M)
+    line = rf"^#   python -m bms_tf\.train --gin_file={re.escape(name)}( --\S+)*$"
+    assert re.search(line, (ROOT / name).read_text(), re.MULTILINE)
 
 
 def commands(name):

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import selectors
 import shutil
 import signal
 import socket
@@ -126,6 +127,26 @@ def test_a_body_over_the_limit(strict):
         answer = requests.post(f"{strict.url}/v1/models/ring:predict", data=body, headers=headers, timeout=300)
         assert answer.status_code == 413
         assert answer.json() == {"error": "the request's body is larger than 1048576 bytes"}
+
+
+def test_large_bodies_at_once_take_no_more_memory_than_sixteen(strict):
+    """512 connections could hold 16 MB each before one request was admitted; small requests always find room."""
+    head = b"POST /v1/models/ring:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n"
+    address = strict.url.removeprefix("http://").split(":")
+    with contextlib.ExitStack() as stack, selectors.DefaultSelector() as answered:
+        for _ in range(40):
+            connection = stack.enter_context(socket.create_connection(address, timeout=300))
+            answered.register(connection, selectors.EVENT_READ)
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(head + b" " * (2**20 - 1))  # all but the last byte
+        codes = []
+        while len(codes) < 24:  # of the 40, as 16 MB are held for 1 MB a request
+            for key, _ in answered.select(timeout=300):
+                codes.append(key.fileobj.recv(12))
+                answered.unregister(key.fileobj)
+        assert codes == [b"HTTP/1.1 503"] * len(codes)
+        assert Client(strict.rest(), "ring").sample([1]).shape == (1, 2)
+    assert Client(strict.rest(), "ring", max_rows=4).sample(np.arange(4)).shape == (4, 2)
 
 
 def test_a_tensor_that_claims_to_be_huge_takes_no_memory(strict):
