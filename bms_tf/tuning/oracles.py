@@ -4,6 +4,7 @@ What is private in KerasTuner is used here alone, or imported from here.
 """
 
 import functools
+import glob
 import json
 import math
 import os
@@ -21,7 +22,7 @@ from keras_tuner.src.distribute import oracle_client as oracle_client
 from keras_tuner.src.engine import conditions as conditions
 from threadpoolctl import threadpool_limits
 
-from bms_tf.core.files import write_whole
+from bms_tf.core.files import read_json, write_whole
 
 Objectives = list[Objective]
 
@@ -84,9 +85,18 @@ class Resumable(Oracle):
         write_whole(os.path.join(self._get_trial_dir(trial.trial_id), "trial.json"), json.dumps(trial.get_state()))
 
     def reload(self):
-        super().reload()
-        # A kill between the two files of a new trial leaves its own without a word in the oracle's: it has not begun.
-        self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
+        """Goes on where the files say. Raises ValueError for damaged ones."""
+        folder = self._project_dir
+        for path in glob.glob("**/*.json", root_dir=folder, recursive=True):
+            read_json(os.path.join(folder, path))  # KerasTuner's own errors name no file
+        try:
+            super().reload()
+            # A kill between a new trial's two files leaves its own without a word in the oracle's: it has not begun.
+            self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            reason = error.__cause__ or error  # KerasTuner's own advice is for callers of its classes
+            message = f"{folder} is damaged ({reason!r}); bring it back from a copy, or search in another folder"
+            raise ValueError(message) from error
         self._retry_queue = [trial_id for trial_id in reversed(self.start_order) if trial_id not in self.end_order]
 
 

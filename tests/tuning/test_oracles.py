@@ -56,6 +56,29 @@ def test_random_search_has_no_combination_twice(tmp_path):
     assert len(values) == len(set(values)) == 12
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "line"),
+    [
+        ("oracle.json", b"", r"oracle\.json is damaged \(Expecting value"),
+        ("oracle.json", b'{"start_order": ["0"]}', r"oracle is damaged \(.*; bring it back from a copy"),
+        ("oracle.json", b"\xff", r"oracle\.json is damaged \('utf-8' codec"),
+        ("trial_0000/trial.json", b"[1]", r"trial_0000/trial\.json is damaged \(it is no JSON object\)"),
+        ("trial_0000/trial.json", b'{"trial_id": "0000", "score": 1}', r"oracle is damaged \(KeyError"),
+        ("trial_0000/trial.json", None, r"oracle is damaged \(KeyError\('0000'\)"),
+    ],
+)
+def test_a_damaged_file_of_a_search_is_a_line(tmp_path, file, content, line):
+    oracle = make("random_search", tmp_path)
+    finish(oracle, next_trial(oracle))
+    path = tmp_path / "oracle" / file
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=line):
+        make("random_search", tmp_path)
+
+
 class Killed(Exception):
     pass
 
