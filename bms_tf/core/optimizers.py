@@ -64,6 +64,11 @@ def _check_horizon(horizon: int):
         raise ValueError(f"the schedule's horizon is {horizon} generator updates; it must be at least 1")
 
 
+def _check_end(schedule: str, end: float):
+    if not 0 <= end < math.inf:
+        raise ValueError(f"{schedule}.end is {end}; it must be finite and not negative")
+
+
 @gin.configurable
 def linear_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: float = 0.0) -> Schedule:
     """From `learning_rate` to `end` times it on a line over `horizon` generator updates.
@@ -71,8 +76,7 @@ def linear_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: floa
     Raises ValueError for a horizon under 1, and an end that is negative or not finite.
     """
     _check_horizon(horizon)
-    if not 0 <= end < math.inf:
-        raise ValueError(f"linear_decay.end is {end}; it must be finite and not negative")
+    _check_end("linear_decay", end)
     return keras.optimizers.schedules.PolynomialDecay(learning_rate, horizon, end_learning_rate=end * learning_rate)
 
 
@@ -81,3 +85,15 @@ def cosine_decay(learning_rate: float, *, horizon: int = gin.REQUIRED) -> Schedu
     """From `learning_rate` to 0 on half a cosine over `horizon` generator updates (Loshchilov and Hutter 2017)."""
     _check_horizon(horizon)
     return keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=horizon)
+
+
+@gin.configurable
+def step_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: float = 0.0) -> Schedule:
+    """`learning_rate` for `horizon` generator updates, then `end` times it.
+
+    Raises ValueError for a horizon under 1, and an end that is negative or not finite.
+    """
+    _check_horizon(horizon)
+    _check_end("step_decay", end)
+    # Keras's has the first value up to and at the boundary.
+    return keras.optimizers.schedules.PiecewiseConstantDecay([horizon - 1], [learning_rate, end * learning_rate])

@@ -88,6 +88,7 @@ class System(GenerativeModel):
         self.players = {player: tuple(names) for player, names in players.items()}
         self.seed = seed
         self.step = tf.Variable(0, dtype=tf.int64, name="step", **NOT_TRAINED)
+        self.generator_updates = 1  # a step, until `compile` knows who acts
         self.first_bad_step = tf.Variable(-1, dtype=tf.int64, name="first_bad_step", **NOT_TRAINED)
         self.first_bad_term = tf.Variable(-1, dtype=tf.int64, name="first_bad_term", **NOT_TRAINED)
         self.built = True
@@ -251,7 +252,6 @@ class System(GenerativeModel):
         self._slices, self._simultaneous = accumulate, simultaneous
         with self.distribute_strategy.scope():
             self._phases, self._active = tuple(self.phases()), ()
-            self.generator_updates = 1  # until it is known who acts
             for modifier in modifiers:
                 self._phases = tuple(modifier(self, phase) for phase in self._phases)
             for phase in self._phases:

@@ -12,12 +12,21 @@ if TYPE_CHECKING:
         RelativisticPairing,
         cross_entropy_fake,
     )
-    from bms_tf.objectives.best_of_many import BestOfMany, LeastRealistic, LogMeanExp, Mean, Naive, WinnersOnly
+    from bms_tf.objectives.best_of_many import (
+        Annealed,
+        BestOfMany,
+        LeastRealistic,
+        LogMeanExp,
+        Mean,
+        Naive,
+        WinnersOnly,
+    )
     from bms_tf.objectives.divergences import analytic_kl, empirical_kl, mmd, monte_carlo_kl
     from bms_tf.objectives.likelihoods import log_gaussian, log_laplace
     from bms_tf.objectives.visible import Bernoulli, Categorical, Gaussian, Laplace, QuantizedNormal
 
 __all__ = [
+    "Annealed",
     "Bernoulli",
     "BestOfMany",
     "Categorical",

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import gin
 import tensorflow as tf
 
 
@@ -31,6 +32,10 @@ class Reduction:
             uniform: [B] in [0, 1), for reductions that draw.
         """
         raise TypeError(f"{type(self).__name__} must define choose()")
+
+    def at(self, updates: tf.Tensor) -> "Reduction":
+        """The reduction after so many generator updates: one that does not change over a run is its own."""
+        return self
 
 
 class BestOfMany(Reduction):
@@ -95,6 +100,46 @@ class LogMeanExp(Reduction):
         """A candidate drawn with weights softmax(s / t): the reduction's gradient is the mean over that draw."""
         below = tf.cumsum(tf.nn.softmax(scores / self.temperature, axis=0), axis=0) <= uniform
         return tf.minimum(tf.reduce_sum(tf.cast(below, tf.int32), axis=0), scores.shape[0] - 1)
+
+
+class Annealed(Reduction):
+    """w S_1 + (1 - w) S_2, with a weight w that follows the generator updates (ours): S_1 in the end becomes S_2."""
+
+    def __init__(
+        self,
+        *,
+        first: Reduction = gin.REQUIRED,
+        last: Reduction = gin.REQUIRED,
+        schedule: Callable[[float], Callable[[tf.Tensor], tf.Tensor]] = gin.REQUIRED,
+    ):
+        """Keeps both.
+
+        Args:
+            first: S_1.
+            last: S_2.
+            schedule: makes, from 1, w as a function of generator updates, with values in [0, 1].
+        """
+        self.first, self.last, self.weight = first, last, schedule(1.0)
+
+    def at(self, updates: tf.Tensor) -> Reduction:
+        return _Mixed(self.first.at(updates), self.last.at(updates), self.weight(updates))
+
+
+class _Mixed(Reduction):
+    """w S_1 + (1 - w) S_2 at one moment."""
+
+    def __init__(self, first: Reduction, last: Reduction, weight: tf.Tensor):
+        self.first, self.last, self.weight = first, last, weight
+
+    def reduce(self, scores: tf.Tensor) -> tf.Tensor:
+        return self.weight * self.first.reduce(scores) + (1 - self.weight) * self.last.reduce(scores)
+
+    def choose(self, scores: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
+        """The choice of S_1 with probability w, else that of S_2: what is left of `uniform` is uniform in either."""
+        below = uniform < self.weight
+        left = tf.where(below, uniform / self.weight, (uniform - self.weight) / (1 - self.weight))
+        left = tf.minimum(left, 1 - 2**-24)  # a quotient may round up to 1
+        return tf.where(below, self.first.choose(scores, left), self.last.choose(scores, left))
 
 
 # (how a batch of data [N, ...] is scored, given as [K, B, ...] -> [K, B]; the reduction over the K = T candidates)

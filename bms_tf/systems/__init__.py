@@ -56,6 +56,7 @@ for _objective in (
     adversarial.CrossEntropy,
     adversarial.NonSaturating,
     adversarial.RelativisticPairing,
+    best_of_many.Annealed,
     best_of_many.BestOfMany,
     best_of_many.LeastRealistic,
     best_of_many.Mean,

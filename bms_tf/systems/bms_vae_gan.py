@@ -160,9 +160,11 @@ class BMSVAEGAN(System):
             x_gen = self.prior_samples(x, key)
         if "discriminator" in self.players:
             real, sample = self.judge(x, x_gen) if loss.needs_real else (None, *self.judge(x_gen))
-        terms = [(lambda outputs: self.lambda_ * self._log_prob(x, outputs), self.reconstruction)]
+        reconstruction = self.reconstruction.at(self.generator_updates_done)
+        terms = [(lambda outputs: self.lambda_ * self._log_prob(x, outputs), reconstruction)]
         if self.alpha > 0:
-            terms.append((partial(self._log_ratio, real), self.synthetic_likelihood))
+            synthetic_likelihood = self.synthetic_likelihood.at(self.generator_updates_done)
+            terms.append((partial(self._log_ratio, real), synthetic_likelihood))
         values = self.gradient(
             lambda noise: self._decode(posterior.sample(noise)),
             noise,

@@ -60,6 +60,8 @@ def test_a_rate_may_be_a_whole_number(schedule):
         # From .2 to 0 on a line, and on half a cosine: .2 (1 + cos(pi n / 10)) / 2.
         (optimizers.linear_decay, [0.2, 0.1, 0.0, 0.0]),
         (optimizers.cosine_decay, [0.2, 0.1, 0.0, 0.0]),
+        # All of it for ten updates, those after 0, 1, .. 9, then nothing.
+        (optimizers.step_decay, [0.2, 0.2, 0.0, 0.0]),
     ],
 )
 def test_schedules(schedule, values):
@@ -68,6 +70,8 @@ def test_schedules(schedule, values):
     # From .2 to a tenth of it: halfway .11.
     some_is_left = optimizers.linear_decay(0.2, horizon=10, end=0.1)
     np.testing.assert_allclose([float(some_is_left(n)) for n in (0, 5, 10, 12)], [0.2, 0.11, 0.02, 0.02], rtol=1e-6)
+    a_step = optimizers.step_decay(0.2, horizon=10, end=0.1)
+    np.testing.assert_allclose([float(a_step(tf.constant(n, tf.int64))) for n in (9, 10)], [0.2, 0.02], rtol=1e-6)
     assert float(optimizers.cosine_decay(0.2, horizon=10)(2)) == pytest.approx(0.1 * (1 + np.cos(0.2 * np.pi)))
 
 
@@ -81,6 +85,7 @@ def test_schedules(schedule, values):
         (lambda: adam(clipnorm=0.0), "clipnorm is 0.0; it must be positive and finite"),
         (lambda: optimizers.linear_decay(0.1, horizon=0), "horizon is 0 generator updates; it must be at least 1"),
         (lambda: optimizers.linear_decay(0.1, horizon=9, end=-0.1), "end is -0.1; it must be finite and not negative"),
+        (lambda: optimizers.step_decay(0.1, horizon=9, end=float("inf")), "step_decay.end is inf; it must be finite"),
         (lambda: optimizers.cosine_decay(0.1, horizon=-1), "horizon is -1 generator updates; it must be at least 1"),
     ],
 )

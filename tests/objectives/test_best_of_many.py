@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from bms_tf.core.functional import frozen_statistics
 from bms_tf.core.keras import keras
-from bms_tf.objectives.best_of_many import BestOfMany, LeastRealistic, LogMeanExp, Mean, Naive, WinnersOnly
+from bms_tf.objectives.best_of_many import Annealed, BestOfMany, LeastRealistic, LogMeanExp, Mean, Naive, WinnersOnly
 
 T, B, Z, D = 6, 4, 3, 2
 
@@ -65,7 +65,27 @@ SCORES = tf.constant([[math.log(1.0), -1.0], [math.log(3.0), -5.0]])
     ],
 )
 def test_reductions(reduction, value):
-    np.testing.assert_allclose(reduction.reduce(SCORES), value, rtol=1e-6)
+    for moment in (0, 10**6):
+        np.testing.assert_allclose(reduction.at(tf.constant(moment)).reduce(SCORES), value, rtol=1e-6)
+
+
+def of_tenths(one: float):
+    """w = 1, .9, .8 .. 0 after 0, 1, 2 .. 10 updates."""
+    return lambda updates: one - tf.cast(updates, tf.float32) / 10
+
+
+def test_the_mean_becomes_the_min():
+    annealed = Annealed(first=Mean(), last=LeastRealistic(), schedule=of_tenths)
+    mean, least = np.array([math.log(3) / 2, -3]), np.array([0, -5])
+    for updates, weight in ((0, 1.0), (3, 0.7), (10, 0.0)):
+        now = annealed.at(tf.constant(updates))
+        np.testing.assert_allclose(now.reduce(SCORES), weight * mean + (1 - weight) * least, rtol=1e-6)
+    # Of [0, 1) the first .35 choose candidate 0 and the next .35 candidate 1, by the mean; the rest the least one.
+    now = annealed.at(tf.constant(3))
+    for uniform, chosen in ((0.34, [0, 0]), (0.36, [1, 1]), (0.69, [1, 1]), (0.71, [0, 1]), (1 - 2**-24, [0, 1])):
+        np.testing.assert_array_equal(now.choose(SCORES, tf.fill([2], uniform)), chosen)
+    for updates, chosen in ((0, [1, 1]), (10, [0, 1])):  # w is 1 and 0
+        np.testing.assert_array_equal(annealed.at(tf.constant(updates)).choose(SCORES, tf.fill([2], 0.9)), chosen)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from bms_tf.core.random import Key
 from bms_tf.networks import roles
 from bms_tf.networks.layers import batch_normalization, spectral_normalization
 from bms_tf.objectives.adversarial import CrossEntropy, Hinge, RelativisticPairing
-from bms_tf.objectives.best_of_many import LogMeanExp, Mean, Naive, WinnersOnly
+from bms_tf.objectives.best_of_many import Annealed, LeastRealistic, LogMeanExp, Mean, Naive, WinnersOnly
 from bms_tf.objectives.divergences import analytic_kl, empirical_kl
 from bms_tf.objectives.visible import Bernoulli
 from bms_tf.systems.bms_vae_gan import BMSVAEGAN
@@ -183,6 +183,12 @@ DEFAULT = {
 }
 WITHOUT_D_L = {"prior_term": empirical_kl, "code_discriminator": None}
 
+
+def quarter(one: float):
+    """A schedule of a quarter at all times."""
+    return lambda updates: tf.constant(one / 4)
+
+
 # (what the system is built with, what that changes in the equations)
 FORMS = {
     "default": ({}, {}),
@@ -196,6 +202,10 @@ FORMS = {
     "lme": (
         {"reconstruction": LogMeanExp(), "synthetic_likelihood": LogMeanExp(), "gradient": Naive()},
         {"best": log_mean_exp, "least": log_mean_exp},
+    ),
+    "annealed": (
+        {"synthetic_likelihood": Annealed(first=Mean(), last=LeastRealistic(), schedule=quarter), "gradient": Naive()},
+        {"least": lambda s, u: 0.25 * REDUCTIONS["mean"](s, u) + 0.75 * REDUCTIONS["min"](s, u)},
     ),
     "drawn mean": ({"synthetic_likelihood": Mean()}, {"least": drawn_uniformly}),
     "drawn lme": (
