@@ -121,7 +121,10 @@ def _result_fits(returned: Any, annotation: Any) -> bool:
     named = wanted is not Any and inspect.isclass(returned) and inspect.isclass(wanted)
     if named and issubclass(returned, wanted):  # pyright: ignore[reportArgumentType], Any is no class here
         return False  # what the function was to make, where the function is asked for
-    return not inspect.isclass(returned) or any("__call__" in vars(base) for base in returned.__mro__)
+    if not inspect.isclass(returned):
+        return True
+    call = next((vars(base)["__call__"] for base in returned.__mro__ if "__call__" in vars(base)), None)
+    return call is not None and _meet(_returned(call), wanted)
 
 
 def _meet(returned: Any, annotation: Any = Any) -> bool:

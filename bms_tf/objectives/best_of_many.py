@@ -170,7 +170,7 @@ class Gradient:
 class Naive(Gradient):
     """Through all T candidates at once, in memory that grows with T. The authors' code does it."""
 
-    def __call__(self, decode, noise, uniform, terms, scoring=contextlib.nullcontext):
+    def __call__(self, decode, noise, uniform, terms, scoring=contextlib.nullcontext) -> list[tf.Tensor]:
         candidates = decode(noise)
         return [reduction.reduce(score(candidates)) for score, reduction in terms]
 
@@ -199,7 +199,7 @@ class WinnersOnly(Gradient):
             raise ValueError(f'WinnersOnly.precision is {precision!r}; allowed are None and "bfloat16"')
         self.chunk, self.precision = chunk, precision
 
-    def __call__(self, decode, noise, uniform, terms, scoring=contextlib.nullcontext):
+    def __call__(self, decode, noise, uniform, terms, scoring=contextlib.nullcontext) -> list[tf.Tensor]:
         """Raises ValueError where the chunk does not divide T."""
         many, batch = noise.shape[0], noise.shape[1]
         if many == 1:

@@ -96,6 +96,8 @@ def test_a_value_of_another_type_is_refused(folder, binding, allowed):
         ("wrap = @tiny", False),  # which takes nothing by position
         ("wrap = @measure", False),  # which takes another kind of thing
         ("wrap = @wrapped()", False),  # made already
+        ("keyed = @Score()", False),  # whose call gives another thing
+        ("anything = @Score()", True),
         ("anything = @other", True),
     ],
 )
