@@ -42,21 +42,22 @@ def lead(setting, is_chief):
     """The whole of a search but for what workers do."""
     from bms_tf.core import files, processes
     from bms_tf.tuning import fresh, report, workers
+    from bms_tf.tuning.progress import Progress
     from bms_tf.tuning.search import PRELOAD, Tuner
 
     is_alone = not (is_chief or WORKERS.value)
     if not is_alone:
         workers.become_chief(on_loopback=not is_chief)
-    with processes.Group(PRELOAD) as group:
+    with processes.Group(PRELOAD) as group, Progress() as progress:
         setting.enter(group)
         with files.locked(os.path.join(setting.folder, "lock"), f"searching in {setting.folder}"):
             tuner = Tuner(setting, group)
-            report.attach(setting)
+            report.attach(setting, progress)
             if is_alone:
                 tuner.search()
             else:
                 workers.serve(setting, WORKERS.value, worker_flags(setting))
-            report.finish(setting, fresh.run(setting, 0 if is_alone else max(1, WORKERS.value), group))
+            report.finish(setting, fresh.run(setting, 0 if is_alone else max(1, WORKERS.value), group, progress))
 
 
 def worker_flags(setting):

@@ -380,6 +380,12 @@ def test_every_study_that_is_recorded_has_a_line_of_a_method():
         assert re.search(rf"^\| {re.escape(method)}.* \d", table, re.MULTILINE), f"{records.name} has no {method}"
 
 
+def test_a_method_says_for_what_it_was_tuned():
+    results = hook("docs_results")
+    table, _, _ = "\n".join(results.section(ROOT / results.RECORDS / "game.jsonl")).partition("??? note")
+    assert "| method | modes |" in table and re.search(r"^\| R3GAN, tuned for [\w ]+ \|", table, re.MULTILINE)
+
+
 def test_the_page_of_results_says_which_studies_have_none():
     results = hook("docs_results")
     page = results.page()

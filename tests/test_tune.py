@@ -22,6 +22,7 @@ from bms_tf import tune
 from bms_tf.core import command, config, files
 from bms_tf.train import main as train
 from bms_tf.tuning import report
+from bms_tf.tuning.progress import Progress
 from bms_tf.tuning.search import Setting
 from bms_tf.tuning.workers import VARIABLES
 from tests.commands import free_ports
@@ -260,17 +261,18 @@ def test_the_best_are_run_on_seeds_that_the_search_has_not_seen(there):
 
 
 def test_a_grid_that_is_cut_short_says_how_many_it_has(here, capsys):
-    report.attach(Setting("search", ["tiny.gin"], ["tune.trials = 3"], ()))
+    report.attach(Setting("search", ["tiny.gin"], ["tune.trials = 3"], ()), Progress())
     said = "tune.trials ends the search after the first 3 of its 4 trials\n"  # 2 rates by 2 weights
     assert capsys.readouterr().out.startswith(said)
-    report.attach(Setting("search", ["tiny.gin"], [], ()))
+    report.attach(Setting("search", ["tiny.gin"], [], ()), Progress())
     assert not capsys.readouterr().out.startswith("tune.trials")
 
 
 @pytest.mark.slow
 def test_what_one_sees(there):
     lines = (there / "said").read_text().splitlines()
-    assert lines[0] == (
+    assert lines[0] == "checking the search before its first trial"
+    assert lines[1] == (
         "less of the score (energy_distance - modes) is better: the objectives are added up, with a minus for those "
         "to be large"
     )
@@ -513,4 +515,7 @@ def test_a_worker_that_is_killed_is_started_again_and_loses_no_trial(here):
     (fresh,) = rows(here / "search/fresh_seeds.jsonl")
     assert fresh["seed"] == 101 and fresh["score"] is not None
     assert "on fresh seeds: " in Path("log").read_text() and "±" not in Path("log").read_text(), "one has no deviation"
+    said = Path("log").read_text().splitlines()
+    assert "2 workers are starting; what they say is in search/workers" in said
+    assert any(re.fullmatch(rf"trial {trial} \(\d of 4\): .*: running on worker1", line) for line in said)
     assert f"trial {trial}: " in Path("search/workers/worker1.log").read_text(), "a worker says what it is at"

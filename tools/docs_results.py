@@ -17,8 +17,9 @@ hide:
 # Results
 
 A study is one gin file, written before its runs: the methods, what each may tune, the seeds and the rule that picks.
-The command above a table makes it again, and `--dry_run` says how long that takes. `benchmarks/README.md` describes
-the benchmarks, with their commands and records.
+The command above a table makes it again, and `--dry_run` says how long that takes. A method that is "tuned for HQ"
+has the setting that had the best HQ among its trials. The trials have a seed of their own, which is in no table.
+`benchmarks/README.md` describes the benchmarks, with their commands and records.
 """
 FOLDED = ("std_ratio_min", "std_ratio_max", "minor_axis_ratio_median")  # scores that only the whole table shows
 
@@ -71,10 +72,12 @@ def brief(study, lines) -> Iterator[list[str]]:
 
     shown = [score for score in study.columns_of(lines[0].data) if score not in FOLDED]
     titles = {score: formats.SCORES.get(score, (score, ".3g")) for score in shown}
-    tuned = any(line.best_in for line in lines)
-    yield ["method" + " (what its setting is best in)" * tuned, *(title for title, _ in titles.values()), "seeds"]
+    yield ["method", *(title for title, _ in titles.values()), "seeds"]
     for line in lines:
-        name = line.method + f" ({line.best_in})" * bool(line.best_in)
+        name = line.method
+        if line.best_in:
+            scores = line.best_in.replace(", ", " and ")
+            name += f", tuned for {scores}" if line.setting else f": {line.best_in}"
         name += f", {line.length} times as long" * (line.length > 1)
         cells = [formats.cell(line.cells[s], digits) if s in line.cells else "" for s, (_, digits) in titles.items()]
         yield [name, *cells, str(len(line.seeds) or "")]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import types
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -52,13 +53,16 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """One term or score of all runs. `floors`: the heights at which the real data's values lie."""
+    """One term or score of all runs. `floors`: the heights of the values of real data.
+
+    With a height comes the number of a run on these data, None where all runs have the same.
+    """
 
     title: str
     lines: Sequence[Line]
     x: Axis
     y: Axis
-    floors: Sequence[float] = ()
+    floors: Sequence[tuple[float, int | None]] = ()
 
     @property
     def readings(self) -> dict:
@@ -85,9 +89,8 @@ def charts(runs: Sequence[Run]) -> dict[str, list[Chart]]:
     for name in names:
         player, _, term = name.rpartition("/")
         curves = {i: thinned(*own[name], count) for i, own in enumerate(columns) if name in own}
-        floors = {run.scores["data"].get(name) for run in runs if run.scores} - {None}
         if any(len(x) > 1 for x, _ in curves.values()):
-            groups.setdefault(player, []).append(chart(term, curves, sorted(floors)))
+            groups.setdefault(player, []).append(chart(term, curves, _floors(runs, name)))
     return groups
 
 
@@ -101,6 +104,17 @@ def _columns(run: Run) -> dict[str, tuple[np.ndarray, np.ndarray]]:
                 x.append(row["generator_updates"])
                 y.append(number(value))
     return {name: (np.array(x), np.array(y, float)) for name, (x, y) in found.items()}
+
+
+def _floors(runs: Sequence[Run], name: str) -> dict[float, int | None]:
+    """A score's values of real data, with the first run on these, None where all runs are on the same."""
+    several = len({run.real_data for run in runs}) > 1
+    found: dict[float, int | None] = {}
+    for i, run in enumerate(runs):
+        value = run.scores["data"].get(name) if run.scores else None
+        if value is not None:
+            found.setdefault(value, i if several else None)
+    return found
 
 
 def thinned(x: np.ndarray, y: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -118,10 +132,14 @@ def thinned(x: np.ndarray, y: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
     return x[indices], y[indices]
 
 
-def chart(title: str, curves: Mapping[int, tuple[np.ndarray, np.ndarray]], floors: Sequence[float] = ()) -> Chart:
-    """The curves of one term, by run."""
+def chart(
+    title: str,
+    curves: Mapping[int, tuple[np.ndarray, np.ndarray]],
+    floors: Mapping[float, int | None] = types.MappingProxyType({}),
+) -> Chart:
+    """The curves of one term, by run; `floors`: values of real data, see `Chart`."""
     xs = np.concatenate([x for x, _ in curves.values()])
-    ys = np.concatenate([*(y for _, y in curves.values()), np.array(floors, float)])
+    ys = np.concatenate([*(y for _, y in curves.values()), np.array(list(floors), float)])
     ys = ys[np.isfinite(ys)]
     x_axis = Axis(*_apart(xs.min(), xs.max()), LEFT, RIGHT)
     low, high, log = _with_room(ys.min(), ys.max()) if len(ys) else (0.0, 1.0, False)
@@ -135,7 +153,9 @@ def chart(title: str, curves: Mapping[int, tuple[np.ndarray, np.ndarray]], floor
         )
         for run, (x, y) in curves.items()
     ]
-    return Chart(title, lines, x_axis, y_axis, [round(float(y_axis.at(value)), 1) for value in floors])
+    return Chart(
+        title, lines, x_axis, y_axis, [(round(float(y_axis.at(value)), 1), run) for value, run in floors.items()]
+    )
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:

@@ -104,6 +104,7 @@ class Report:
             title=self.title,
             today=datetime.date.today().isoformat(),
             names=[run.name for run in self.runs],
+            real_data=list(dict.fromkeys(run.real_data for run in self.runs)),
             sections=self.sections(),
             geometry=curves,
             downloads={end: base64.b64encode(text.encode()).decode() for end, text in self.tables().items()},

@@ -31,6 +31,11 @@ class Run:
         return self.settings.get(name, "").lstrip("@").removesuffix("()")
 
     @property
+    def real_data(self) -> str:
+        """What stands beside the samples: the data, by the name of their pipeline."""
+        return f"real data ({self.setting('train.data')})"
+
+    @property
     def last(self) -> Row:
         return self.log[-1]
 

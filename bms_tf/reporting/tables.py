@@ -67,7 +67,7 @@ def scores(runs: Iterable[Run]) -> Table:
     rows = [["score"], ["step"]]
     for run, scored_by in zip(runs, protocols):
         letter = f" {letters[distinct.index(scored_by)]}" if len(distinct) > 1 else ""
-        rows[0] += [run.name + letter, "real data"]
+        rows[0] += [run.name + letter, run.real_data]
         rows[1] += [f"{run.scores['step']:,}", ""]
     for name in dict.fromkeys(name for run in runs for name in run.scores["samples"]):
         row = [name]

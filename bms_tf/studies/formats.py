@@ -42,7 +42,7 @@ def grid(study: Study, lines: Sequence[Line]) -> list[list[str]]:
     columns = study.columns_of(lines[0].data)
     beside = [score for score in columns if any(score in line.published for line in lines)]
     titles = {score: SCORES.get(score, (score, ".3g")) for score in columns}
-    head = ["method", "best of its trials in"]
+    head = ["method", "tuned for"]
     for score, (title, _) in titles.items():
         head += [f"published {title}"] * (score in beside) + [title]
     table = [[*head, "setting", "seeds", "trials that could not be chosen", "unstable"]]

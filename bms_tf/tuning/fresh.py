@@ -10,6 +10,7 @@ from typing import NamedTuple
 from keras_tuner.engine.trial import Trial
 
 from bms_tf.core import config, files, processes, startup
+from bms_tf.tuning.progress import Progress
 from bms_tf.tuning.search import Scores, Setting, has_ended_well, record_error, train
 from bms_tf.tuning.space import swept
 from bms_tf.tuning.workers import gpu
@@ -39,7 +40,7 @@ def recipe(setting: Setting, trial: Trial) -> str:
     return config.as_text()
 
 
-def run(setting: Setting, workers: int, group: processes.Group) -> list[Job]:
+def run(setting: Setting, workers: int, group: processes.Group, progress: Progress) -> list[Job]:
     """Trains every finalist with every fresh seed, in so many processes at a time; returns all of these runs.
 
     `workers`: 0 is one after the other, on whatever GPUs there are; otherwise each has a GPU in turn.
@@ -54,12 +55,13 @@ def run(setting: Setting, workers: int, group: processes.Group) -> list[Job]:
             jobs.append(Job(trial.trial_id, gin_file, seed, os.path.join(folder, f"seed_{seed}")))
     left = [job for job in jobs if not has_ended_well(job.run_dir)]
     if left:
-        print(f"the best {len(jobs) // len(setting.search.fresh_seeds)} on fresh seeds: {len(left)} runs", flush=True)
+        progress.say(f"the best {len(jobs) // len(setting.search.fresh_seeds)} on fresh seeds: {len(left)} runs")
 
     def in_turn(index: int):
         for number, job in [*enumerate(left, 1)][index :: max(1, workers)]:
             name = f"fresh run {number} of {len(left)}, trial {job.trial_id} on seed {job.seed}"
-            print(f"{name}: running", flush=True)
+            progress.say(f"{name}: running")
+            progress.begin(job.run_dir, f"trial {job.trial_id} on seed {job.seed}")
             try:
                 scores = group.call(_train, setting.arguments, job, environment=gpu(index) if workers else {})
                 said = ", ".join(f"{each} {scores[each]:.4g}" for each in setting.search.directions)
@@ -68,7 +70,8 @@ def run(setting: Setting, workers: int, group: processes.Group) -> list[Job]:
             except ChildProcessError as error:
                 said = f"it ended with {error}"
                 record_error(job.run_dir, said)
-            print(f"{name}: {said}", flush=True)
+            progress.end(job.run_dir)
+            progress.say(f"{name}: {said}")
 
     with futures.ThreadPoolExecutor(max(1, workers)) as pool, contextlib.closing(group):
         list(pool.map(in_turn, range(max(1, workers))))

@@ -37,7 +37,7 @@ class Resumable(Oracle):
 
     hours: float | None = None  # of search, all sittings together; a trial that has begun is finished
     updates_per_epoch: int | None = None  # generator updates in what Hyperband calls an epoch
-    started: Callable[[Trial], None] = staticmethod(lambda trial: None)
+    started: Callable[[Trial, str], None] = staticmethod(lambda trial, tuner_id: None)
     ended: Callable[[Trial], None] = staticmethod(lambda trial: None)
 
     def __init__(self, objective: Objectives, space: HyperParameters, seed: int, **options):
@@ -64,7 +64,7 @@ class Resumable(Oracle):
     def create_trial(self, tuner_id: str) -> Trial:
         trial = super().create_trial(tuner_id)
         if trial.status == "RUNNING":
-            self.started(trial)
+            self.started(trial, tuner_id)
         return trial
 
     def end_trial(self, trial: Trial):

@@ -11,14 +11,16 @@ from keras_tuner.engine.trial import Trial
 from bms_tf.core import gin_text
 from bms_tf.core.files import write_whole
 from bms_tf.tuning import figures, fresh
+from bms_tf.tuning.progress import Progress
 from bms_tf.tuning.search import Setting
 from bms_tf.tuning.space import short_names, shown, swept
 
 Row = dict  # a line of a JSON lines file
+ALONE = "tuner0"  # KerasTuner's name for the one process of a search without workers
 
 
-def attach(setting: Setting):
-    """From now on a line is printed when a trial begins and when it ends, and `trials.jsonl` is kept up to date."""
+def attach(setting: Setting, progress: Progress):
+    """From now on `progress` shows each trial, with a line when it begins and ends, and `trials.jsonl` is kept."""
     oracle, score = setting.search.oracle, figures.score_name(setting.search.directions)
 
     def name(trial: Trial) -> str:
@@ -26,21 +28,26 @@ def attach(setting: Setting):
         of = f" of {oracle.max_trials}" if oracle.max_trials else ""
         return f"trial {trial.trial_id} ({number}{of}): {shown(swept(trial.hyperparameters.values))}"
 
+    def started(trial: Trial, tuner_id: str):
+        on = "" if tuner_id == ALONE else f" on {tuner_id}"
+        progress.say(f"{name(trial)}: running{on}")
+        progress.begin(setting.run_dir(trial.trial_id), f"trial {trial.trial_id}{on}")
+
     def ended(trial: Trial):
+        progress.end(setting.run_dir(trial.trial_id))
         rows = trial_rows(setting)
         write_lines(setting, "trials.jsonl", rows)
         row = next(row for row in rows if row["trial"] == trial.trial_id)
         scores = ", ".join(f"{each} {row['scores'].get(each, math.nan):.4g}" for each in setting.search.directions)
         what = f"failed: {row['error']}" if row["score"] is None else scores
         best = next((f"; best {score} {r['score']:.4g} (trial {r['trial']})" for r in ranked(setting, rows)), "")
-        print(f"{name(trial)}: {what}{best}; {time_left(setting)}", flush=True)
+        progress.say(f"{name(trial)}: {what}{best}; {time_left(setting)}")
 
     if setting.search.whole and setting.search.whole > oracle.max_trials:
         print(f"tune.trials ends the search after the first {oracle.max_trials} of its {setting.search.whole} trials")
     if len(setting.search.directions) > 1:
         print(f"less of the {score} is better: the objectives are added up, with a minus for those to be large")
-    oracle.started = lambda trial: print(f"{name(trial)}: running", flush=True)
-    oracle.ended = ended
+    oracle.started, oracle.ended = started, ended
 
 
 def time_left(setting: Setting) -> str:

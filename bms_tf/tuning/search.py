@@ -157,6 +157,7 @@ class Setting:
                 raise ValueError(
                     f"{self.folder} is not empty, and not the folder of a search; take another --search_dir"
                 )
+            print("checking the search before its first trial", flush=True)
             try:
                 group.call(_check, *self.arguments)
             except ChildProcessError as error:

@@ -140,6 +140,8 @@ def serve(setting: Setting, count: int, flags: Sequence[str]):
     server.add_insecure_port(f"{os.environ[ADDRESS]}:{os.environ[PORT]}")
     server.start()
     workers = Workers(count, flags, os.path.join(setting.folder, "workers"))
+    if count:
+        print(f"{count} workers are starting; what they say is in {workers.folder}", flush=True)
     try:
         # As KerasTuner's start_server, which looks every 20 seconds and does not see workers die.
         while not (servicer.stop_triggered and oracle_chief.exit_chief(oracle)):

@@ -11,7 +11,7 @@ from bms_tf.studies.study import Job
 
 GIN = """
 train.system = @GAN
-train.data = @ring
+train.data = @{data}
 train.generator_updates = {updates}
 train.batch_size = 8
 train.seed = {seed}
@@ -26,10 +26,12 @@ Adam.rate = {rate}
 def make_run(tmp_path):
     """Makes a run folder, one step a generator update, with a row and, in `pictures`, a picture for each interval."""
 
-    def make(name="one", *, rows=4, pictures=(), seed=0, samples=2500, rate=0.001, scores=None) -> Path:
+    def make(name="one", *, rows=4, pictures=(), seed=0, data="ring", samples=2500, rate=0.001, scores=None) -> Path:
         folder = tmp_path / name
         (folder / "pictures").mkdir(parents=True)
-        (folder / "config.gin").write_text(GIN.format(updates=rows * 10, seed=seed, samples=samples, rate=rate))
+        (folder / "config.gin").write_text(
+            GIN.format(updates=rows * 10, seed=seed, data=data, samples=samples, rate=rate)
+        )
         waves = np.sin(np.arange(rows)[:, None] / 300 + np.arange(20))
         lines = []
         for number, values in enumerate(waves, 1):

@@ -54,9 +54,18 @@ def test_charts_of_a_run(make_run):
     assert {player: len(own) for player, own in charts.items()} == {"discriminator": 10, "generator": 10, "": 1}
     (score,) = charts[""]
     assert score.title == "hq_percent" and score.lines[0].x == [10, 20, 30, 40]
-    assert len(score.floors) == 1 and score.floors[0] == pytest.approx(score.y.at(99.25), abs=0.05)
+    assert score.floors == [(pytest.approx(score.y.at(99.25), abs=0.05), None)]
     # sin(1 / 300 + 0) = 0.003333, logged as 50 and that.
     assert score.lines[0].y[1] == 50.0
+
+
+def test_floors_of_different_data_bear_their_runs(make_run):
+    scores = {"samples": {"hq_percent": 90.0}, "data": {"hq_percent": 99.75}}
+    folders = [make_run(), make_run("again", seed=1), make_run("other", data="grid", scores=scores)]
+    (score,) = curves.charts([runs.read(str(folder), folder.name) for folder in folders])[""]
+    assert score.floors == [
+        (pytest.approx(score.y.at(value), abs=0.05), run) for value, run in ((99.25, 0), (99.75, 2))
+    ]
 
 
 def test_what_was_logged_once_is_no_curve(make_run):

@@ -23,16 +23,22 @@ def test_how_runs_differ(make_run):
 
 def test_scores_with_their_floors(make_run):
     assert tables.scores(read(make_run())).rows == [
-        ["score", "one", "real data"],
+        ["score", "one", "real data (ring)"],
         ["step", "40", ""],
         ["hq_percent", "98.5", "99.25"],
         ["modes", "not finite", "8"],
     ]
 
 
+def test_real_data_are_named(make_run):
+    found = tables.scores(read(make_run(), make_run("two", data="grid")))
+    assert found.rows[0] == ["score", "one (a)", "real data (ring)", "two (b)", "real data (grid)"]
+
+
 def test_different_protocols_bear_letters(make_run):
     found = tables.scores(read(make_run(), make_run("two", samples=5000), make_run("three", seed=2)))
-    assert found.rows[0] == ["score", "one (a)", "real data", "two (b)", "real data", "three (a)", "real data"]
+    floor = "real data (ring)"
+    assert found.rows[0] == ["score", "one (a)", floor, "two (b)", floor, "three (a)", floor]
     assert found.notes[1:] == ["(a): train.samples 2500.", "(b): train.samples 5000."]
 
 

@@ -1,0 +1,48 @@
+"""The bars of a search, from run folders made by hand."""
+
+import io
+import json
+
+import pytest
+
+from bms_tf.tuning import progress
+from bms_tf.tuning.progress import Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The folder of a run at 500 of 6000 updates."""
+    (tmp_path / "config.gin").write_text("updates = 6000\ntrain.generator_updates = %updates\n")
+    rows = [{"step": step, "generator_updates": 2 * step} for step in (100, 250)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def said(monkeypatch, screen, run, tmp_path) -> str:
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setattr(progress, "EVERY", 1000.0)
+    with Progress() as shown:
+        shown.begin(str(run), "trial 3 on worker1")
+        shown.begin(str(tmp_path / "new"), "trial 4 on worker0")
+        shown.move()
+        shown.say("trial 3: hq_percent 98")
+        shown.end(str(run))
+        shown.end("never begun")
+    return screen.getvalue()
+
+
+def test_a_terminal_shows_each_run_with_its_updates(monkeypatch, run, tmp_path):
+    text = said(monkeypatch, Terminal(), run, tmp_path)
+    assert "trial 3 on worker1:   8%|" in text and "| 500/6000 [" in text
+    assert "trial 4 on worker0: 0update [" in text, "its run has not begun"
+    assert "trial 3: hq_percent 98\n" in text
+
+
+def test_a_file_has_the_lines_alone(monkeypatch, run, tmp_path):
+    assert said(monkeypatch, io.StringIO(), run, tmp_path) == "trial 3: hq_percent 98\n"
