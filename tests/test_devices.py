@@ -141,8 +141,10 @@ def test_workers_begin_as_one_and_end_as_one(tmp_path):
     processes = [start(folder, 40, workers, index) for index, folder in enumerate((run, elsewhere))]
     assert [process.wait(timeout=300) for process in processes] == [1, 1]
     line = "error: the workers, in the order of TF_CONFIG, begin with different step: 20, 0; all must be given the same"
-    for name in ("run_0.log", "elsewhere_1.log"):
-        assert (tmp_path / name).read_text().splitlines()[-1].startswith(line)
+    for index, name in enumerate(("run_0.log", "elsewhere_1.log")):
+        said = (tmp_path / name).read_text()
+        assert said.splitlines()[-1].startswith(line)
+        assert f"worker {index} waits for {workers[1 - index]}, each to be started with this command\n" in said
     assert [row["step"] for row in losses(run)] == [10, 20] and not (elsewhere / "metrics.jsonl").exists()
 
     # On one that both see they go on. Worker 1 ends late, and does not take the end of worker 0 for a crash.

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -54,6 +55,10 @@ def multi_worker() -> tf.distribute.Strategy:
     if not known:
         example = '{"cluster": {"worker": ["HOST1:2222", "HOST2:2222"]}, "task": {"type": "worker", "index": 0}}'
         raise ValueError(f"TF_CONFIG is {text!r}; it must name all workers and which of them this is, as in {example}")
+    others = ", ".join(worker for index, worker in enumerate(workers) if index != task["index"])
+    # TensorFlow waits without a word, for an hour if need be, and hears no signal meanwhile.
+    line = f"worker {task['index']} waits for {others}, each to be started with this command"
+    print(line, file=sys.stderr, flush=True)
     try:
         return _multi_worker()
     except (tf.errors.UnknownError, tf.errors.DeadlineExceededError) as error:  # its port is taken; others do not come

@@ -97,7 +97,9 @@ def test_a_value_of_another_type_is_refused(folder, binding, allowed):
         ("wrap = @measure", False),  # which takes another kind of thing
         ("wrap = @wrapped()", False),  # made already
         ("keyed = @Score()", False),  # whose call gives another thing
+        ("keyed = @Untold()", False),  # whose call may give anything
         ("anything = @Score()", True),
+        ("anything = @Untold()", True),
         ("anything = @other", True),
     ],
 )

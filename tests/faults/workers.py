@@ -35,6 +35,9 @@ class Workers:
     def fault(self, draw: Random) -> str:
         while True:
             before = len(steps(self.folder))
+            if before == STEPS // INTERVAL:  # a worker that is lost before it joins the other is one that is waited for
+                shutil.rmtree(self.folder)
+                before = 0
             both = _start(self.folder)
             wait_for_lines(min(before + draw.randint(1, 4), STEPS // INTERVAL), self.folder, both[0])
             wait_for(draw.uniform(0.0, 0.15), both[0])
