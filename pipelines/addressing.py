@@ -55,6 +55,7 @@ def shares(
         raise ValueError(f"examples_per_step={examples_per_step}: must be a multiple of the {replicas} replicas")
     share = examples_per_step // replicas
 
+    @tf.autograph.experimental.do_not_convert  # which only takes longer: nothing here branches on a tensor
     def address(element: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         replica = context.input_pipeline_id * local + element % local
         return element // local, replica * share
@@ -113,8 +114,10 @@ def mixture(
         return tf.data.Dataset.from_tensor_slices(points).batch(examples_per_step).skip(start_step)
 
     steps, share = shares(start_step, examples_per_step, input_context)
-    return steps.map(
+
+    @tf.autograph.experimental.do_not_convert
+    def own_rows(step: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
         # The global batch is drawn and cut, so that its numbers do not depend on the number of replicas.
-        lambda step, first: tf.slice(draw(step, examples_per_step), [first, 0], [share, dimensions]),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    ).prefetch(tf.data.AUTOTUNE)
+        return tf.slice(draw(step, examples_per_step), [first, 0], [share, dimensions])
+
+    return steps.map(own_rows, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

@@ -69,3 +69,10 @@ def tfds_dir(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("tfds"))
     small_data.prepare(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def digits_cache(tmp_path_factory):
+    """A user's cache, for $XDG_CACHE_HOME, in which the classifier of the digits is trained once for all tests."""
+    base = tmp_path_factory.getbasetemp()
+    return str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "digits_cache")

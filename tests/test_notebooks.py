@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in ROOT.glob("docs/notebooks/*.ipynb")}
 # What the test puts into the cell with the tag `parameters`.
-SHORT = {"evaluate": "n = 300", "grid": "updates = 200", "pictures": "updates = 40"}
+SHORT = {"evaluate": "n = 300", "grid": "updates = 200", "pictures": "updates = 10"}
 
 
 def sources(name: str, kind: str) -> list[str]:

@@ -103,14 +103,14 @@ def check_that_it_serves(arguments, folder, environment):
 
 
 @pytest.mark.slow
-def test_its_commands_run_in_their_order(tmp_path):
+def test_its_commands_run_in_their_order(tmp_path, digits_cache):
     for folder in ("gin", "savedmodels"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     study = tmp_path / "gin/studies/recipes.gin"
     for long, short in SHORT_STUDY.items():
         assert study.read_text().count(long) == 1
         study.write_text(study.read_text().replace(long, short))
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"XDG_CACHE_HOME": digits_cache, "PYTHONPATH": str(ROOT)}
     assert {name for name, _ in commands()} == set(ADDED)
     for name, arguments in commands():
         if name == "serve":

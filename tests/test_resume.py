@@ -29,6 +29,7 @@ PARAMS = (
     "train.log_every = 20",
     "train.checkpoint_every = 20",
     "train.evaluate_every = 200",
+    "train.metrics = [@mixture_scores]",
     "train.samples = 100",
     "train.steps_per_execution = 1",
 )

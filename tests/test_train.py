@@ -438,7 +438,10 @@ def screen(errors: str) -> list[str]:
     return [line for line in re.split(r"[\r\n]", errors) if line.strip() and not bar.fullmatch(line)]
 
 
-DIGITS = tiny("--gin_param=train.metrics = []", recipe="digits", train__batch_size="4", train__generator_updates="10")
+NARROW = [f"--gin_param={player}/dcgan_{player}.width = 2" for player in ("encoder", "generator", "discriminator")]
+DIGITS = tiny(
+    "--gin_param=train.metrics = []", *NARROW, recipe="digits", train__batch_size="4", train__generator_updates="10"
+)
 
 
 @pytest.mark.slow

@@ -17,9 +17,10 @@ class Measured:
 
     def __init__(self, recipe: Recipe, system: System):
         self.recipe, self.system = recipe, system
-        self._sample = tf.function(system.sample)
+        self._sample = tf.function(system.sample, autograph=False)  # which takes a second to read a few functions
         self._scoring = Scoring(recipe.metrics, recipe.features, system, seed=recipe.seed)
-        self._reconstruct = tf.function(system.reconstruct) if "reconstruct" in system.offers else None
+        offers = "reconstruct" in system.offers
+        self._reconstruct = tf.function(system.reconstruct, autograph=False) if offers else None
 
     @property
     def examples_per_step(self) -> int:

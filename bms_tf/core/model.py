@@ -83,7 +83,7 @@ def from_signatures(signatures: Mapping[str, Function], sampling: str | None = N
         size = spec.shape[1] if by_code else _inputs(signatures["generate"])["z"].shape[1]
         if sample_prior is None:
             name += ", codes from the standard normal distribution"
-            sample_prior = tf.function(lambda seeds: normal_rows(seeds, size))
+            sample_prior = tf.function(lambda seeds: normal_rows(seeds, size), autograph=False)
         sample = sample or (lambda seeds: generate(sample_prior(seeds)))
     return Model(
         code_size=size,

@@ -323,9 +323,11 @@ class System(GenerativeModel):
         """Updates the phase's players."""
         replicas = self.distribute_strategy.num_replicas_in_sync
         for player, gradient in gradients.items():
+            if replicas > 1:
+                gradient = [g / replicas for g in gradient]
             # apply_gradients sums over the replicas; on one it must not, as TensorFlow would keep the graph for good.
             self.optimizers[player].apply_gradients(
-                zip([g / replicas for g in gradient], self.trainable(player)), skip_gradients_aggregation=replicas == 1
+                zip(gradient, self.trainable(player)), skip_gradients_aggregation=replicas == 1
             )
         values = tf.stack([terms[name] for name in self._terms[phase.name]])
         if replicas > 1:
@@ -353,7 +355,7 @@ class System(GenerativeModel):
                 (1, total),
                 parallel_iterations=1,  # so that one slice at a time is in memory
             )
-        return tf.nest.map_structure(lambda value: value / n, total)
+        return tf.nest.map_structure(lambda value: value / n, total) if n > 1 else total
 
     def _of_slice(self, phase: Phase, x: tf.Tensor, key: Key):
         """Each term's mean, and each player's gradients with respect to its own variables alone."""

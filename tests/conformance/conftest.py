@@ -10,10 +10,11 @@ from bms_tf.core import config, errors, training
 
 
 @pytest.fixture(autouse=True)
-def collected():
-    """No run stays in memory beside the next one: its functions hold it in cycles."""
+def collected(request):
+    """No run stays in memory beside the next one: its functions hold it in cycles. A fast test has none of its own."""
     yield
-    gc.collect()
+    if "slow" in request.keywords:
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

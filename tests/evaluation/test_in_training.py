@@ -29,10 +29,10 @@ TINY = (
 
 
 @pytest.fixture(scope="module")
-def run_dir(tmp_path_factory):
+def run_dir(tmp_path_factory, digits_cache):
     folder = str(tmp_path_factory.mktemp("runs") / "digits")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", digits_cache)
         (tmp_path_factory.mktemp("gin") / "own.gin").touch()
         import bms_tf.metrics.frechet
         import bms_tf.metrics.prdc  # noqa: F401

@@ -15,7 +15,8 @@ import numpy as np
 from tests.commands import Command
 
 STEPS, INTERVAL = 120, 10
-# Fast, and with all that a state can consist of: moments, a schedule, an average, noise, pictures and scores.
+# Fast, and with all that a state can consist of: moments, a schedule, an average, noise, pictures and scores (not those
+# of the model, for which all its signatures are traced).
 TINY = (
     "code_size = 4",
     "mlp.hidden = (8,)",
@@ -27,6 +28,7 @@ TINY = (
     f"train.log_every = {INTERVAL}",
     f"train.checkpoint_every = {INTERVAL}",
     f"train.evaluate_every = {4 * INTERVAL}",
+    "train.metrics = [@mixture_scores]",
     "train.samples = 100",
     "train.steps_per_execution = 1",
 )

@@ -164,7 +164,8 @@ def test_as_a_network_it_takes_each_channel_by_itself(cache, monkeypatch):
 
 
 @pytest.mark.slow
-def test_real_digits(cache):
+def test_real_digits(digits_cache, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", digits_cache)
     classifier = digit_classifier(data=digits)
     assert classifier.accuracy >= 0.97
     train, test = (next(digits(split, 0, 2000, 0).as_numpy_iterator()) for split in ("train_once", "test"))
