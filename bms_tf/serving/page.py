@@ -76,6 +76,11 @@ class View:
         """x [N, ...] drawn as what it is."""
         return pictures.samples_of(x, self.modes)
 
+    def ratio(self, count: int) -> float:
+        """The width over the height of a figure of so many."""
+        width, height = self.figure(np.zeros((count, *self.shape), np.float32)).get_size_inches()
+        return width / height
+
 
 def _modes(model: Model) -> np.ndarray | None:
     """The true ones [M, 2], where the model's metadata has them."""
@@ -88,10 +93,14 @@ def _modes(model: Model) -> np.ndarray | None:
 class Picture:
     """A place for a figure. While one is drawn, of those that are asked for the last one alone is drawn after it."""
 
-    def __init__(self, alt: str, caption: str = ""):
+    def __init__(self, alt: str, caption: str = "", *, ratio: float | None = None):
+        """With the `ratio` of its width to its height, the place is kept until the first one comes."""
         self.image = ui.image().classes("w-full").props(f'alt="{alt}" no-transition')
-        self.image.set_visibility(False)
         self.caption = ui.label(caption).classes("text-caption")
+        if ratio is None:
+            self._set_visibility(False)
+        else:
+            self.image.props(f"ratio={ratio}")
         self._next: Callable[[], Figure] | None = None
         self._is_drawing = False
 
@@ -107,9 +116,13 @@ class Picture:
                 if source is None or self.image.is_deleted:  # the server ends, or another model was chosen meanwhile
                     return
                 self.image.set_source(source)
-                self.image.set_visibility(True)
+                self._set_visibility(True)
         finally:
             self._is_drawing = False
+
+    def _set_visibility(self, is_visible: bool):
+        self.image.set_visibility(is_visible)
+        self.caption.set_visibility(is_visible)
 
 
 def _data_url(figure: Figure) -> str:
@@ -135,7 +148,7 @@ def _samples(view: View):
         return view.figure(view.ask("sample", "x", np.random.default_rng().integers(2**62, size=count)))
 
     with _card("Density of fresh samples" if view.is_plane else "Fresh samples"):
-        picture = Picture(what, what)
+        picture = Picture(what, what, ratio=view.ratio(count))
         ui.button("New samples", on_click=lambda: picture.show(draw))
     ui.timer(0, lambda: picture.show(draw), once=True)
 
@@ -170,7 +183,9 @@ def _walk(view: View):
         return show()
 
     with _card("From one code to another"):
-        picture = Picture("what the model makes of the code between two others")
+        picture = Picture(
+            "what the model makes of the code between two others", f"step 0 of {WALK_STEPS}", ratio=view.ratio(1)
+        )
         slider = Slider(min=0, max=WALK_STEPS, value=0, on_change=show)
         slider.props('label aria-label="Position between the two codes"')
         slider.on("keydown.home.prevent", lambda: slider.set_value(0))
@@ -194,10 +209,12 @@ def _reconstruction(view: View):
     def refused():
         ui.notify(f"Only pictures of up to {MAX_UPLOAD // 2**20} MB, PNG or JPEG, can be used", type="negative")
 
+    ui.add_css(".q-uploader__subtitle { display: none }")  # it says 0.0B / 0.00% before a file is chosen
     with _card("Reconstruction"):
         ui.label(f"A picture of your own, PNG or JPEG; its central square is resized to {width} x {height}.")
         picture = Picture(
-            "the picture beside its reconstruction", "Left the picture, right what the model makes of it."
+            "the picture beside its reconstruction",
+            "On the left is the picture, on the right what the model makes of it.",
         )
         ui.upload(
             label="A picture", auto_upload=True, max_file_size=MAX_UPLOAD, on_upload=upload, on_rejected=refused

@@ -117,8 +117,32 @@ def test_samples_and_a_walk_by_keyboard(page):
         expect(step).not_to_have_attribute("src", before)
 
 
+@pytest.mark.parametrize("model", ["digits", "ring"])
+def test_nothing_moves_when_the_first_pictures_come(page, model):
+    """Each card is as high before them as behind them: their place is kept."""
+    page.evaluate("""() => {
+        window.heights = {};
+        const look = () => document.querySelectorAll('.q-card').forEach(card => {
+            const of = card.parentElement.lastElementChild.querySelector('h2').textContent;  // About ...
+            const title = `${card.querySelector('h2').textContent}, ${of}`;
+            (window.heights[title] ??= new Set()).add(Math.round(card.getBoundingClientRect().height));
+        });
+        new ResizeObserver(look).observe(document.body);
+        new MutationObserver(() => requestAnimationFrame(look)).observe(document.body,
+            {attributes: true, childList: true, subtree: true});
+    }""")
+    choose(page, model)
+    picture(page, "From one code to another")
+    picture(page, "fresh samples")
+    page.wait_for_timeout(500)
+    heights = page.evaluate("Object.fromEntries(Object.entries(window.heights).map(([k, v]) => [k, [...v]]))")
+    for title, seen in heights.items():
+        assert max(seen) - min(seen) <= 1, (title, seen)
+
+
 def test_reconstructions_of_what_is_uploaded(page, upload):
     choose(page, "digits")
+    expect(page.get_by_text("0.0B / 0.00%")).to_be_hidden()
     upload("ramp.png", png(np.uint8(np.indices((40, 30))[0] * 6)))
     image = picture(page, "Reconstruction")
     assert pixels(image).std() > 20
