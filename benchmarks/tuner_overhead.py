@@ -61,6 +61,7 @@ def memory():
 def compare(oracle, folder, group):
     """Prints a line: seconds per run as a trial and alone, and how the memory grew over the trials."""
     from bms_tf.tuning import report
+    from bms_tf.tuning.progress import Progress
     from bms_tf.tuning.search import Setting, Tuner
 
     held = []
@@ -73,7 +74,7 @@ def compare(oracle, folder, group):
     setting = Setting(os.path.join(folder, oracle, "search"), RECIPE, params, ())
     setting.enter(group)
     tuner = Tuner(setting, group)
-    report.attach(setting)
+    report.attach(setting, Progress())
     ended, setting.search.oracle.ended = setting.search.oracle.ended, measure
     begun = time.monotonic()
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
