@@ -7,11 +7,14 @@ import socket
 import pytest
 from hypothesis import settings
 
-from bms_tf.core import config, startup
-from tests import small_data
-
+# The workers of a run are as many as the cores, and NumPy's threads wait for each other at full speed.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 # Else each process keeps the largest tensors that any of its tests had, in a pool of oneDNN's.
 os.environ["TF_ONEDNN_USE_SYSTEM_ALLOCATOR"] = "1"
+
+from bms_tf.core import config, startup  # noqa: E402
+from tests import small_data  # noqa: E402
+
 tf = startup.import_tensorflow()
 gc.freeze()  # else every collection walks over all of TensorFlow, half a second each
 # Before any other use of TensorFlow, and for all tests: it cannot be changed later in the process.

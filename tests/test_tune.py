@@ -45,6 +45,7 @@ train.log_every = 10
 train.checkpoint_every = 10
 train.evaluate_every = 20
 train.samples = 50
+train.metrics = [@mixture_scores]
 train.steps_per_execution = 1
 train.pictures = []
 

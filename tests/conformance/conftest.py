@@ -9,12 +9,11 @@ from PIL import Image
 from bms_tf.core import config, errors, training
 
 
-@pytest.fixture(autouse=True)
-def collected(request):
-    """No run stays in memory beside the next one: its functions hold it in cycles. A fast test has none of its own."""
+@pytest.fixture
+def collected():
+    """No run stays in memory beside the next one: its functions hold it in cycles."""
     yield
-    if "slow" in request.keywords:
-        gc.collect()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

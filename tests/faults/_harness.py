@@ -98,7 +98,7 @@ def wait_for(seconds: float, command: Command):
 def wait_for_lines(count: int, run_dir: Path, command: Command):
     """Until the metrics have so many lines, or the command has ended."""
     while command.runs() and len(steps(run_dir)) < count:
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 def finished(command: Command, what: str = "") -> list[str]:
