@@ -1,8 +1,11 @@
 """How every command starts and ends: help at once, one clear line for a user's error, a traceback for ours."""
 
 import gc
+import os
 import re
+import select
 import shutil
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +43,8 @@ def run(main: Callable[[Sequence[str]], None], usage_example: str, *, takes_argu
         except (ValueError, OSError) as error:
             logging.debug("", exc_info=True)
             end = f"error: {one_line(error)}"
+            if isinstance(error, BrokenPipeError) and _nobody_reads():
+                end = 128 + signal.SIGPIPE
         except KeyboardInterrupt:
             end = 130
         # What the error held goes first: a pool of TensorFlow's threads would print a traceback when Python ends.
@@ -47,6 +52,15 @@ def run(main: Callable[[Sequence[str]], None], usage_example: str, *, takes_argu
         sys.exit(end)
 
     app.run(guarded)
+
+
+def _nobody_reads() -> bool:
+    """Whether whoever read the output, such as `head`, had enough; then nothing more of it is written."""
+    screen = select.poll()
+    screen.register(sys.stdout.fileno(), 0)
+    if is_closed := bool(screen.poll(0)):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return is_closed
 
 
 def listing(lines: Mapping[str, str]) -> str:

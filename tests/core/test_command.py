@@ -1,6 +1,7 @@
 """A command's screen: help at once, one line for a user's error, a traceback for ours."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -127,6 +128,14 @@ def test_a_fault_of_the_program_keeps_its_traceback(thing, error):
 def test_interrupting_gives_130_and_no_traceback(thing):
     ended = thing("raise KeyboardInterrupt")
     assert (ended.returncode, ended.stderr) == (130, "")
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path):
+    (tmp_path / "thing.py").write_text(COMMAND.format(body="print('x' * 10**6)"))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, tmp_path / "thing.py"], env=os.environ | {"PYTHONPATH": ROOT}, **pipes) as p:
+        p.stdout.close()  # as `head` does
+        assert p.stderr.read() == b"" and p.wait() == 128 + signal.SIGPIPE
 
 
 def test_of_an_error_in_traced_code_the_essential_line_is_kept():
