@@ -86,7 +86,7 @@ class Resumable(Oracle):
 
     def reload(self):
         """Goes on where the files say. Raises ValueError for damaged ones."""
-        folder = self._project_dir
+        folder = os.path.dirname(self._get_oracle_fname())
         for path in glob.glob("**/*.json", root_dir=folder, recursive=True):
             read_json(os.path.join(folder, path))  # KerasTuner's own errors name no file
         try:
