@@ -355,7 +355,7 @@ class System(GenerativeModel):
                 (1, total),
                 parallel_iterations=1,  # so that one slice at a time is in memory
             )
-        return tf.nest.map_structure(lambda value: value / n, total) if n > 1 else total
+        return tf.nest.map_structure(lambda value: value / n, total)
 
     def _of_slice(self, phase: Phase, x: tf.Tensor, key: Key):
         """Each term's mean, and each player's gradients with respect to its own variables alone."""

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-import gin
 import tensorflow as tf
 
 
@@ -108,9 +107,9 @@ class Annealed(Reduction):
     def __init__(
         self,
         *,
-        first: Reduction = gin.REQUIRED,
-        last: Reduction = gin.REQUIRED,
-        schedule: Callable[[float], Callable[[tf.Tensor], tf.Tensor]] = gin.REQUIRED,
+        first: Reduction,
+        last: Reduction,
+        schedule: Callable[[float], Callable[[tf.Tensor], tf.Tensor]],
     ):
         """Keeps both.
 
