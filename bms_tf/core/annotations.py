@@ -124,8 +124,10 @@ def _result_fits(returned: Any, annotation: Any) -> bool:
     if not inspect.isclass(returned):
         return True
     call = next((vars(base)["__call__"] for base in returned.__mro__ if "__call__" in vars(base)), None)
-    given = _hints(call).get("return") if call else None  # a network's call says nothing of what it gives
-    return call is not None and (wanted is Any if given is None else _meet(given, wanted))
+    if call is None:
+        return False
+    given = _hints(call).get("return")  # a network's call says nothing of what it gives
+    return wanted is Any if given is None else _meet(given, wanted)
 
 
 def _meet(returned: Any, annotation: Any = Any) -> bool:

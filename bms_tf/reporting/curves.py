@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import types
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -62,7 +61,7 @@ class Chart:
     lines: Sequence[Line]
     x: Axis
     y: Axis
-    floors: Sequence[tuple[float, int | None]] = ()
+    floors: Sequence[tuple[float, int | None]]
 
     @property
     def readings(self) -> dict:
@@ -132,11 +131,7 @@ def thinned(x: np.ndarray, y: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
     return x[indices], y[indices]
 
 
-def chart(
-    title: str,
-    curves: Mapping[int, tuple[np.ndarray, np.ndarray]],
-    floors: Mapping[float, int | None] = types.MappingProxyType({}),
-) -> Chart:
+def chart(title: str, curves: Mapping[int, tuple[np.ndarray, np.ndarray]], floors: Mapping[float, int | None]) -> Chart:
     """The curves of one term, by run; `floors`: values of real data, see `Chart`."""
     xs = np.concatenate([x for x, _ in curves.values()])
     ys = np.concatenate([*(y for _, y in curves.values()), np.array(list(floors), float)])
@@ -153,9 +148,8 @@ def chart(
         )
         for run, (x, y) in curves.items()
     ]
-    return Chart(
-        title, lines, x_axis, y_axis, [(round(float(y_axis.at(value)), 1), run) for value, run in floors.items()]
-    )
+    heights = [(round(float(y_axis.at(value)), 1), run) for value, run in floors.items()]
+    return Chart(title, lines, x_axis, y_axis, heights)
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """A page to look at a model: fresh samples, a walk between two codes, the density in 2-D, a reconstruction, card."""
 
 import base64
+import functools
 import io
 import logging
 from collections.abc import Callable
@@ -76,10 +77,12 @@ class View:
         """x [N, ...] drawn as what it is."""
         return pictures.samples_of(x, self.modes)
 
-    def ratio(self, count: int) -> float:
-        """The width over the height of a figure of so many."""
-        width, height = self.figure(np.zeros((count, *self.shape), np.float32)).get_size_inches()
-        return width / height
+
+@functools.cache
+def _ratio(shape: tuple[int, ...], count: int) -> float:
+    """The width over the height of a figure of so many. To draw one holds the server up for tens of milliseconds."""
+    width, height = pictures.samples_of(np.zeros((count, *shape), np.float32)).get_size_inches()
+    return width / height
 
 
 def _modes(model: Model) -> np.ndarray | None:
@@ -148,7 +151,7 @@ def _samples(view: View):
         return view.figure(view.ask("sample", "x", np.random.default_rng().integers(2**62, size=count)))
 
     with _card("Density of fresh samples" if view.is_plane else "Fresh samples"):
-        picture = Picture(what, what, ratio=view.ratio(count))
+        picture = Picture(what, what, ratio=_ratio(view.shape, count))
         ui.button("New samples", on_click=lambda: picture.show(draw))
     ui.timer(0, lambda: picture.show(draw), once=True)
 
@@ -184,7 +187,9 @@ def _walk(view: View):
 
     with _card("From one code to another"):
         picture = Picture(
-            "what the model makes of the code between two others", f"step 0 of {WALK_STEPS}", ratio=view.ratio(1)
+            "what the model makes of the code between two others",
+            f"step 0 of {WALK_STEPS}",
+            ratio=_ratio(view.shape, 1),
         )
         slider = Slider(min=0, max=WALK_STEPS, value=0, on_change=show)
         slider.props('label aria-label="Position between the two codes"')

@@ -44,7 +44,7 @@ def test_a_path_has_gaps_and_crosses():
 
 @pytest.mark.parametrize(("values", "log"), [((1, 99), False), ((1, 100), True), ((0, 100), False), ((5, 5), False)])
 def test_what_spans_two_decades_is_logarithmic(values, log):
-    chart = curves.chart("t", {0: (np.array([1, 2]), np.array(values, float))})
+    chart = curves.chart("t", {0: (np.array([1, 2]), np.array(values, float))}, {})
     assert chart.y.log is log
     assert chart.y.low < min(values) and max(values) < chart.y.high and len(chart.y_ticks) >= 2
 
