@@ -29,6 +29,7 @@ PARAMS = {
     "train.metrics": "[]",
     "train.pictures": "[]",
     "train.samples": "50",
+    "ring.held_out": "300",
     "train.steps_per_execution": "1",
 }
 
