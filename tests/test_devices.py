@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bms_tf.core import devices
-from tests.commands import free_ports
+from tests.commands import Command, free_ports
 
 ROOT = Path(__file__).parents[1]
 PARAMS = {
@@ -29,6 +29,7 @@ PARAMS = {
     "train.metrics": "[]",
     "train.pictures": "[]",
     "train.samples": "50",
+    "ring.held_out": "300",
     "train.steps_per_execution": "1",
 }
 
@@ -41,16 +42,10 @@ runpy.run_module("bms_tf.train", run_name="__main__", alter_sys=True)
 """
 
 
-def start(
-    folder: Path,
-    updates: int,
-    workers: list[str] | None = None,
-    index: int = 0,
-    interval: int = 10,
-    program: tuple[str, ...] = ("-m", "bms_tf.train"),
-    screen: int | None = None,
-) -> subprocess.Popen:
-    """The command on one device, or as one of `workers`; `screen`: where it prints, if not into a file."""
+def flags(
+    folder: Path, updates: int, workers: list[str] | None = None, index: int = 0, interval: int = 10
+) -> tuple[list[str], dict[str, str]]:
+    """Of the command on one device, or as one of `workers`, and its environment."""
     often = {"train.log_every": str(interval), "train.checkpoint_every": str(interval)}
     params = PARAMS | {"train.generator_updates": str(updates)} | often
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -58,9 +53,30 @@ def start(
         params["train.devices"] = "@multi_worker"
         task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
         environment["TF_CONFIG"] = json.dumps(task)
-    flags = ["--gin_file=gin/ring.gin", f"--run_dir={folder}", *(f"--gin_param={n} = {v}" for n, v in params.items())]
-    command = [sys.executable, *program, *flags]
+    params = [f"--gin_param={name} = {value}" for name, value in params.items()]
+    return ["--gin_file=gin/ring.gin", f"--run_dir={folder}", *params], environment
+
+
+def train(folder: Path, updates: int, workers: list[str] | None = None, index: int = 0) -> Command:
+    """The command at work."""
+    options, environment = flags(folder, updates, workers, index)
+    log = folder.with_name(f"{folder.name}_{index}.log")
+    return Command("bms_tf.train", options, log, cwd=folder.parent, environment=environment)
+
+
+def start(
+    folder: Path,
+    updates: int,
+    workers: list[str],
+    index: int,
+    interval: int = 10,
+    program: tuple[str, ...] = ("-m", "bms_tf.train"),
+    screen: int | None = None,
+) -> subprocess.Popen:
+    """The same with a Python and an end of its own; `screen`: where it prints, if not into a new file."""
+    options, environment = flags(folder, updates, workers, index, interval)
     log = screen or open(folder.with_name(f"{folder.name}_{index}.log"), "w")
+    command = [sys.executable, *program, *options]
     return subprocess.Popen(command, cwd=folder.parent, stdout=log, stderr=subprocess.STDOUT, env=environment)
 
 
@@ -82,24 +98,24 @@ def losses(folder: Path) -> list[dict[str, float]]:
 def test_two_processes_train_as_one_device_and_one_goes_on_when_the_other_dies(tmp_path):
     run, alone = tmp_path / "run", tmp_path / "alone"
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    processes = [start(run, 100_000, workers, index) for index in range(2)]
+    commands = [train(run, 100_000, workers, index) for index in range(2)]
     try:
         deadline = time.monotonic() + 600
         while not (run / "checkpoints/ckpt-20.index").exists():
-            assert all(p.poll() is None for p in processes) and time.monotonic() < deadline
+            assert all(command.runs() for command in commands) and time.monotonic() < deadline
             time.sleep(0.01)
-        processes[1].kill()
-        assert processes[0].wait(timeout=120) == 1  # noticed by its heartbeat, 10 s
+        commands[1].signal(signal.SIGKILL)
+        assert commands[0].wait(120) == 1  # noticed by its heartbeat, 10 s
     finally:
-        for process in processes:
-            process.kill()
+        for command in commands:
+            command.signal(signal.SIGKILL)
     last = (tmp_path / "run_0.log").read_text().splitlines()[-1]
     assert last == "error: another worker has ended; start all of them again to go on from the last checkpoint"
 
     # On one device it goes on. All of it is as it had been on one device from the beginning, but for rounding.
     newest = max(int(path.stem.split("-")[1]) for path in (run / "checkpoints").glob("*.index"))
     for folder in (run, alone):
-        assert start(folder, newest + 20).wait(timeout=300) == 0
+        assert train(folder, newest + 20).wait() == 0
     assert f"resuming at step {newest} of" in (tmp_path / "run_0.log").read_text()
     pairs = list(zip(losses(run), losses(alone), strict=True))
     assert len(pairs) == newest // 10 + 2
@@ -135,7 +151,7 @@ def test_a_signal_to_one_of_two_processes_stops_both_at_one_step_inside_the_inte
 @pytest.mark.slow
 def test_workers_begin_as_one_and_end_as_one(tmp_path):
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
-    assert start(run, 20).wait(timeout=300) == 0
+    assert train(run, 20).wait() == 0
     # On a disk that only one of them sees the other one would begin at step 0, and train on other weights.
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     processes = [start(folder, 40, workers, index) for index, folder in enumerate((run, elsewhere))]

@@ -28,6 +28,7 @@ TINY = (
     "train.checkpoint_every = 10",
     "train.steps_per_execution = 1",
     "train.samples = 100",
+    "ring.held_out = 300",
     "train.metrics = []",
     "train.pictures = []",
     "train.seed = 7",

@@ -25,6 +25,7 @@ PARAMS = [
     "train.checkpoint_every = 10",
     "train.steps_per_execution = 1",
     "train.samples = 50",
+    "ring.held_out = 300",
     "train.pictures = []",
 ]
 

@@ -130,7 +130,10 @@ def test_data_that_is_not_there_is_told_with_the_cost(here):
     text = (
         TINY.replace("gin/ring.gin", "gin/image_folder.gin") + "study.hours = {'ring': 1}\nstudy.hardware = 'a GPU'\n"
     )
-    text = text.replace("'mixture_scores.std': 1.0", "'image_folder.folder': '/nowhere', 'data_shape': (8, 8, 3)")
+    text = text.replace(
+        "'mixture_scores.std': 1.0,\n    'ring.held_out': 300",
+        "'image_folder.folder': '/nowhere', 'data_shape': (8, 8, 3)",
+    )
     text = text.replace("'mlp.hidden': (4,),", "").replace("'generator/mlp.hidden': (4,),", "")
     text = text.replace("'encoder/mlp.hidden': (4,),", "")
     Path("tiny.gin").write_text(text)

@@ -31,6 +31,7 @@ PARAMS = (
     "train.evaluate_every = 200",
     "train.metrics = [@mixture_scores]",
     "train.samples = 100",
+    "ring.held_out = 300",
     "train.steps_per_execution = 1",
 )
 FLAGS = (

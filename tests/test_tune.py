@@ -46,6 +46,7 @@ train.checkpoint_every = 10
 train.evaluate_every = 20
 train.samples = 50
 train.metrics = [@mixture_scores]
+ring.held_out = 300
 train.steps_per_execution = 1
 train.pictures = []
 

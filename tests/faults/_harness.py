@@ -30,6 +30,7 @@ TINY = (
     f"train.evaluate_every = {4 * INTERVAL}",
     "train.metrics = [@mixture_scores]",
     "train.samples = 100",
+    "ring.held_out = 300",
     "train.steps_per_execution = 1",
 )
 SYSTEMS = {

@@ -24,6 +24,7 @@ PARAMS = [
     "train.checkpoint_every = 20",
     "train.steps_per_execution = 1",
     "train.samples = 50",
+    "ring.held_out = 300",
     "train.trackers = [@mlflow, @wandb]",
 ]
 ROOT = Path(__file__).parents[2]
