@@ -50,8 +50,8 @@ class ServerError(OSError):
         """Puts both into one line.
 
         Args:
-            code: its gRPC status, over REST too.
-            message: what it said.
+            code: the gRPC status, also over REST.
+            message: what the server said.
         """
         super().__init__(f"{code.name}: {message}")
         self.code = code
@@ -74,7 +74,7 @@ class Transport(Protocol):
 
 
 class Grpc:
-    """The official stubs; they import TensorFlow."""
+    """gRPC by the official stubs, which import TensorFlow."""
 
     def __init__(self, address: str, *, deadline: float = 30.0):
         """Opens a channel.
@@ -120,15 +120,14 @@ class Grpc:
 
 
 class Rest:
-    """JSON over HTTP, without TensorFlow. The arrays are those of gRPC, to the bit."""
+    """JSON over HTTP, without TensorFlow. The arrays are bit-identical to those of gRPC."""
 
     def __init__(self, url: str, *, deadline: float = 30.0):
         """Opens a session.
 
         Args:
             url: "http://host:port".
-            deadline: seconds for a call with all of its retries, up to the beginning of the answer, and then between
-                two pieces of it.
+            deadline: seconds until the answer begins, including all retries, and then between two pieces of the answer.
         """
         self.session = requests.Session()
         self.url, self.deadline, self._metadata = url.rstrip("/"), deadline, {}
@@ -208,13 +207,13 @@ class Client:
         Args:
             transport: how the server is reached, `Grpc` or `Rest`.
             model: its name on the server.
-            version: which one; None, without a label too: the newest.
-            label: of the version, "stable" or "canary".
-            max_rows: what the server takes at once (`max_batch_size` in savedmodels/batching.config); more are sent in
-                parts.
+            version: its number. None takes the version with the label, or without a label the newest.
+            label: the version's label, such as "stable" or "canary".
+            max_rows: how many rows the server takes at once (`max_batch_size` in savedmodels/batching.config). More
+                rows are sent in parts.
 
         Raises:
-            ValueError: for both a version and a label, and for `max_rows` under 1.
+            ValueError: if both a version and a label are given, or `max_rows` is under 1.
         """
         if version is not None and label is not None:
             raise ValueError(f"version {version} and label {label!r} are given; it must be one of them")
@@ -237,9 +236,9 @@ class Client:
             The outputs by name, each [B, ...].
 
         Raises:
-            ServerError: for what the server says instead of an answer.
-            ValueError: for inputs without rows, of unequal numbers of them, or with one that is not finite: a server
-                may merge requests, and models that were exported by older versions then fail them all.
+            ServerError: if the server answers with an error.
+            ValueError: if inputs have no rows, unequal numbers of rows, or a value that is not finite. A server may
+                merge requests, and models that older versions exported then fail all of them.
         """
         arrays = {name: np.asarray(value) for name, value in inputs.items()}
         arrays = {n: a.astype(np.float32 if a.dtype.kind == "f" else np.int64) for n, a in arrays.items()}

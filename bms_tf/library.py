@@ -23,24 +23,24 @@ def train(
 ) -> Model:
     """Trains a recipe as `python -m bms_tf.train` does, and returns the trained model.
 
-    The run folder is written as by the command, and one that is there is resumed. A program's own gin configuration
-    is left as it is; Keras's session and TensorFlow's random seeds are set anew.
+    It writes the same run folder as the command, and resumes a run that is in it. It leaves a program's own gin
+    configuration as it is, and resets Keras's session and TensorFlow's random seeds.
 
     Args:
-        recipe: a gin file or several, of which later ones override earlier ones; looked for in the working directory,
-            then among the shipped recipes.
+        recipe: a gin file or several; later ones override earlier ones. They are looked for in the working directory,
+            and then among the shipped recipes.
         run_dir: the run's folder.
         params: more settings, such as "BMSVAEGAN.T = 30".
         seed: sets `train.seed`.
         warm_start: a run folder or SavedModel whose weights a new run begins with.
-        other_data: resume although the data are no longer those of the run's start.
+        other_data: resumes although the data are no longer those of the run's start.
         allow_import: modules of your own that gin files may import.
 
     Returns:
-        The model; its `scores` are those of the samples and of as many real examples.
+        The model. Its `scores` are those of the samples, and those of as many real examples.
 
     Raises:
-        ValueError: for a setting that cannot be used, a folder that holds another run, or a loss that is not finite.
+        ValueError: if a setting cannot be used, the folder holds another run, or a loss is not finite.
     """
     files = [recipe] if isinstance(recipe, str) else list(recipe)
     if not files:
@@ -64,8 +64,8 @@ def export(
     """Writes a SavedModel that TensorFlow Serving loads as it is.
 
     Args:
-        source: a run folder, or a system in its present state. Only a run folder has the settings, scores and warm-up
-            requests that are put beside the model.
+        source: a run folder, or a system in its present state. Only an export of a run folder puts settings, scores and
+            warm-up requests beside the model.
         name: letters, digits, _ and -.
         export_dir: the folder of all models.
         allow_import: modules of your own that the run's gin file may import.
@@ -74,7 +74,7 @@ def export(
         The path of the new version, `<export_dir>/<name>/<version>`.
 
     Raises:
-        ValueError: for a bad name, or a folder that is not that of a run with a checkpoint.
+        ValueError: if the name is not allowed, or the folder holds no run with a checkpoint.
         OSError: if `export_dir` cannot be written.
     """
     if isinstance(source, System):

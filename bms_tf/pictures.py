@@ -1,8 +1,8 @@
 """Pictures drawn during and after training: `picture(samples, reference, reconstruct=None, ...) -> Figure`.
 
-None instead, where a picture needs what a system does not have.
+A picture function returns None if it needs what a system does not have.
 
-No pyplot: a Figure of its own needs no display and leaves no global state.
+Pyplot is not used: a Figure of its own needs no display and leaves no global state.
 """
 
 import math
@@ -35,11 +35,11 @@ def density(
     """Density of the data beside that of the samples, on the same axes, as in VEEGAN's figure 2.
 
     Args:
-        samples: [N, 2]. Those outside of the axes are counted in the title.
-        reference: [M, 2]. Its range and a margin are the axes.
+        samples: [N, 2]. The title says how many lie outside of the axes.
+        reference: [M, 2]. The axes cover its range and a margin.
         reconstruct: not used.
         bins: of the histogram, along each axis; at most 10,000.
-        blur: standard deviation of the Gaussian it is smoothed with, in bins.
+        blur: standard deviation of the Gaussian that smooths it, in bins.
 
     Raises:
         ValueError: for a value out of range.
@@ -68,11 +68,11 @@ FEW = 500  # samples that are drawn as dots; of more the density is
 
 
 def points(samples: np.ndarray, modes: np.ndarray | None = None, title: str = "") -> Figure:
-    """Where samples lie: few as dots, many as their density in the colors of `density`, the brighter, the more.
+    """Where samples lie: a few as dots, many as their density in the colors of `density`. Brighter means more.
 
     Args:
         samples: [N, 2].
-        modes: [M, 2], those of the true density, which get circles; None: they are not known.
+        modes: [M, 2], the modes of the true density, drawn as circles; None if they are not known.
         title: of the figure.
     """
     around = samples if modes is None else np.concatenate([samples, modes])
@@ -94,7 +94,7 @@ def points(samples: np.ndarray, modes: np.ndarray | None = None, title: str = ""
 
 
 def walk(path: np.ndarray, at: int, modes: np.ndarray | None = None) -> Figure:
-    """A point of a path through the plane, and the rest of the path.
+    """A path through the plane, with one of its points.
 
     Args:
         path: [N, 2].
@@ -131,7 +131,7 @@ def _circle(axes: Axes, modes: np.ndarray | None):
 
 
 def samples_of(x: np.ndarray, modes: np.ndarray | None = None, title: str = "") -> Figure:
-    """Samples as what they are: images of 1 or 3 channels, points of the plane, or else curves.
+    """Samples drawn as what they are: images of 1 or 3 channels, points of the plane, or else curves.
 
     Args:
         x: [N, ...], images in [-1, 1].
@@ -181,7 +181,7 @@ def reconstruction_grid(
     columns: int = 8,
     rows: int = 4,
 ) -> Figure | None:
-    """The first images of the reference over their reconstructions; None without those.
+    """The first images of the reference, each over its reconstruction; None if there are no reconstructions.
 
     Args:
         samples: not used.

@@ -1,6 +1,6 @@
-"""Datasets that can be entered at any step: an element depends on (seed, step) alone, never on what was read before it.
+"""Datasets that can be entered at any step: an element depends only on (seed, step), never on what was read before it.
 
-So a resumed run sees the data it would have seen, and one device and many see the same global batches.
+So a resumed run sees the data that it would have seen, and one device and many see the same global batches.
 """
 
 from collections.abc import Sequence
@@ -81,8 +81,8 @@ def mixture(
         start_step: the first step, at least 0.
         examples_per_step: size of the global batch.
         seed: with the split and the step, the key of all draws.
-        input_context: which share of each batch is read, see `shares`; None: the whole. The finite splits go to
-            every worker whole.
+        input_context: which share of each batch is read, see `shares`; None: the whole. Every worker gets the whole of
+            a finite split.
         centers: [K, D].
         std: standard deviation, one for all dimensions or [D].
         held_out: how many points the validation and test splits have each.

@@ -29,16 +29,16 @@ def celeb_a(
     """float32 [share, H, H, 3] in [-1, 1]: the central square of each face, resized.
 
     Args:
-        split: of the data set itself. "train" (162,770 faces) is endless; "train_once", "validation" and "test" are one
-            ordered pass, given to every worker whole.
+        split: one of the data set's own splits. "train" (162,770 faces) is endless; "train_once", "validation" and
+            "test" are one ordered pass, given to every worker whole.
         start_step: the first step, at least 0.
         examples_per_step: size of the global batch.
         seed: with the epoch, the key of the order and of flips.
         input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
         shape: (H, H, 3).
-        crop: side of the square in pixels, at most 178. The papers do not state it; 160 is compare_gan's.
-        held_out: how many faces of validation, and of test, are used; the papers score against 10,000.
-        flip: mirror half of the training faces left to right (the papers name no augmentation).
+        crop: side of the square in pixels, at most 178. The papers do not state theirs; 160 is compare_gan's.
+        held_out: how many faces of validation, and of test, are used. The papers score against 10,000.
+        flip: mirrors half of the training faces left to right (the papers name no augmentation).
 
     Raises:
         ValueError: if the data set is not prepared, see `prepared.prepared`; and for values out of range.

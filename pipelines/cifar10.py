@@ -30,7 +30,7 @@ def cifar10(
         seed: with the epoch, the key of the order and of flips.
         input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
         held_out: pictures in the validation split.
-        flip: mirror half of the training pictures left to right (the papers name no augmentation).
+        flip: mirrors half of the training pictures left to right (the papers name no augmentation).
         labels: give (image, label).
 
     Raises:

@@ -20,14 +20,15 @@ def color_mnist(
 ) -> tf.data.Dataset:
     """float32 [share, 28, 28, 3] in [-1, 1]: each digit in a color of its own on black.
 
-    Ours: red, green and blue are uniform, divided by the largest of them, so that every digit is as bright as it was.
-    A training digit has another color each time it is seen, a held-out one always the same.
+    The colors are ours: red, green and blue are uniform and then divided by the largest of them, so that every digit
+    stays as bright as it was. A training digit gets a new color each time it is seen. A held-out digit always has the
+    same color.
 
     Args:
         split: see `mnist.mnist`.
         start_step: the first step, at least 0.
         examples_per_step: size of the global batch.
-        seed: with the epoch, the key of the order; with the place in the order, also that of the colors.
+        seed: with the epoch, the key of the order; with the place in the order, the key of the colors.
         input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
         held_out: digits in the validation split.
 

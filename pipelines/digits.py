@@ -46,11 +46,11 @@ def digits(
 ) -> tf.data.Dataset:
     """Digits, resized from 8 x 8 to size x size (bilinear), in [-1, 1] with -1 the paper.
 
-    The split is fixed and stratified: 1,437 images to train, 360 to test; 144 or so and 36 of each class.
+    The split is fixed and stratified: 1,437 images to train and 360 to test, about 144 and 36 of each class.
 
     Args:
-        split: "train" is endless, every epoch in another order; "train_once" is one pass over the same images and
-            "test" one over the others, both in a fixed order, given to every worker whole.
+        split: "train" is endless, with a new order in each epoch. "train_once" is one pass over the same images, and
+            "test" one over the others, both in a fixed order and given to every worker whole.
         start_step: the first step, at least 0.
         examples_per_step: size of the global batch, which may cross epochs.
         seed: with the epoch, the key of the order.

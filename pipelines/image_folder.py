@@ -94,29 +94,29 @@ def image_folder(
     """The central square of every picture, resized. A photo is turned as its camera's orientation tag says.
 
     Args:
-        split: "train" is endless, each epoch in another order; "train_once", "validation" and "test" are one ordered
-            pass, given to every worker whole. Which picture is where depends on the names of all, and on nothing else.
-            A picture that is there more than once, by its file's content, counts once, under the first of its names.
+        split: "train" is endless, with a new order in each epoch; "train_once", "validation" and "test" are one ordered
+            pass, given to every worker whole. Which picture is in which split depends only on the names of all
+            pictures. Files with equal content count once, under the first of their names.
         start_step: the first step, at least 0.
         examples_per_step: size of the global batch.
         seed: with the epoch, the key of the order and of flips.
         input_context: which share of each batch is read, see `addressing.shares`; None: the whole.
-        folder: with pictures in it or in its sub-folders, which are not told apart.
+        folder: has the pictures, also in its sub-folders, which make no difference.
         shape: (H, H, C), C = 3, or 1 for gray.
-        crop: side of the square, in pixels of the picture; None takes the largest that it has.
-        flip: mirror half of the training pictures left to right.
-        held_out: the share of the pictures in validation, and that in test, each at least one picture.
+        crop: side of the square, in pixels of the picture. None takes the largest square.
+        flip: mirrors half of the training pictures left to right.
+        held_out: the share of the pictures in validation, and the same share in test, at least one picture each.
         unreadable: what to do about corrupt, truncated and empty files, pictures of more than `MAX_PIXELS`, broken
-            links and what is no file. They are found by decoding each picture once, which is remembered in the user's
-            cache.
-        in_memory: decode each picture once, at the start, and keep its square of H x H x C bytes: rounded to 8 bits.
+            links, and anything that is no file. Each picture is decoded once to find them, and the user's cache keeps
+            the result.
+        in_memory: decodes each picture once, at the start, and keeps its square of H x H x C bytes, rounded to 8 bits.
 
     Returns:
         float32 [share, H, H, C] in [-1, 1].
 
     Raises:
-        ValueError: for a folder without pictures, pictures under the size of the crop, unreadable ones if they are not
-            to be left out, and for values out of range.
+        ValueError: if the folder has no pictures, pictures are smaller than the crop, pictures are unreadable and not
+            to be left out, or a value is out of range.
     """
     check_request(split, start_step, examples_per_step, allowed=SPLITS)
     check_shape(shape, "image_folder.shape", channels=(1, 3))

@@ -28,16 +28,16 @@ def prepared(
     """The records of a data set: a dictionary of `features`, pictures as the bytes of their files.
 
     Args:
-        name: as TensorFlow Datasets has it, such as "cifar10".
-        part: the same, such as "train[:-5000]".
+        name: the name in TensorFlow Datasets, such as "cifar10".
+        part: the part in the words of TensorFlow Datasets, such as "train[:-5000]".
         features: what is read.
-        data_dir: where it was; None: ~/tensorflow_datasets or $TFDS_DATA_DIR.
-        in_memory: keep the records, still encoded, in memory.
-        window: else, how many records are shuffled at a time; two windows are in memory.
+        data_dir: where it was prepared. None takes ~/tensorflow_datasets or $TFDS_DATA_DIR.
+        in_memory: keeps the records, still encoded, in memory.
+        window: otherwise, how many records are shuffled at a time. Two windows are in memory.
 
     Raises:
-        ValueError: if the data set is not prepared, or not to the end; for a damaged file, which is read through for
-            that once in a process, about a second for each GB; and for a part that has no example.
+        ValueError: if the data set is not prepared, or only half prepared; if a file is damaged; or if the part has no
+            example. To find damage, files are read once in a process, which takes about a second for each GB.
     """
     if window < 1:
         raise ValueError(f"prepared.window is {window}; it must be at least 1")

@@ -1,8 +1,8 @@
-"""Stored examples, in an endless order that another epoch changes: the order can be entered anywhere, and is the same
-for any number of devices.
+"""Stored examples in an endless order, which changes with each epoch. The order can be entered anywhere, and is the
+same for any number of devices.
 
-A record is what an example is decoded from (a row of arrays, the bytes of a picture, a path), so that what a resumed
-run has seen already, or another worker reads, is passed over before it is decoded.
+An example is decoded from a record (a row of arrays, the bytes of a picture, a path). What a resumed run has already
+seen, or another worker reads, is skipped before it is decoded.
 """
 
 from collections.abc import Callable
@@ -110,10 +110,10 @@ def batches(
     seed: int,
     input_context: tf.distribute.InputContext | None,
 ) -> tf.data.Dataset:
-    """Examples in batches: without end in the shuffled order for the split "train", else one ordered pass.
+    """Examples in batches: endless in shuffled order for the split "train", otherwise one ordered pass.
 
     Args:
-        records: of this split.
+        records: the records of this split.
         decode: `decode(record, key)` gives one example. The key, int64 [2], is (seed, place) in the train split and
             (-1, place), the same for every run, in the others.
         split: "train" or another.

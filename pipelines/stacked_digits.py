@@ -20,9 +20,9 @@ def stacked_digits(
     held_out: int = 26_000,
     labels: bool = False,
 ) -> tf.data.Dataset:
-    """Three random digits as channels, uniform over 1000 classes but for the digits' own shares (9.7 to 10.2 %).
+    """Three random digits as channels: 1000 classes, nearly uniform (the digits' own shares are 9.7 to 10.2 %).
 
-    The digits of a stack are of one part of `digits.digits`, so that no digit of a test stack is seen in training.
+    The digits of a stack come from one part of `digits.digits`, so no digit of a test stack is seen in training.
 
     Args:
         split: "train" is endless; "train_once" and "test" are `held_out` stacks of training and of test digits.

@@ -1,4 +1,4 @@
-"""On what a run trains, as gin names it."""
+"""The devices on which a run trains, as gin names them."""
 
 import atexit
 import contextlib

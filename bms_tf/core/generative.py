@@ -1,4 +1,4 @@
-"""What all systems are once they are trained: networks, and what can be asked of them."""
+"""What every trained system is: networks, and what one can ask of them."""
 
 import math
 from collections.abc import Mapping
@@ -33,20 +33,20 @@ class Drawable(Protocol):
 
 
 class GenerativeModel(Model):
-    """A generator and the networks around it, as a Keras model that samples, encodes and judges."""
+    """A Keras model of a generator and the networks around it, which samples, encodes and judges."""
 
     def __init__(self, *, networks: Mapping[str, keras.Model], ema: float | None, visible: Visible | None):
         """Names the networks and takes them over.
 
         Args:
-            networks: by the attribute name they get, built, one of them "generator".
-            ema: decay of the moving average of the generator's weights that `generate` then uses, in (0, 1); None: the
-                weights themselves.
-            visible: of a system that has a likelihood; None: the generator's output is the data.
+            networks: built networks by the name of the attribute that each becomes; one is the "generator".
+            ema: decay of the moving average of the generator's weights, in (0, 1), which `generate` then uses. None
+                uses the weights themselves.
+            visible: p(x|z) of a system that has a likelihood. None means that the generator's output is the data.
 
         Raises:
-            ValueError: for a decay out of range, for networks that cannot be what they are named, and for a generator
-                with a visible distribution in a system without a likelihood.
+            ValueError: if the decay is out of range, if a network cannot play the role that its name says, or if the
+                generator has a visible distribution in a system without a likelihood.
         """
         super().__init__()
         if ema is not None and not 0 < ema < 1:
@@ -91,7 +91,7 @@ class GenerativeModel(Model):
         return names
 
     def generate(self, z: tf.Tensor) -> tf.Tensor:
-        """Data [B, ...] from codes [B, Z], with the averaged weights where there is an EMA: the mean of p(x|z)."""
+        """Data [B, ...] from codes [B, Z]: the mean of p(x|z), with the averaged weights if there is an EMA."""
         return self._mean(self._generator_output(z))
 
     def draw(self, z: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:

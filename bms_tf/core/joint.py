@@ -10,7 +10,7 @@ from bms_tf.core.system import Phase, System
 
 
 class JointSystem(System):
-    """Encoder and generator are one player, the discriminator of pairs is the other, and both move at once."""
+    """Two players that move at once: encoder and generator, and the discriminator of pairs."""
 
     likelihood: Callable[[keras.Model], Visible] | None = None  # of a generator; see `visible` of `System`
 
@@ -29,7 +29,7 @@ class JointSystem(System):
             encoder: has `posterior(x)`.
             generator: gives data [B, ...], or the numbers of its visible distribution.
             joint_discriminator: gives logits [B] of a list of data and codes.
-            seed: of all noise.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
         """
         super().__init__(

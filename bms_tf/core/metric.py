@@ -1,4 +1,4 @@
-"""What a metric is given, by its first parameter and by what it says that it needs.
+"""What a metric gets, by its first parameter and its attribute `needs`.
 
 A metric is a function in `bms_tf/metrics/`: `metric(samples, reference, *, seed, ...)` or
 `metric(model, reference, *, seed, ...)`, which returns floats by name, matplotlib figures, and words for the protocol.

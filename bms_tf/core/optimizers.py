@@ -43,8 +43,8 @@ def adam(
     schedule: Callable[[float], Schedule] | None = None,
     clipnorm: float | None = None,
 ) -> keras.optimizers.Optimizer:
-    """Adam (Kingma and Ba 2015). `schedule` makes a schedule of generator updates from the rate it starts with;
-    `clipnorm`: the largest global norm of the gradient of all the player's weights together.
+    """Adam (Kingma and Ba 2015). `schedule` makes a schedule of generator updates from the first learning rate.
+    `clipnorm` limits the global norm of the gradient of all the player's weights together.
 
     Raises ValueError for a value out of range.
     """
@@ -71,7 +71,7 @@ def _check_end(schedule: str, end: float):
 
 @gin.configurable
 def linear_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: float = 0.0) -> Schedule:
-    """From `learning_rate` to `end` times it on a line over `horizon` generator updates.
+    """Falls linearly from `learning_rate` to `end` times it over `horizon` generator updates.
 
     Raises ValueError for a horizon under 1, and an end that is negative or not finite.
     """
@@ -82,7 +82,7 @@ def linear_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: floa
 
 @gin.configurable
 def cosine_decay(learning_rate: float, *, horizon: int = gin.REQUIRED) -> Schedule:
-    """From `learning_rate` to 0 on half a cosine over `horizon` generator updates (Loshchilov and Hutter 2017)."""
+    """Falls from `learning_rate` to 0 on half a cosine over `horizon` generator updates (Loshchilov and Hutter 2017)."""
     _check_horizon(horizon)
     return keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=horizon)
 

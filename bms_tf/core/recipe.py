@@ -1,4 +1,4 @@
-"""What gin says of a run: its system, data, length and measurements."""
+"""What gin says about a run: its system, data, length and measurements."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence

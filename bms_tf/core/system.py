@@ -1,4 +1,4 @@
-"""The training core: players, phases and the one `train_step` that all systems share."""
+"""The core of training: players, phases, and the `train_step` that all systems share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ class Phase:
     """One update of one or more players.
 
     Args:
-        name: by which messages and schedules know it.
-        losses: `losses(x, key) -> (losses, aux)` is pure: x is [B, ...] in the data's range, `key` gives all
-            randomness, and each player in `losses` is updated from this one forward pass.
-        repeats: how often in a step; each repeat sees a fresh batch.
-        before: runs ahead of the pass, outside the gradient tape (power iteration).
-        after: `after(aux)` runs behind it, on values averaged over the replicas.
+        name: what messages and schedules call it.
+        losses: `losses(x, key) -> (losses, aux)`, a pure function. x is [B, ...] in the data's range. `key` gives all
+            randomness. Each player in `losses` is updated from this one forward pass.
+        repeats: how often it runs in a step. Each repeat sees a new batch.
+        before: runs before the pass, outside the gradient tape, such as power iteration.
+        after: `after(aux)` runs after the pass, on values averaged over the replicas.
         start: the first step at which the phase is active.
-        stop: the first at which it no longer is; None: it stays active.
+        stop: the first step at which it is no longer active; None keeps it active.
 
     Raises:
-        ValueError: for a number of repeats out of 1..1000.
+        ValueError: if the number of repeats is not in 1..1000.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Phase:
 
 
 class System(GenerativeModel):
-    """A generative model as a game of players: one subclass per paper.
+    """A generative model as a game of players. Each paper is one subclass.
 
     A subclass hands its networks and players to this constructor and defines `phases()`. It is a Keras model:
     `compile(optimizers={player: optimizer})`, then `fit` on batches of `examples_per_step(B)` examples.
@@ -68,17 +68,18 @@ class System(GenerativeModel):
         ema: float | None = None,
         visible: Visible | None = None,
     ):
-        """Shares the networks out among the players.
+        """Assigns the networks to the players.
 
         Args:
             networks: see `GenerativeModel`.
-            players: the names of the networks that each player trains; None: each network is a player of its own.
-            seed: of all noise.
+            players: for each player, the names of the networks that it trains. None makes each network a player of its
+                own.
+            seed: seeds all noise.
             ema: see `GenerativeModel`.
             visible: see `GenerativeModel`.
 
         Raises:
-            ValueError: as `GenerativeModel` does, and unless every network belongs to exactly one player.
+            ValueError: as `GenerativeModel`, and if a network does not belong to exactly one player.
         """
         players = {name: (name,) for name in networks} if players is None else players
         owned = sorted(name for names in players.values() for name in names)
@@ -101,7 +102,9 @@ class System(GenerativeModel):
 
     @property
     def generator_updates_done(self) -> tf.Tensor:
-        """What schedules count, int64: a recipe's length is given in it, while a step may have several."""
+        """The generator updates so far, int64, which a recipe's length and its schedules count. A step may have
+        several.
+        """
         return self.step * self.generator_updates
 
     @property
@@ -112,7 +115,7 @@ class System(GenerativeModel):
 
     @property
     def codes_per_example(self) -> int:
-        """How many codes of each example a phase holds at once."""
+        """How many codes for each example a phase holds at once."""
         return 1
 
     @property
@@ -126,7 +129,9 @@ class System(GenerativeModel):
 
     @property
     def phase_spans(self) -> dict[str, tuple[int, int | None]]:
-        """The first step of each phase, by its name, and the first behind it; None where it goes on to the end."""
+        """For each phase by name, its first step and the first step after it, which is None if the phase goes on to the
+        end.
+        """
         return {phase.name: (phase.start, phase.stop) for phase in self._phases}
 
     def _owner(self, network: str) -> str:
@@ -142,8 +147,8 @@ class System(GenerativeModel):
         """Codes [B, Z] from the prior.
 
         Args:
-            x: data [B, ...]: there are as many codes as examples.
-            key: gives one batch of codes, the same at each call.
+            x: data [B, ...]. There are as many codes as examples.
+            key: determines the codes. The same key gives the same codes.
         """
         return key.normal("prior", (x.shape[0], self.code_size))
 
@@ -161,7 +166,7 @@ class System(GenerativeModel):
 
         Args:
             x: data [B, ...].
-            key: gives the same codes at each call.
+            key: determines the codes. The same key gives the same codes.
         """
         return self.encoder.posterior(x).sample(key.normal("posterior", (x.shape[0], self.code_size)))
 
@@ -170,12 +175,12 @@ class System(GenerativeModel):
         return self._mean(self.generator(z, training=True))
 
     def alternating(self, discriminator_losses: Callable, generator_losses: Callable, repeats: int = 1) -> list[Phase]:
-        """The phases of a game of two: some updates of the discriminator, then one of the generator.
+        """The phases of a game of two players: some updates of the discriminator, then one of the generator.
 
         Args:
-            discriminator_losses: of its phase, see `Phase`.
-            generator_losses: of its phase.
-            repeats: updates of the discriminator.
+            discriminator_losses: the losses of the discriminator's phase, see `Phase`.
+            generator_losses: the losses of the generator's phase.
+            repeats: the discriminator's updates in a step.
         """
         refine = partial(functional.power_iteration, self.discriminator)
         return [
@@ -184,7 +189,7 @@ class System(GenerativeModel):
         ]
 
     def told_apart(self, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable:
-        """The discriminator's losses, with `loss` of the logits [B] of data and of samples."""
+        """The discriminator's losses: `loss` of the logits [B] of data and of samples."""
 
         def losses(x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
             real, sample = self.judge(x, self.prior_samples(x, key))
@@ -193,11 +198,11 @@ class System(GenerativeModel):
         return losses
 
     def judge(self, *batches: tf.Tensor) -> list[tf.Tensor]:
-        """The logits [N] of each of some batches of data [N, ...], by the discriminator as it is trained."""
+        """The logits [N] of each batch of data [N, ...], by the discriminator as it is trained."""
         return functional.each(partial(self.discriminate, training=True), self.discriminator, *batches)
 
     def judge_codes(self, *batches: tf.Tensor) -> list[tf.Tensor]:
-        """The logits [N] of each of some batches of codes [N, Z], by the code discriminator as it is trained."""
+        """The logits [N] of each batch of codes [N, Z], by the code discriminator as it is trained."""
         return functional.each(partial(self.code_discriminator, training=True), self.code_discriminator, *batches)
 
     def sample_logits(self, x: tf.Tensor, key: Key) -> tf.Tensor:
@@ -223,17 +228,17 @@ class System(GenerativeModel):
 
         Args:
             optimizers: one per player, by its name.
-            modifiers: each is given this system and every phase, and says what is played in its place.
-            jit_compile: whether XLA compiles losses and gradients; "auto" is on for a GPU alone.
+            modifiers: each takes this system and a phase, and returns the phase that replaces it.
+            jit_compile: whether XLA compiles losses and gradients. "auto" does so on a GPU only.
             steps_per_execution: steps in one call of the compiled function, as in Keras.
-            accumulate: into how many slices a phase's batch is cut. They go through it one after the other for one
-                update, as for the whole batch but for rounding.
+            accumulate: the number of slices into which a phase's batch is cut. They go through the networks one after
+                the other. Their one update is that of the whole batch, up to rounding.
             simultaneous: whether all players of a step move at once, from the same weights and noise (simultaneous
-                gradient descent), and not one after the other, each with noise of its own.
+                gradient descent). Otherwise they move one after the other, each with its own noise.
 
         Raises:
-            ValueError: for a missing or unknown player, where the networks do not fit each other, for `accumulate`
-                where an example's loss depends on the others in its batch, and for `simultaneous` where a phase is
+            ValueError: if a player is missing or unknown, if the networks do not fit each other, if `accumulate` is set
+                and an example's loss depends on the others in its batch, or if `simultaneous` is set and a phase is
                 repeated.
         """
         if accumulate > 1 and self.batch_coupled:
@@ -289,7 +294,7 @@ class System(GenerativeModel):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The mean over a Keras epoch of every player's every term."""
+        """The means of all terms of all players over a Keras epoch."""
         return list(getattr(self, "_means", {}).values())
 
     def train_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -411,7 +416,7 @@ class System(GenerativeModel):
         Args:
             *args: as of Keras's.
             callbacks: as of Keras's.
-            initial_step: how many steps of the first epoch were taken before; their losses are in its means.
+            initial_step: how many steps of the first epoch were already taken. Their losses count in its means.
             **kwargs: as of Keras's.
         """
         self._initial_step = initial_step

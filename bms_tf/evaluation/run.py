@@ -58,41 +58,41 @@ def evaluate(
 ) -> list[dict[str, Any]]:
     """Scores of a model or of samples against real data.
 
-    Where `data` is a gin file, or gin files or parameters are given, gin's configuration is made anew from them.
+    If `data` is a gin file, or gin files or parameters are given, they replace gin's configuration.
 
     Args:
-        data: a gin file such as "gin/data/digits.gin", a folder of pictures, an .npz or an array. Of a run, None takes
-            the run's own.
+        data: a gin file such as "gin/data/digits.gin", a folder of pictures, an .npz or an array. For a run, None takes
+            the run's own data.
         model: a SavedModel, its folder NAME with versions, or the folder of a run; or
         samples: a folder of pictures, an .npz or an array.
         metrics: names (see `registry.listed`) or functions. None takes those of the gin file.
         features: the network, or its name: "values" for the numbers as they are, or one of `features.BY_NAME`. None
-            takes the gin file's `train.features`, or of points their numbers.
-        weights: the file or folder of a network that is named.
-        resizer: how pictures get the size of a network that is named.
-        signature: which of the model's makes samples, see `core.model`.
-        split: of a gin file's data, which samples are compared with.
-        floor_data: other real data, as `data`, for the floor of a folder, an .npz or an array. None compares its
-            halves.
-        training_data: what the model was trained on, as `data`, for metrics that look for it.
-        n: how many samples. None: of a model as many as the gin file's `train.samples`, or as there are real examples;
-            of samples all.
-        n_real: how many real examples; None: all.
-        seed: of the samples' codes and of what is random in a metric.
-        out: a file of JSON lines that is appended to, with the metrics' pictures beside it, named by what they are of.
-            None: beside the model or samples, or in the run folder; nowhere for an array.
-        cache_dir: where features are kept; None: `bms_tf` in $XDG_CACHE_HOME or ~/.cache.
-        gin_file: gin files, of which later ones override earlier ones.
+            takes the gin file's `train.features`, or for points their numbers.
+        weights: the file or folder of a network that is given by name.
+        resizer: how pictures get the size of a network that is given by name.
+        signature: the model's signature that makes samples, see `core.model`.
+        split: the split of a gin file's data with which samples are compared.
+        floor_data: other real data, in the form of `data`, for the floor of a folder, an .npz or an array. None
+            compares halves of the data.
+        training_data: what the model was trained on, in the form of `data`, for metrics that look for copies of it.
+        n: how many samples. None takes all samples that are given. For a model, it takes the gin file's
+            `train.samples`, or as many as there are real examples.
+        n_real: how many real examples; None takes all.
+        seed: seeds the samples' codes and what is random in a metric.
+        out: a file to which JSON lines are appended. The metrics' pictures are put beside it, named by the model or
+            samples. None puts it beside the model or samples, or in the run folder, and nowhere for an array.
+        cache_dir: where features are kept. None takes `bms_tf` in $XDG_CACHE_HOME or ~/.cache.
+        gin_file: gin files; later ones override earlier ones.
         gin_param: settings, such as "precision_recall.k = 5".
         allow_import: modules of your own that gin files may import.
-        report: hears of each metric that is done, in one line.
+        report: is called with a line for each metric that is done.
 
     Returns:
         The lines, one for each value.
 
     Raises:
-        ValueError: for whatever is wrong with the request, the files or the examples.
-        OSError: for what cannot be read or written.
+        ValueError: if something is wrong with the request, the files or the examples.
+        OSError: if something cannot be read or written.
     """
     if (model is None) == (samples is None):
         raise ValueError("give a model or samples, one of the two")

@@ -17,12 +17,12 @@ from bms_tf.loading.model import Model, Scores
 
 
 def load(path: str | os.PathLike[str], *, batch_size: int = 256, allow_import: Sequence[str] = ()) -> Model:
-    """A trained model, from where `train` or `export` left it.
+    """Loads a trained model, which `train` or `export` has written.
 
     Args:
-        path: a run folder, which is read in its newest state; a SavedModel (`savedmodels/ring/1`); or the folder of
-            its versions (`savedmodels/ring`), of which the newest is taken.
-        batch_size: the most rows that go through the networks at once.
+        path: a run folder, a SavedModel (`savedmodels/ring/1`), or the folder of its versions (`savedmodels/ring`). The
+            newest state or version is taken.
+        batch_size: how many rows go through the networks at once, at most.
         allow_import: modules of your own that the run's gin file may import.
 
     Raises:

@@ -21,16 +21,16 @@ class Posterior(NamedTuple):
 class Model:
     """What `bms_tf.load` and `bms_tf.train` return.
 
-    Which methods can be called depends on the system: `offers` names them, and the others raise ValueError. Data are
-    float32 [B, ...], images in [-1, 1]; codes are float32 [B, Z]. Any number of rows is taken and goes through the
-    networks in batches.
+    Which methods one can call depends on the system: `offers` names them, and the others raise ValueError. Data are
+    float32 [B, ...], images in [-1, 1]; codes are float32 [B, Z]. The methods take any number of rows, which go through
+    the networks in batches.
 
     Attributes:
         path: the run folder or SavedModel.
         offers: the names of the signatures.
         code_size: Z.
         data_shape: the shape of one example.
-        scores: {"samples": {metric: value}, "data": {metric: value}}, None if there are none; a value that was not
+        scores: {"samples": {metric: value}, "data": {metric: value}}, or None if there are none. A value that was not
             finite is None.
     """
 
@@ -49,11 +49,11 @@ class Model:
             path: the run folder or SavedModel.
             signatures: TensorFlow's concrete functions, by name.
             scores: see the attribute.
-            batch_size: rows that go through the networks at a time, at least 1.
+            batch_size: how many rows go through the networks at once, at least 1.
             keep: what owns the functions' variables.
 
         Raises:
-            ValueError: for a batch size under 1, and without the signature `generate`.
+            ValueError: if the batch size is under 1, or there is no signature `generate`.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
@@ -75,8 +75,8 @@ class Model:
 
         Args:
             n: how many.
-            seed: the samples are the same for the same seed, and independent of those of another one. With a run's own
-                seed they are those that were scored.
+            seed: the same seed gives the same samples, and another seed gives independent ones. The run's own seed
+                gives the samples that were scored.
 
         Raises:
             ValueError: for a value out of range.
@@ -84,7 +84,7 @@ class Model:
         return self.predict("sample", seed=_seeds(n, seed))["x"]
 
     def sample_prior(self, n: int, *, seed: int = 0) -> np.ndarray:
-        """The codes [n, Z] of which `sample` makes its samples.
+        """The codes [n, Z] from which `sample` makes its samples.
 
         Args:
             n: how many.
@@ -96,7 +96,7 @@ class Model:
         return self.predict("sample_prior", seed=_seeds(n, seed))["z"]
 
     def generate(self, z: np.ndarray) -> np.ndarray:
-        """Data [B, ...] from codes [B, Z]: the mean of p(x|z), by the averaged weights where there are any."""
+        """Data [B, ...] from codes [B, Z]: the mean of p(x|z), with the averaged weights if there are any."""
         return self.predict("generate", z=z)["x"]
 
     def draw(self, z: np.ndarray, *, seed: int = 0) -> np.ndarray:
@@ -153,15 +153,15 @@ class Model:
     # Any of them.
 
     def predict(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """All outputs of one of `offers`, each [B, ...], as a server gives them.
+        """All outputs of a signature, each [B, ...], as a server gives them.
 
         Args:
             signature: one of `offers`.
             **inputs: by name, each [B, ...]; `seed` is int64 [B], one for each row.
 
         Raises:
-            ValueError: for what the model does not offer, and inputs of another name, type or shape, without rows, of
-                unequal numbers of them, or that are not finite.
+            ValueError: if the model does not offer the signature, or if inputs have another name, type or shape, no
+                rows, unequal numbers of rows, or a value that is not finite.
         """
         if signature not in self._signatures:
             raise ValueError(f"{self.path} has no {signature}; it offers {', '.join(self.offers)}")

@@ -1,6 +1,6 @@
 """Metrics, one file each: `metric(samples, reference, *, seed, ...) -> dict of floats`.
 
-They know nothing of systems or pipelines. The same function with real data as samples gives the score to compare with.
+They know nothing of systems or pipelines. With real data as samples, the same function gives the score to compare with.
 """
 
 from typing import TYPE_CHECKING

@@ -18,9 +18,9 @@ LOG_2_PI = math.log(2 * math.pi)
 class AggregatePosterior:
     """q(z) over data [N, ...], for a model whose prior p(z) is the standard normal distribution.
 
-    With `noise` h > 0 all of it is of codes to which independent noise of the standard deviation h was added: q(z|x) is
-    N(mean, stddev^2 + h^2), p(z) is N(0, 1 + h^2). So encoders without a density, deterministic or implicit ones, are
-    measured as the others are. By the data processing inequality that only lowers a divergence.
+    With `noise` h > 0, independent noise of standard deviation h is added to all codes: q(z|x) is N(mean, stddev^2 +
+    h^2), p(z) is N(0, 1 + h^2). So deterministic and implicit encoders, which have no density, can be measured like the
+    others. By the data processing inequality, noise only lowers a divergence.
     """
 
     def __init__(self, model: Model, data: np.ndarray | Rows, *, noise: float = 0.0, seed: int = 0):

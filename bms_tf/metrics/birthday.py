@@ -21,10 +21,10 @@ def birthday(
     max_points: int = 5000,
     orders: int = 1000,
 ) -> dict[str, float]:
-    """How many different samples there are, from how soon two of a batch are alike (Arora et al. 2018).
+    """How many different samples there are, by how soon two samples of a batch are alike (Arora et al. 2018).
 
     The paper looks for duplicates by eye among the nearest pairs. Here two samples are alike if they are nearer to each
-    other than real examples usually are: its floor says what this rule finds in the data.
+    other than real examples usually are. The floor says what this rule finds in the data.
 
     It sees samples that repeat a few kinds. It does not see whether these are like the data.
 
@@ -32,20 +32,20 @@ def birthday(
         samples: features [N, F].
         reference: features [M, F].
         seed: of the subsamples and the orders.
-        within: two samples are alike at this distance; None takes the `quantile` of the distances of real examples to
-            their nearest others.
+        within: two samples are alike within this distance. None takes the `quantile` of the distances of real examples
+            from their nearest others.
         quantile: in [0, 1].
         max_points: larger sets are subsampled to this many.
         orders: random orders in which the samples are drawn.
 
     Returns:
-        birthday_batch: the batch size at which half of the batches have two samples that are alike: the median, over
-            the orders, of how many are drawn until then. Infinite (null in JSON) if no two are alike.
-        birthday_support: as many equally likely kinds have it, b (b - 1) / (2 log 2) for a batch size of b (from the
-            paper's theorem; 365 for 23).
+        birthday_batch: the batch size at which half of the batches have two samples that are alike. It is the median,
+            over the orders, of how many are drawn until two are alike. Infinite (null in JSON) if no two are.
+        birthday_support: how many equally likely kinds give this batch size b: b (b - 1) / (2 log 2), from the paper's
+            theorem (365 for 23).
 
     Raises:
-        ValueError: for fewer than two examples of either, or a quantile outside [0, 1].
+        ValueError: if either set has fewer than two examples, or the quantile is outside [0, 1].
     """
     if min(len(samples), len(reference)) < 2 or not 0 <= quantile <= 1:
         raise ValueError(

@@ -104,7 +104,7 @@ def _read(data: Callable, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 @gin.configurable
 def digit_classifier(*, data: Callable, seed: int = 0) -> DigitClassifier:
-    """Trains a small multilayer perceptron, or reads it from the cache if it was trained before on the same data.
+    """Trains a small multilayer perceptron, or reads it from the cache if it was already trained on the same data.
 
     The cache is `bms_tf` in $XDG_CACHE_HOME or ~/.cache; a damaged file there is replaced.
 
@@ -114,7 +114,7 @@ def digit_classifier(*, data: Callable, seed: int = 0) -> DigitClassifier:
         seed: of the network's initial weights and the order of training.
 
     Raises:
-        RuntimeError: if its accuracy on the test split is under 97 %.
+        RuntimeError: if the accuracy on the test split is under 97 %.
     """
     network = MLPClassifier(hidden_layer_sizes=(128, 64), alpha=1e-2, tol=1e-3, random_state=seed)
     train, test = _read(data, "train_once"), _read(data, "test")
@@ -176,14 +176,14 @@ def class_scores(
         classifier: see `digit_classifier`.
 
     Returns:
-        class_0_percent, ...: samples of each class, in percent of all samples; the least and the most of them as
-            class_min_percent and class_max_percent.
+        class_0_percent, ...: samples of each class, in percent of all samples. class_min_percent and class_max_percent
+            are the least and the most of them.
         classes: how many classes have at least one sample.
         class_kl: KL of the histogram over classes from uniform, in nats; log K when no sample has a class.
-        frechet_classifier_distance: between the features of samples and reference (not FID: these are not Inception's
-            features); NaN with fewer than two finite samples.
-        classifier_accuracy: of the classifier, in [0, 1], on images it has not seen: how far its word counts.
-        features, weights_sha256 and more: of the classifier, for the protocol.
+        frechet_classifier_distance: between the features of samples and reference. It is not FID, as these are not
+            Inception's features. NaN with fewer than two finite samples.
+        classifier_accuracy: the classifier's accuracy, in [0, 1], on images it has not seen: how far one can trust it.
+        features, weights_sha256 and more: what the protocol says of the classifier.
 
     Raises:
         ValueError: if there are no samples.

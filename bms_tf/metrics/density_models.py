@@ -1,4 +1,4 @@
-"""KL[q(z) || p(z)] with a density model in the place of q(z) (Rosca et al. 2018, appendix E.3, algorithm 4)."""
+"""KL[q(z) || p(z)] with a density model in place of q(z) (Rosca et al. 2018, appendix E.3, algorithm 4)."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -145,10 +145,10 @@ def density_model_kl(
     """KL[q(z) || p(z)] as the mean of log t(z) - log p(z) at codes, for density models t.
 
     Rosca et al. 2018, algorithm 4. The models are fitted to codes of one half of the data and judged by codes of the
-    other: then the estimate is in expectation the KL less KL[q || t], a lower bound.
+    other half. In expectation the estimate is then the KL minus KL[q || t], a lower bound.
 
-    It sees a difference of q(z) and the prior as far as its density models follow q(z). It does not see what they
-    cannot fit, so that the estimate is too low.
+    It sees a difference between q(z) and the prior as far as its density models follow q(z). It does not see what they
+    cannot fit, so the estimate is then too low.
 
     Args:
         model: with any encoder.

@@ -26,12 +26,12 @@ def density_ratio_kl(
 ) -> dict[str, float]:
     """KL[q(z) || p(z)] as the mean logit of a classifier at codes (Rosca et al. 2018, algorithm 3).
 
-    It needs draws of q(z|x) alone, and it underestimates: for a VAE of 100 codes their paper's table 2 has 14.8 to 19.0
-    where Monte Carlo gives 100.3. Classifier and estimate see codes of different halves of the data. The classifier is
-    leaky, with Adam (0.9, 0.9), as theirs; widths and steps are fewer than their 5,000 and 500,000.
+    It only needs draws of q(z|x), and it underestimates: for a VAE with codes of size 100, their table 2 has 14.8 to
+    19.0 where Monte Carlo gives 100.3. Classifier and estimate see codes of different halves of the data. As theirs,
+    the classifier has leaky ReLUs and Adam (0.9, 0.9). Its widths and steps are fewer than their 5,000 and 500,000.
 
-    It sees a difference of q(z) and the prior by which a classifier tells them apart. It does not see how far apart
-    they are once they hardly overlap.
+    It sees a difference by which a classifier tells q(z) and the prior apart. It does not see how far apart they are
+    once they hardly overlap.
 
     Args:
         model: with any encoder.
@@ -45,8 +45,9 @@ def density_ratio_kl(
         learning_rate: of Adam.
 
     Returns:
-        density_ratio_kl: in nats, and density_ratio_kl_std, its standard error over the codes.
-        density_ratio_accuracy_percent: how often the classifier is right; it has 50 where it sees no difference.
+        density_ratio_kl: the estimate in nats, and density_ratio_kl_std, its standard error over the codes.
+        density_ratio_accuracy_percent: how often the classifier is right. It is 50 if the classifier sees no
+            difference.
 
     Raises:
         ValueError: for an encoder that is missing, or a value out of range.

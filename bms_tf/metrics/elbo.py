@@ -1,4 +1,4 @@
-"""The evidence lower bound, and what hybrids have in its place: over training, whether they show convergence."""
+"""The evidence lower bound, and what hybrids have in its place: do they show convergence over training?"""
 
 import math
 from collections.abc import Callable
@@ -62,33 +62,34 @@ def elbo(
     draws: int = 1,
     ratio_steps: int = 0,
 ) -> dict[str, float]:
-    """E log p(x|z) - KL[q(z|x) || p(z)] of held-out data, and the two surrogates that hybrids have for it.
+    """E log p(x|z) - KL[q(z|x) || p(z)] of held-out data, and the two surrogates that hybrids have instead.
 
-    Rosca et al. 2018, eq. 4 and section 4.2 with figure 4: with a classifier in the place of the KL, or of the
-    likelihood, the number no longer tells whether training gets on.
+    Rosca et al. 2018, eq. 4 and section 4.2 with figure 4. With a classifier in place of the KL, or of the likelihood,
+    the number no longer tells whether training makes progress.
 
-    It sees how well held-out data are coded and decoded. It does not see what the generator makes of codes that the
-    prior draws and no datum has.
+    It sees how well held-out data are coded and decoded. It does not see what the generator makes of those codes of the
+    prior that no example has.
 
     Args:
-        model: with `generate` and `sample_posterior` or `encode`; what else it lacks leaves values out.
+        model: with `generate` and `sample_posterior` or `encode`. If it lacks anything else, some values are left out.
         reference: held-out data [N, ...].
         seed: of the codes.
-        log_likelihood: of x and the mean of p(x|z), which is what `generate` gives; the same function, with the same
-            scale, for all that is compared.
+        log_likelihood: a function of x and the mean of p(x|z), which `generate` gives. Models to be compared need the
+            same function with the same scale.
         draws: codes for each x.
-        ratio_steps: of the classifier of the surrogates, which is trained anew each time; 0 for neither.
+        ratio_steps: training steps of the surrogates' classifier, which is trained anew each time. 0 leaves both
+            surrogates out.
 
     Returns:
         All in nats for one x, the mean over the data.
         elbo_likelihood: E log p(x|z), z ~ q(z|x).
-        elbo_kl, elbo: mean KL[q(z|x) || p(z)], and the bound; where q(z|x) has a density. elbo_std: the standard error
-            of the bound over the data.
-        elbo_ratio_kl, elbo_ratio: KL[q(z) || p(z)] by `density_ratio_kl`, and elbo_likelihood less it: the surrogate
-            of adversarial autoencoders.
-        elbo_synthetic: with a discriminator, the mean logit of reconstructions G(z), z ~ q(z|x), in the place of the
-            likelihood, less elbo_ratio_kl: the surrogate of alpha-GAN and its relatives, as far as the logit is a log
-            ratio of densities.
+        elbo_kl, elbo: mean KL[q(z|x) || p(z)], and the bound, if q(z|x) has a density. elbo_std: the standard error of
+            the bound over the data.
+        elbo_ratio_kl, elbo_ratio: KL[q(z) || p(z)] by `density_ratio_kl`, and elbo_likelihood minus it, which is the
+            surrogate of adversarial autoencoders.
+        elbo_synthetic: with a discriminator, the mean logit of reconstructions G(z), z ~ q(z|x), minus elbo_ratio_kl.
+            The logit takes the place of the likelihood. This is the surrogate of alpha-GAN and its relatives, as far as
+            the logit is a log ratio of densities.
 
     Raises:
         ValueError: if the model has no `generate` or no encoder, or for a value out of range.

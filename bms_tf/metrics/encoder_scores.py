@@ -15,10 +15,10 @@ DRAWS = 10
 def encoder_scores(
     model: Model, reference: np.ndarray, *, seed: int, centers: np.ndarray, points: int = 1000
 ) -> dict[str, float]:
-    """How far q(z|x) names the mode of x, for models with a Gaussian posterior; no scores for others.
+    """How well q(z|x) identifies the mode of x, for models with a Gaussian posterior; others get no scores.
 
-    It sees codes that are decoded into a wrong mode. It does not see samples of the prior, nor how near a
-    reconstruction is to its x within the mode.
+    It sees codes that are decoded into a wrong mode. It does not see samples of the prior, or how near a reconstruction
+    is to its x within the mode.
 
     Args:
         model: with `generate(z)` and `posterior(x)`.
@@ -28,10 +28,10 @@ def encoder_scores(
         points: how many of the reference.
 
     Returns:
-        same_mode_percent: of x, those for which G(z), z ~ q(z|x), is nearest to the mode that x is nearest to.
-        missed_mode_percent: of x, those for which none of ten such draws is.
-        posterior_kl: the mean over x of KL[q(z|x) || p(z)] in nats, p standard normal. Naming one of K modes of equal
-            weight and nothing else costs log K.
+        same_mode_percent: the share of x for which G(z), z ~ q(z|x), and x are nearest to the same mode.
+        missed_mode_percent: the share of x for which none of ten such draws is nearest to that mode.
+        posterior_kl: the mean over x of KL[q(z|x) || p(z)] in nats, with p standard normal. A code that identifies one
+            of K modes of equal weight, and nothing else, costs log K.
     """
     if model.posterior is None or model.generate is None:
         return {}

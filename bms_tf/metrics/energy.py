@@ -32,17 +32,18 @@ def finite_parts(examples: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def energy_distance(a: np.ndarray | Rows, b: np.ndarray | Rows, *, seed: int, max_points: int = 4000) -> float:
-    """2 E|X - Y| - E|X - X'| - E|Y - Y'|, in the unit of the data; 0 if and only if the two distributions are the same.
+    """2 E|X - Y| - E|X - X'| - E|Y - Y'|, in the unit of the data. It is 0 if and only if the two distributions are the
+    same.
 
-    The U-statistic: a pair is of two different points, so that the expectation is 0 for equal distributions whatever
-    the number of points, and a single value may be slightly negative. (`scipy.stats.energy_distance` is the root of the
+    This is the U-statistic: a pair has two different points. So the expectation is 0 for equal distributions with any
+    number of points, and a single value may be slightly negative. (`scipy.stats.energy_distance` is the root of the
     V-statistic, in 1-D.)
 
     Args:
         a: [N, ...], taken as vectors. Those that are not finite are left out.
         b: [M, ...], the same.
         seed: of the subsample.
-        max_points: larger sets are subsampled to this many points; memory and time go with its square.
+        max_points: larger sets are subsampled to this many points. Memory and time grow with its square.
 
     Returns:
         The distance; NaN if a set has fewer than two finite points.
@@ -61,8 +62,8 @@ def energy_distance(a: np.ndarray | Rows, b: np.ndarray | Rows, *, seed: int, ma
 def energy(samples: np.ndarray, reference: np.ndarray, *, seed: int, max_points: int = 4000) -> dict[str, float]:
     """Energy distance of features; 0 if and only if the distributions are the same (Szekely and Rizzo 2013).
 
-    It sees any difference of the two distributions, given enough samples. It does not see which: lost modes and shifted
-    ones can have the same score.
+    It sees any difference between the two distributions, given enough samples. It does not see which one: lost modes
+    and shifted ones can have the same score.
 
     Args:
         samples: features [N, F].

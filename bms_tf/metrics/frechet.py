@@ -59,10 +59,11 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 @gin.configurable
 def frechet(samples: np.ndarray, reference: np.ndarray, *, seed: int) -> dict[str, float]:
-    """Frechet distance of features: FID in those of the Inception graph (Heusel et al. 2017), FD-DINOv2 in DINOv2's.
+    """Frechet distance of features: FID with those of the Inception graph (Heusel et al. 2017), FD-DINOv2 with
+    DINOv2's.
 
-    It sees differences of the features' means and covariances. It does not see those of another kind, nor whether
-    fidelity or diversity is lacking, nor samples learnt by heart.
+    It sees differences of the features' means and covariances. It does not see other differences, whether fidelity or
+    diversity is lacking, or samples learnt by heart.
 
     Args:
         samples: features [N, F].
@@ -70,10 +71,10 @@ def frechet(samples: np.ndarray, reference: np.ndarray, *, seed: int) -> dict[st
         seed: not used: nothing here is random.
 
     Returns:
-        frechet_distance: see there. It falls as N and M grow, so that only values of equal numbers compare.
+        frechet_distance: see `frechet_distance`. It falls as N and M grow, so compare only values with equal N and M.
 
     Raises:
-        ValueError: if there are not more examples than features, so that a covariance would not have full rank.
+        ValueError: if there are not more examples than features: a covariance would not have full rank.
     """
     for what, rows in {"samples": samples, "real examples": reference}.items():
         if len(rows) <= rows.shape[1]:

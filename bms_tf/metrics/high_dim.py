@@ -1,8 +1,8 @@
 """Scores on the 1200-D mixture of Srivastava et al., VEEGAN (2017), section 4: noise on 700 dimensions only.
 
 The paper's "within 10 std of the mean" cannot be the plain norm: a true sample lies sqrt(700) = 26 std away. So there
-are two scores: the plain one, under which real data has no modes, and a calibrated one, under which it has all of them
-and about 99.7 % HQ.
+are two scores. By the plain one, real data have no modes. By the calibrated one, they have all modes and about 99.7 %
+HQ.
 """
 
 import gin
@@ -31,7 +31,7 @@ def high_dim_scores(
     A sample belongs to the mode whose center is nearest in all dimensions.
 
     It sees lost modes, unequal ones, and samples off the modes. It does not see how varied the samples of a mode are,
-    except through the energy distance: their norms alone count.
+    except through the energy distance: only their norms count.
 
     Args:
         samples: [N, D]. A sample that is not finite counts as not HQ and is left out of the energy distance.
@@ -39,16 +39,16 @@ def high_dim_scores(
         seed: of the energy distance's subsample.
         centers: [K, D].
         noisy: number of dimensions with noise.
-        within: plain: HQ is a norm of at most this.
-        tail: calibrated: HQ is a norm over the noisy dimensions between this quantile of the data's and 1 - this (the
-            chi distribution; 0.135 % is what 3 standard deviations leave on one side) ...
+        within: for the plain score, HQ is a norm of at most this.
+        tail: for the calibrated score, HQ is a norm over the noisy dimensions between this quantile of the data's and
+            the quantile 1 - this (of the chi distribution; 3 standard deviations leave 0.135 % on one side) ...
         tolerance: ... and a root mean square over the other dimensions of at most this. The data has 0 there; 0.1 is
             under half the smallest gap between two means (0.25), so that such a sample is not between modes.
 
     Returns:
         modes, hq_percent (in percent of all samples), mode_kl (nats; log K when no sample is HQ): calibrated.
         plain_modes, plain_hq_percent: with the plain norm.
-        energy_distance: from the reference, see there.
+        energy_distance: from the reference, see `energy`.
 
     Raises:
         ValueError: if the samples are not [N, D] with N > 0 and the centers' D.

@@ -30,20 +30,20 @@ def _classifier_score(logits: np.ndarray) -> float:
 
 @gin.configurable
 def inception_score(samples: np.ndarray, reference: np.ndarray, *, seed: int, splits: int = 10) -> dict[str, float]:
-    """Sharp and varied classes, without real data; its floor is the score of real data (Salimans et al. 2016).
+    """How sharp and varied the classes of samples are (Salimans et al. 2016). Only the floor is of real data.
 
-    It sees whether samples are clearly of a class, and of many classes. It does not see the real data, nor variety
+    It sees whether samples are clearly of a class, and of many classes. It does not see the real data, or variety
     within a class.
 
     Args:
         samples: class scores [N, K], before the softmax.
         reference: not used.
         seed: of the order in which the samples are split.
-        splits: into how many equal parts.
+        splits: the number of equal parts.
 
     Returns:
         inception_score: the mean of `classifier_score` over the parts, which rises with their size.
-        inception_score_std: its standard deviation between them, over the number of parts as in the authors' code.
+        inception_score_std: the standard deviation over the parts, divided by their number as in the authors' code.
 
     Raises:
         ValueError: unless there are at least two parts of at least two samples.

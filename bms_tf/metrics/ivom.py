@@ -43,32 +43,33 @@ def ivom(
     screening: int = 30,
     iterations: int = 300,
 ) -> dict[str, float | Figure]:
-    """How close the generator can come to test examples, by optimization over its code.
+    """How close the generator can come to test examples, by optimization of its code.
 
     Srivastava et al., VEEGAN (2017), section 5.3: if the generator lost a mode, the test examples of that mode are far
-    from all that it can generate. Here every example is a problem of its own. L-BFGS starts from several codes of the
-    prior; the best of them is then followed until it converges. The code may leave the region where the prior has its
-    mass: `ivom_code_rms` says how far.
+    from all that it can generate. Here each example is optimized by itself. L-BFGS starts from several codes of the
+    prior, and then follows the best one until it converges. The code may leave the region where the prior has its mass;
+    `ivom_code_rms` says how far.
 
-    It sees test examples that the generator cannot make from any code. It does not see how often it makes them, nor
-    what else it makes.
+    It sees test examples that the generator cannot make from any code. It does not see how often it makes them, or what
+    else it makes.
 
     Args:
         model: with `generate` and `sample_prior`.
-        reference: test examples [N, ...], the first `examples` of which are taken; images [N, H, W, C] in [-1, 1].
+        reference: test examples [N, ...], of which the first `examples` are taken; images [N, H, W, C] in [-1, 1].
         seed: of the codes to start from.
         examples: how many.
-        starts: codes of the prior from which each search starts.
+        starts: the number of codes of the prior from which each search starts.
         screening: iterations from each of them ...
         iterations: ... and at most this many from the best one on.
 
     Returns:
-        ivom: mean over the examples of the mean squared error of the closest one: of images in [0, 1], as in the
-            papers' tables, else in the data's squared unit. ivom_std: its standard error, over the examples.
-        ivom_converged_percent: of the examples, those whose search ended as its gradient was below 1e-4 or its last
+        ivom: the mean squared error of the closest generated example, averaged over the test examples. Images count in
+            [0, 1], as in the papers' tables, all else in the data's squared unit. ivom_std: its standard error over the
+            examples.
+        ivom_converged_percent: the share of examples whose search converged: its gradient fell below 1e-4, or its last
             step lowered the squared error by less than 1e-6 of it.
-        ivom_code_rms: root mean square of the codes found; a code of the prior has 1.
-        closest: of images, a picture of the first ones over the closest that were found.
+        ivom_code_rms: root mean square of the codes that were found. A code of the prior has 1.
+        closest: for images, a picture of the first ones over the closest that were found.
 
     Raises:
         ValueError: if the model has no `generate` or `sample_prior`, or for a count below 1.

@@ -38,23 +38,24 @@ def _squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
 def kid(
     samples: np.ndarray, reference: np.ndarray, *, seed: int, subsets: int = 100, subset_size: int = 1000
 ) -> dict[str, float]:
-    """Kernel distance of features, KID in those of the Inception graph (Binkowski et al. 2018); needs few examples.
+    """Kernel distance of features: KID with those of the Inception graph (Binkowski et al. 2018). It needs few
+    examples.
 
     It sees differences of the features' moments up to the third, which is the kernel's degree. It does not see whether
-    fidelity or diversity is lacking, nor samples learnt by heart.
+    fidelity or diversity is lacking, or samples learnt by heart.
 
     Args:
         samples: features [N, F].
         reference: features [M, F].
         seed: of the subsets.
         subsets: how many random subsets of both are compared.
-        subset_size: of each; all of a smaller set.
+        subset_size: the size of each subset. A smaller set is taken whole.
 
     Returns:
-        kid: the mean of `squared_mmd` over the subsets, which, unlike FID, does not depend on N and M on average.
-            Where the only subset is all there is, that of all.
-        kid_std: its standard deviation between subsets, or between random halves where the only subset is all there is;
-            none for fewer than four examples.
+        kid: the mean of `squared_mmd` over the subsets. Unlike FID, its expectation does not depend on N and M. If the
+            subsets are the whole sets, it is the value of the whole sets.
+        kid_std: its standard deviation between subsets, or between random halves if the subsets are the whole sets. It
+            is left out for fewer than four examples.
 
     Raises:
         ValueError: for fewer than two examples or subsets, or subsets of fewer than two.

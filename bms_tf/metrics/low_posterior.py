@@ -34,43 +34,44 @@ def low_posterior(
     embedded: int = 1000,
     perplexity: float = 30.0,
 ) -> dict[str, float | Figure]:
-    """Prior codes that q(z) misses, by a threshold that is the same for all methods, and the samples they give.
+    """Prior codes that q(z) misses, by a threshold that is the same for all methods, and the samples that they give.
 
-    After Rosca et al. 2018, algorithm 1 and appendix A, and Bhattacharyya et al. 2019, table 3, who do not state their
-    threshold. Here it is the density of the prior itself at the radius that a share `level` of the prior lies beyond, a
-    number that depends on the size of the code alone. A code of the prior is *likely* if log p(z) is at least that, and
-    *low* if it is likely and log q(z) is less than that minus `margin`. If q(z) is the prior there is none.
+    It follows Rosca et al. 2018, algorithm 1 and appendix A, and Bhattacharyya et al. 2019, table 3, who do not state
+    their threshold. Here it is the density of the prior itself at the radius beyond which a share `level` of the prior
+    lies. This number only depends on the size of the code. A code of the prior is *likely* if log p(z) is at least the
+    threshold. It is *low* if it is likely and log q(z) is less than the threshold minus `margin`. If q(z) is the prior,
+    no code is low.
 
-    It sees holes in q(z): codes that the prior draws and no datum has. It does not see codes of the data where the
+    It sees holes in q(z): codes that the prior draws and no example has. It does not see codes of the data where the
     prior has no mass.
 
     Args:
         model: with `generate`, `sample_prior` and an encoder, which must have a density if there is no noise.
-        reference: the data [N, ...]: q(z) is the mixture over all of it.
+        reference: the data [N, ...]. q(z) is the mixture over all of it.
         seed: of all draws.
-        codes: how many of the prior are looked at.
+        codes: how many codes of the prior are looked at.
         noise: standard deviation of the noise on all codes, see `AggregatePosterior`. The samples are of the codes
             without it.
-        level: of the threshold, in (0, 1).
-        margin: in nats, at least 0. In many dimensions q(z) may be far too thin everywhere; then a margin tells methods
-            apart, the same for all of them.
-        embedded: codes of the prior, and as many of q(z), that t-SNE embeds in the plane; 0 for none.
+        level: sets the threshold, see above; in (0, 1).
+        margin: in nats, at least 0. In many dimensions q(z) may be far too thin everywhere. Then a margin, the same for
+            all methods, tells them apart.
+        embedded: how many codes of the prior, and as many of q(z), t-SNE embeds in the plane; 0 for none.
         perplexity: of t-SNE.
 
     Returns:
         low_posterior_percent: low codes, in percent of the likely ones.
-        low_posterior_threshold: what log q(z) of a low code is under, in nats.
-        reverse_kl: KL[p(z) || q(z)] by these codes, in nats, and reverse_kl_std, its standard error: how far q(z)
-            misses the prior's mass; it has no threshold.
-        low_posterior_percent_matched, reverse_kl_matched: with noise, the same of N codes that are draws of the prior:
-            what a deterministic encoder has at best.
-        prior_energy, low_posterior_energy: energy distance of the samples from the reference, of all likely codes and
-            of the low ones (NaN if there are fewer than two): whether low codes give worse samples. Of up to
-            4,000 each, or as many as have 2^25 numbers together.
+        low_posterior_threshold: log q(z) of a low code is under this, in nats.
+        reverse_kl: KL[p(z) || q(z)] by these codes, in nats, and reverse_kl_std, its standard error. It says how far
+            q(z) misses the prior's mass, without a threshold.
+        low_posterior_percent_matched, reverse_kl_matched: with noise, the same for N codes that are draws of the prior.
+            A deterministic encoder has these values at best.
+        prior_energy, low_posterior_energy: the energy distance from the reference of samples of all likely codes, and
+            of the low ones (NaN if there are fewer than two). They say whether low codes give worse samples. Each is of
+            up to 4,000 samples, or as many as have 2^25 numbers together.
         low_posterior_codes: t-SNE of codes: of q(z), of the prior, and the low ones among these.
-        low_posterior_samples: samples of likely codes, and of those with the lowest q(z) among the low ones; of points
-            in the plane and images alone.
-        low_posterior_kl: where the encoder has a density, histograms of KL[q(z|x) || p(z)] of the data and of the
+        low_posterior_samples: samples of likely codes, and of those low codes with the lowest q(z); only for points in
+            the plane and images.
+        low_posterior_kl: if the encoder has a density, histograms of KL[q(z|x) || p(z)] for the data and for the
             samples of low codes.
 
     Raises:

@@ -38,7 +38,7 @@ def lpips_diversity(
 ) -> dict[str, float | str]:
     """The mean LPIPS distance over random pairs of samples, and the same of the test set and of a noised test set.
 
-    Bhattacharyya et al. 2019, appendix E, compute it within 5,000 samples. Version 0.1 of LPIPS.
+    Bhattacharyya et al. 2019, appendix E, compute it within 5,000 samples. This is version 0.1 of LPIPS.
 
     It sees how different samples are from each other. It does not see whether they are like the data: noise is
     diversity too.
@@ -47,19 +47,19 @@ def lpips_diversity(
         samples: images [N, H, W, C] in [-1, 1] of 1 or 3 channels; gray ones are repeated.
         reference: images [M, H, W, C], the same.
         seed: of pairs and noise.
-        weights: a file, never downloaded: an .npz with torchvision's names, features.0.weight [out, in, h, w],
-            features.0.bias, ... of AlexNet's or VGG16's convolutions, and LPIPS's lin0.model.1.weight [1, C, 1, 1],
-            ...; or a Keras file or SavedModel that gives the list of feature maps [B, h, w, C] of images [B, H, W, 3],
-            which were shifted and scaled as the authors do.
-        linear: with a Keras file or SavedModel, an .npz with the lin*.
-        pairs: how many, of two different images each.
+        weights: a file, which is never downloaded. It is an .npz with torchvision's names, features.0.weight [out, in,
+            h, w], features.0.bias, ... of AlexNet's or VGG16's convolutions, and LPIPS's lin0.model.1.weight [1, C, 1,
+            1], .... Or it is a Keras file or SavedModel that gives the list of feature maps [B, h, w, C] of images [B,
+            H, W, 3], which are shifted and scaled as the authors do.
+        linear: beside a Keras file or SavedModel, an .npz with the lin* weights.
+        pairs: how many pairs of two different images.
         noise: standard deviation of the normal noise on the noised test set, which is then clipped to [-1, 1]. An image
-            has other noise in each pair.
+            has new noise in each pair.
 
     Returns:
-        lpips_diversity, lpips_diversity_test, lpips_diversity_noised_test: each with `_std`, its standard error over
-            the pairs.
-        weights_sha256: of the files, for the protocol.
+        lpips_diversity, lpips_diversity_test, lpips_diversity_noised_test: the mean distances, each with `_std`, its
+            standard error over the pairs.
+        weights_sha256: hash of the files, for the protocol.
 
     Raises:
         ValueError: for a file that is missing, damaged or of another network, images that are too small, or a value out

@@ -21,31 +21,31 @@ def marginal_kl(
 ) -> dict[str, float]:
     """KL[q(z) || p(z)] by Monte Carlo, and the mutual information of data and codes.
 
-    Rosca et al., Distribution Matching in Variational Inference (2018): algorithm 2, with the 1/N of the mixture that
-    it leaves out, and eq. 5, mean KL[q(z|x) || p(z)] = KL[q(z) || p(z)] + I.
+    Rosca et al., Distribution Matching in Variational Inference (2018): algorithm 2, with the factor 1/N of the mixture
+    that it leaves out, and eq. 5, mean KL[q(z|x) || p(z)] = KL[q(z) || p(z)] + I.
 
     It sees every difference of q(z) from the prior. It does not see what the generator makes of it.
 
     Args:
-        model: with a Gaussian `posterior`, or `log_posterior` and `sample_posterior` (slow: one pass over the data for
-            each code), or any encoder if there is noise.
-        reference: the data [N, ...], all of it: q(z) is the mixture over these N.
+        model: with a Gaussian `posterior`, or with `log_posterior` and `sample_posterior` (slow: one pass over the data
+            for each code). With noise, any encoder will do.
+        reference: all of the data [N, ...]. q(z) is the mixture over these N.
         seed: of the codes.
         codes: how many are drawn from q(z).
         noise: standard deviation of the noise on all codes, see `AggregatePosterior`.
 
     Returns:
-        All in nats, and with `_std`, the standard error over the codes.
+        All values are in nats, and have a `_std`, the standard error over the codes.
         marginal_kl: KL[q(z) || p(z)].
-        mutual_information: between the N data and their codes; it is at most mutual_information_bound = log N. Close to
-            the bound, the N posteriors do not overlap, and q(z) of more data would be another one: the marginal KL is
-            then at least average_kl - log N whatever the model, and falls with N.
-        average_kl: the mean KL[q(z|x) || p(z)], by the same codes: the sum of the two.
-        marginal_kl_matched: with noise, the marginal KL of N codes that are draws of the prior: a deterministic encoder
+        mutual_information: between the N data and their codes. It is at most mutual_information_bound = log N. Close to
+            the bound, the N posteriors do not overlap, and more data would give another q(z). The marginal KL of any
+            model is then at least average_kl - log N, and falls with N.
+        average_kl: the mean KL[q(z|x) || p(z)] by the same codes, the sum of the two.
+        marginal_kl_matched: with noise, the marginal KL of N codes that are draws of the prior. A deterministic encoder
             has no less than that, however well it matches the prior.
 
     Raises:
-        ValueError: for an encoder without a density if there is no noise, or fewer than two codes.
+        ValueError: if the encoder has no density and there is no noise, or for fewer than two codes.
     """
     if codes < 2:
         raise ValueError(f"marginal_kl.codes is {codes}; it must be at least 2")
@@ -69,8 +69,8 @@ marginal_kl.better = {"marginal_kl": "lower"}
 def code_moments(model: Model, reference: np.ndarray, *, seed: int, noise: float = 0.0) -> dict[str, float | Figure]:
     """Means and covariance of q(z), and the KL of each datum.
 
-    It sees a q(z) that is shifted, stretched or correlated. It does not see one of another shape, as with holes, whose
-    mean and covariance are the prior's.
+    It sees a q(z) that is shifted, stretched or correlated. It does not see another shape, such as holes, if mean and
+    covariance are those of the prior.
 
     Args:
         model: with any encoder.
@@ -79,13 +79,16 @@ def code_moments(model: Model, reference: np.ndarray, *, seed: int, noise: float
         noise: see `AggregatePosterior`.
 
     Returns:
-        code_mean_rms: root mean square, over dimensions, of the mean of q(z): the prior has 0.
-        code_variance_min, code_variance_max: of its dimensions; the prior has 1, or 1 + noise^2.
-        code_correlation_max: the largest absolute correlation of two dimensions; the prior has 0. 0 for one dimension.
-        moments_kl: KL of the Gaussian with q(z)'s mean and covariance from the prior, in nats: what of the mismatch
-            mean and covariance show; infinite where the covariance has no full rank.
-        active_units: dimensions in which the mean of q(z|x) varies over x by more than 0.01; of Gaussians alone.
-        kl_per_datum_mean, _median, _max: of KL[q(z|x) || p(z)] in nats, where q(z|x) has a density.
+        code_mean_rms: root mean square, over dimensions, of the mean of q(z). The prior has 0.
+        code_variance_min, code_variance_max: the least and largest variance of a dimension. The prior has 1, or 1 +
+            noise^2.
+        code_correlation_max: the largest absolute correlation of two dimensions. The prior has 0, and so have codes of
+            one dimension.
+        moments_kl: KL of the Gaussian with q(z)'s mean and covariance from the prior, in nats. It is the part of the
+            mismatch that mean and covariance show. Infinite if the covariance does not have full rank.
+        active_units: how many dimensions have a mean of q(z|x) that varies over x by more than 0.01; for Gaussians
+            only.
+        kl_per_datum_mean, _median, _max: of KL[q(z|x) || p(z)] in nats, if q(z|x) has a density.
         code_covariance: a picture of q(z)'s means, its standard deviations and the absolute covariances.
         kl_per_datum: its histogram.
     """

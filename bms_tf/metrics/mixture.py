@@ -60,17 +60,17 @@ def mixture_scores(
         within: a sample is HQ (of high quality) within this many std of its nearest center.
 
     Returns:
-        modes: how many are the nearest to at least one HQ sample.
-        hq_percent: HQ samples in percent of all; the data itself has 100 (1 - exp(-within^2 / 2)): 98.89.
+        modes: how many modes are the nearest one to at least one HQ sample.
+        hq_percent: HQ samples in percent of all. The data have 100 (1 - exp(-within^2 / 2)), which is 98.89.
         mode_kl: KL of the histogram of HQ samples over modes from uniform, in nats; log K when no sample is HQ.
-        std_ratio_min, _median, _max: over modes, the median distance from its center of all samples nearest to a mode,
-            over that median for the data, std * sqrt(2 ln 2). The data has 1.00. Modes without samples are left out;
-            NaN if all are.
+        std_ratio_min, _median, _max: over modes, the width of a mode divided by that of the data, std * sqrt(2 ln 2).
+            The width is the median distance from its center of all samples that are nearest to it. The data have 1.00.
+            Modes without samples are left out; NaN if all are.
         minor_axis_ratio_min, _median, _max: over modes, the standard deviation of the HQ samples along their smaller
-            principal axis, over that of the data's HQ samples: near 0 for a mode squashed to a line. The data has 1.00
-            with many samples, and less with few, as the smaller of two noisy axes is taken. Modes with fewer than two
-            HQ samples are left out.
-        energy_distance: from the reference, see there.
+            principal axis, divided by that of the data's HQ samples. It is near 0 for a mode squashed to a line. The
+            data have 1.00 with many samples. They have less with few, because the smaller of two noisy axes is taken.
+            Modes with fewer than two HQ samples are left out.
+        energy_distance: from the reference, see `energy`.
 
     Raises:
         ValueError: if the samples are not [N, D] with N > 0 and the centers' D, or std or within are not positive.

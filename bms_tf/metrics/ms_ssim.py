@@ -20,8 +20,8 @@ def ms_ssim_diversity(
 ) -> dict[str, float]:
     """1 - MS-SSIM, the mean over random pairs of samples, and the same of the test set and of a noised test set.
 
-    Rosca et al. 2017, section 5: a value is to be seen relative to that of the data. Less is lost modes, and more can
-    be a failure too, as the noised data shows.
+    Compare a value with that of the data (Rosca et al. 2017, section 5). A smaller value means lost modes. A larger one
+    can be a failure too, as the noised data show.
 
     It sees how different samples are from each other. It does not see whether they are like the data: noise is
     diversity too.
@@ -30,19 +30,20 @@ def ms_ssim_diversity(
         samples: images [N, H, W, C] in [-1, 1].
         reference: images [M, H, W, C] in [-1, 1].
         seed: of pairs and noise.
-        pairs: how many, of two different images each.
-        noise: standard deviation of the normal noise on the noised test set, which is then clipped to [-1, 1]; the
-            paper does not state its own. An image has other noise in each pair.
+        pairs: how many pairs of two different images.
+        noise: standard deviation of the normal noise on the noised test set, which is then clipped to [-1, 1]. The
+            paper does not state its own. An image has new noise in each pair.
 
     Returns:
         ms_ssim_diversity, ms_ssim_diversity_test, ms_ssim_diversity_noised_test: in [0, 1], each with `_std`, its
             standard error over the pairs.
-        ms_ssim_scales: of the five. The filter of 11 pixels fits five times into 176 pixels alone: into 88 four times,
-            44 three, 22 two, 11 once. With fewer scales the finest ones stay, their exponents scaled to a sum of 1;
-            values of another number of scales are not comparable.
+        ms_ssim_scales: how many of the five scales were used. The filter of 11 pixels needs images of 176 pixels for
+            five scales, 88 for four, 44 for three, 22 for two and 11 for one. With fewer scales the finest ones stay,
+            and their exponents are scaled to a sum of 1. Values with different numbers of scales are not comparable.
 
     Raises:
-        ValueError: for other than images, under 11 pixels or under two of them, or a value out of range.
+        ValueError: if these are not images, if they have under 11 pixels, if there are fewer than two, or if a value is
+            out of range.
     """
     if noise < 0:
         raise ValueError(f"ms_ssim_diversity.noise is {noise}; it must not be negative")

@@ -11,21 +11,21 @@ from sklearn.cluster import KMeans
 def ndb(
     samples: np.ndarray, reference: np.ndarray, *, seed: int, bins: int = 100, significance: float = 0.05
 ) -> dict[str, float | Figure]:
-    """In how many clusters of the data samples are too many or too few (Richardson and Weiss 2018).
+    """In how many clusters of the data there are too many or too few samples (Richardson and Weiss 2018).
 
-    It sees regions of the data with too many or too few samples. It does not see how these lie within a bin: one far
-    from all data counts for its nearest bin.
+    It sees regions of the data with too many or too few samples. It does not see how samples lie within a bin: one that
+    is far from all data counts for its nearest bin.
 
     Args:
         samples: features [N, F].
         reference: features [M, F].
         seed: of the clustering.
-        bins: K-means clusters of the reference.
-        significance: of the two-sample test of a bin's proportions.
+        bins: the number of K-means clusters of the reference.
+        significance: the level of the two-sample test of a bin's proportions.
 
     Returns:
-        ndb: bins in which the proportions differ significantly; ndb_share: of all bins. Equal distributions have about
-            `significance`, and a little more, since the bins were fit to the reference.
+        ndb: the number of bins in which the proportions differ significantly; ndb_share: their share of all bins. Equal
+            distributions have about `significance`, and a little more, since the bins were fitted to the reference.
         ndb_js: Jensen-Shannon divergence between the two histograms over the bins, in nats, in [0, log 2].
         bins: a picture of both histograms.
 

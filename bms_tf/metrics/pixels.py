@@ -9,9 +9,9 @@ from bms_tf.metrics.frechet import frechet_distance
 
 @gin.configurable
 def pixel_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, side: int = 8) -> dict[str, float]:
-    """`frechet_pixel_distance` between images averaged over a grid of side x side cells; not FID.
+    """`frechet_pixel_distance`, the Frechet distance of images averaged over a grid of side x side cells (not FID).
 
-    It sees colors and layout, by their means and covariances. It does not see any detail that is smaller than a cell.
+    It sees means and covariances of colors and layout. It does not see any detail that is smaller than a cell.
 
     Args:
         samples: [N, H, W, C] in [-1, 1]. Those that are not finite are left out.

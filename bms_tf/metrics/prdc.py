@@ -1,6 +1,7 @@
 """Precision and recall (Kynkaanniemi et al. 2019), density and coverage (Naeem et al. 2020), by nearest neighbors.
 
-The data's manifold is the union of the balls around real examples, each as wide as the distance to its k-th neighbor.
+The data's manifold is the union of balls around the real examples. A ball's radius is the distance to the k-th
+neighbor.
 """
 
 import gin
@@ -91,7 +92,7 @@ def expected_coverage(n_samples: int, n_real: int, k: int) -> float:
 def precision_recall(samples: np.ndarray, reference: np.ndarray, *, seed: int, k: int = 3) -> dict[str, float]:
     """How many samples lie among the data, and how much of the data among the samples (Kynkaanniemi et al. 2019).
 
-    It sees samples far from all data, and data far from all samples. It does not see wrong shares of modes, nor what
+    It sees samples far from all data, and data far from all samples. It does not see wrong shares of modes, or what
     lies in the wide balls around outliers.
 
     Args:
@@ -105,7 +106,7 @@ def precision_recall(samples: np.ndarray, reference: np.ndarray, *, seed: int, k
         recall: the share of real examples within the ball of any sample.
 
     Raises:
-        ValueError: if a set has not more than k examples.
+        ValueError: if a set has k examples or fewer.
     """
     return manifold_scores(samples, reference, k=k)
 
@@ -127,13 +128,13 @@ def density_coverage(samples: np.ndarray, reference: np.ndarray, *, seed: int, k
         k: neighbors; the paper's 5.
 
     Returns:
-        density: in how many real examples' balls a sample lies, over k; of the data itself 1 on average, and more for
-            samples near its peaks.
+        density: in how many real examples' balls a sample lies, divided by k. The data have 1 on average. Samples near
+            the peaks of the data have more.
         coverage: the share of real examples with a sample in their ball; coverage_expected: its mean for a perfect
-            model, which depends on N, M and k alone.
+            model, which only depends on N, M and k.
 
     Raises:
-        ValueError: if there are not more than k real examples.
+        ValueError: if there are k real examples or fewer.
     """
     return manifold_scores(samples, reference, k_density=k)
 
@@ -143,7 +144,7 @@ density_coverage.better = {"coverage": "higher"}
 
 @gin.configurable
 def prdc(samples: np.ndarray, reference: np.ndarray, *, seed: int, k: int = 3, k_density: int = 5) -> dict[str, float]:
-    """Precision, recall, density and coverage from one set of distances: as `precision_recall`, `density_coverage`.
+    """`precision_recall` and `density_coverage` from one set of distances.
 
     It sees samples far from the data, and data far from the samples. It does not see wrong shares of modes, as long as
     each has samples enough to cover it.
@@ -159,7 +160,7 @@ def prdc(samples: np.ndarray, reference: np.ndarray, *, seed: int, k: int = 3, k
         precision, recall, density, coverage, coverage_expected.
 
     Raises:
-        ValueError: if a set has not more examples than neighbors.
+        ValueError: if a set does not have more examples than neighbors.
     """
     return manifold_scores(samples, reference, k=k, k_density=k_density)
 

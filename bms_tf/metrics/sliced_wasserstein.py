@@ -1,7 +1,8 @@
 """Sliced Wasserstein distances: of patches (Karras et al., Progressive Growing of GANs, 2018), and of features.
 
-The pyramid is tensorflow-gan's where it runs. The rest of its distance takes all pictures at once, in color alone, and
-draws from the process's global generators; here pictures are read a few at a time, and draws have the metric's seed.
+The pyramid is tensorflow-gan's where that package runs. The rest of its distance takes all pictures at once, only in
+color, and draws from the process's global generators. Here pictures are read a few at a time, and draws have the
+metric's seed.
 """
 
 from collections.abc import Callable, Iterator
@@ -84,29 +85,30 @@ def sliced_wasserstein(
     patch_size: int = 7,
     directions: int = 147,
 ) -> dict[str, float]:
-    """Textures at each scale: sliced Wasserstein distances between patches of a Laplacian pyramid (Karras et al. 2018).
+    """Compares textures at each scale: sliced Wasserstein distances of patches of a Laplacian pyramid (Karras et al.
+    2018).
 
-    Each patch is normalized by itself, as in tensorflow-gan (the paper: each color channel over all patches).
+    Each patch is normalized by itself, as in tensorflow-gan. The paper normalizes each color channel over all patches.
 
-    It sees textures that are wrong at a scale. It does not see how patches are put together, nor a patch's own
+    It sees textures that are wrong at a scale. It does not see how patches are put together, or a patch's own
     brightness and contrast.
 
     Args:
         samples: images [N, H, H, C].
-        reference: images [M, H, H, C]; as many of both are used, from the first on.
+        reference: images [M, H, H, C]. Both sets are cut to equal numbers, from the first on.
         seed: of the patches' places and the directions.
         max_images: of each.
-        coarsest: pixels of the coarsest level, at least; levels halve from H.
+        coarsest: the coarsest level has at least so many pixels. Each level halves the one before, from H on.
         patches_per_image: at each level.
         patch_size: pixels along a side.
-        directions: of the slices.
+        directions: how many directions are drawn.
 
     Returns:
         swd_32, swd_16 and so on: the distance at each level, named by its pixels; swd: their mean. (The paper prints
         them times 1000.)
 
     Raises:
-        ValueError: for other than square images, or ones that are too small for a patch.
+        ValueError: if the images are not square, or too small for a patch.
     """
     shape = samples.shape[1:]
     if len(shape) != 3 or shape[0] != shape[1] or shape[0] < patch_size:
@@ -140,8 +142,8 @@ def feature_sliced_wasserstein(
 ) -> dict[str, float]:
     """Sliced Wasserstein distance of features, the mean over random directions (Rabin et al. 2011).
 
-    It sees where along any direction of the features the two lie apart. It does not see whether modes that are far
-    apart in the pictures are told apart by the features, and of many features a single direction shows little.
+    It sees where the two lie apart along any direction of the features. It does not see modes that the features do not
+    tell apart, and of many features each direction shows little.
 
     Args:
         samples: features [N, F].
@@ -150,8 +152,8 @@ def feature_sliced_wasserstein(
         directions: how many.
 
     Returns:
-        feature_swd: the distance, in the features' unit. It falls as N and M grow. feature_swd_std: its standard error
-            over the directions.
+        feature_swd: the distance, in the features' unit, which falls as N and M grow. feature_swd_std: its standard
+            error over the directions.
 
     Raises:
         ValueError: for fewer than two directions.

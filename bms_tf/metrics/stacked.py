@@ -13,26 +13,26 @@ from bms_tf.metrics.mixture import kl_from_uniform
 def stacked_scores(
     samples: np.ndarray, reference: np.ndarray, *, seed: int, classifier: Classifier
 ) -> dict[str, float | str]:
-    """Modes by what a classifier of K classes sees in each channel.
+    """Counts modes by what a classifier of K classes sees in each channel.
 
     It sees lost modes and unequal ones. It does not see how varied a mode is, except through the Frechet distance: one
-    image that the classifier takes for it is enough.
+    image that the classifier counts for it is enough.
 
     Args:
-        samples: [N, H, W, C] in [-1, 1]; 26,000 in the protocol. An image that is not finite is of no mode.
+        samples: [N, H, W, C] in [-1, 1]; 26,000 in the protocol. An image that is not finite belongs to no mode.
         reference: [M, H, W, C], real.
         seed: not used: nothing here is random.
-        classifier: of images [N, H, W, 1], see `digit_classifier`.
+        classifier: classifies images [N, H, W, 1], see `digit_classifier`.
 
     Returns:
-        modes: of the K^C, how many have at least one sample (the protocol's count); modes_5: at least five, which a
-            stray wrong answer of the classifier does not reach.
+        modes: how many of the K^C modes have at least one sample (the protocol's count). modes_5: how many have at
+            least five, which a stray wrong answer of the classifier does not reach.
         mode_kl: KL of the histogram over the modes from uniform, in nats. Its floor for 26,000 samples of 1000 equal
             modes is about (1000 - 1) / (2 * 26,000) = 0.019.
-        frechet_classifier_distance: between the features of samples and reference, the channels' side by side (not
-            FID: these are not Inception's features); NaN with fewer than two finite samples.
-        classifier_accuracy: of the classifier, in [0, 1], on single digits it has not seen.
-        features, weights_sha256 and more: of the classifier, for the protocol.
+        frechet_classifier_distance: between the features of samples and reference, with those of all channels side by
+            side. It is not FID, as these are not Inception's features. NaN with fewer than two finite samples.
+        classifier_accuracy: the classifier's accuracy, in [0, 1], on single digits it has not seen.
+        features, weights_sha256 and more: what the protocol says of the classifier.
 
     Raises:
         ValueError: if there are no samples.

@@ -42,30 +42,30 @@ def training_neighbors(
     training_values: np.ndarray | None = None,
     pictures: int = 32,
 ) -> dict[str, float | Figure]:
-    """How much nearer samples are to the training data than held-out data is; a picture of the nearest pairs.
+    """How much nearer samples are to the training data than held-out data are, with a picture of the nearest pairs.
 
-    It sees samples learnt by heart. It does not see lost modes, nor copies that are changed where the features are
-    sensitive, as mirrored ones are in pixels.
+    It sees samples learnt by heart. It does not see lost modes, or copies with a change to which the features are
+    sensitive, such as mirroring in pixels.
 
     Args:
         samples: features [N, F].
-        reference: features [M, F] of what was not trained on.
+        reference: features [M, F] of held-out data.
         seed: not used: nothing here is random.
-        training: features of what was trained on, [L, F].
+        training: features of the training data, [L, F].
         sample_values: the samples themselves, images [N, H, W, C] or anything.
         training_values: the training data themselves, images [L, H, W, C] or anything.
         pictures: how many pairs are shown.
 
     Returns:
-        training_distance: the median distance of a sample to the nearest training example, in the unit of the features;
-            training_distance_ratio: over that of a held-out example. About 1 for a model that has learnt the
-            distribution, 0 for one that has learnt the examples.
-        authentic_percent: samples that are farther from their nearest training example than that one is from its own
-            nearest other (Alaa et al., How Faithful is your Synthetic Data?, 2022, section 4.3).
-        neighbors: of images, the samples that are nearest to a training example, over that example.
+        training_distance: the median distance of a sample from the nearest training example, in the unit of the
+            features. training_distance_ratio: this distance divided by that of a held-out example. It is about 1 for a
+            model that has learnt the distribution, and 0 for one that has learnt the examples.
+        authentic_percent: the share of samples that are farther from their nearest training example than it is from its
+            own nearest neighbor (Alaa et al., How Faithful is your Synthetic Data?, 2022, section 4.3).
+        neighbors: for images, the samples that are nearest to a training example, each over that example.
 
     Raises:
-        ValueError: without training data, or with one training example.
+        ValueError: if there are no training data, or only one training example.
     """
     if training is None or len(training) < 2:
         raise ValueError("training_neighbors needs the training data: a pipeline's train_once, or --training_data")

@@ -10,9 +10,9 @@ ROWS = 4096  # in float64 at a time
 def vendi(samples: np.ndarray, reference: np.ndarray, *, seed: int) -> dict[str, float]:
     """The effective number of different samples, in [1, N], by the cosine of their features (Friedman and Dieng 2023).
 
-    exp of the entropy of the eigenvalues of K / N, with K the cosines between all pairs: N for samples that are all
-    orthogonal to each other, 1 for equal ones. The floor is the score of as many real examples, which diverse samples
-    reach.
+    It is exp of the entropy of the eigenvalues of K / N, where K has the cosines of all pairs. It is N for samples that
+    are all orthogonal to each other, and 1 for equal ones. The floor is the score of as many real examples, which
+    diverse samples reach.
 
     It sees how many different samples there are in the features. It does not see whether they are like the data.
 

@@ -32,28 +32,29 @@ def wasserstein_critic(
     """The Wasserstein distance that an independent critic sees (Danihelka et al. 2017; Rosca et al. 2018, appendix I).
 
     The critic is WGAN-GP's (Gulrajani et al. 2017, eq. 3). It is trained on one half of the held-out data and of the
-    samples, and judged on the other half. A model that learned its training data by heart, or lost modes, is told from
-    held-out data. The papers report the negative.
+    samples, and judged on the other half. It can tell a model that learned its training data by heart, or lost modes,
+    from held-out data. The papers report the negative.
 
     It sees whatever its critic learns to tell apart: lost modes, bad samples, data learnt by heart. It does not see
-    finer differences, nor which one it was.
+    finer differences, or which one it was.
 
     Args:
-        samples: [N, ...]; images [.., H, W, C] get a convolutional critic, all else a multilayer perceptron.
+        samples: [N, ...]. Images [N, H, W, C] get a convolutional critic, all else a multilayer perceptron.
         reference: held-out data [M, ...].
         seed: of halves, initial weights and batches.
         steps: of Adam (0, 0.9).
         every: steps between two points of the curves.
-        batch: examples in a step, of samples and of data each.
+        batch: how many samples, and how many examples of the data, a step has.
         learning_rate: of Adam.
         penalty: weight of the gradient penalty.
-        width: channels of the first convolution, doubled by each further one, or units of the three hidden layers.
+        width: channels of the first convolution, which each further one doubles, or units of the three hidden layers.
         max_examples: larger sets are subsampled to this many.
 
     Returns:
-        critic_distance: on the halves that the critic did not see, after all steps: mean critic of data less that of
-            samples. It has no natural unit: compare it with that of real data as samples.
-        critic_distance_train: on the halves it was trained on; far above the other one, the critic has overfitted.
+        critic_distance: the critic's mean on data minus its mean on samples, after all steps, on the halves that it did
+            not see. It has no natural unit: compare it with the floor, where real data are the samples.
+        critic_distance_train: the same on the halves it was trained on. If this is far above the other, the critic has
+            overfitted.
         critic: the curves of both over the steps.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What changes the phases of any system that it fits, one file each."""
+"""Modifiers change the phases of any system that they fit, one file each."""
 
 from typing import TYPE_CHECKING
 

@@ -14,14 +14,14 @@ from bms_tf.objectives import penalties
 
 @gin.configurable
 def gradient_penalty(system: System, phase: Phase, *, weight: float = gin.REQUIRED) -> Phase:
-    """`phase` with the term discriminator/gradient_penalty, `weight` times eq. 3, wherever the discriminator acts.
+    """If the discriminator acts in `phase`, adds the term discriminator/gradient_penalty, `weight` times eq. 3.
 
     The fakes are samples G(z), z ~ p(z).
 
     Args:
-        system: whose phase it is.
-        phase: is left as it is where the discriminator does not act.
-        weight: of the penalty, positive.
+        system: the system of the phase.
+        phase: it stays as it is if the discriminator does not act in it.
+        weight: the weight of the penalty, positive.
 
     Raises:
         ValueError: for a weight that is not positive, and for a system without a discriminator of single examples of

@@ -18,16 +18,16 @@ def scheduled_term(
     term: str = gin.REQUIRED,
     schedule: Callable[[float], Schedule] = gin.REQUIRED,
 ) -> Phase:
-    """`phase` with one term of a player's loss multiplied by a schedule (ours).
+    """Multiplies one term of a player's loss in `phase` by a schedule (ours).
 
     Args:
-        system: whose phase it is.
-        phase: is left as it is where the player does not act.
-        term: as it is logged, "autoencoder/reconstruction". It is logged as multiplied.
-        schedule: makes a schedule of generator updates from 1.
+        system: the system of the phase.
+        phase: it stays as it is if the player does not act in it.
+        term: its name in the log, such as "autoencoder/reconstruction". The log has the multiplied value.
+        schedule: makes a schedule of generator updates that starts from 1.
 
     Raises:
-        ValueError: for a player that the system does not have, and, where the player acts, for a term that it lacks.
+        ValueError: if the system does not have the player, or the player acts but does not have the term.
     """
     player, _, name = term.partition("/")
     if player not in system.players:

@@ -20,26 +20,26 @@ def zero_centered_penalty(
     r2: float = gin.REQUIRED,
     schedule: Callable[[float], Schedule] | None = None,
 ) -> Phase:
-    """`phase` with two more terms wherever the discriminator acts (Mescheder et al., eq. 9 and 10).
+    """If the discriminator acts in `phase`, adds two terms (Mescheder et al., eq. 9 and 10).
 
     | term | loss |
     | --- | --- |
     | discriminator/r1 | r1 / 2 times the squared norm of D's gradient at x, once for each kind of fakes |
     | discriminator/r2 | r2 / 2 times the same at the fakes, the sum over their kinds |
 
-    The fakes are all that the phase itself shows the discriminator beside x: samples, and in systems with an encoder
-    reconstructions. A loss of pairs shows x once for each kind of them, so that r1 = r2 is R3GAN's gamma.
+    The fakes are all that the phase itself shows to the discriminator beside x: samples and, in systems with an
+    encoder, reconstructions. A loss of pairs shows x once for each kind of fakes, so that r1 = r2 is R3GAN's gamma.
 
     Args:
-        system: whose phase it is.
-        phase: is left as it is where the discriminator does not act.
+        system: the system of the phase.
+        phase: it stays as it is if the discriminator does not act in it.
         r1: the weight of the first, not negative; 0 leaves the term out.
         r2: the weight of the second, not negative; 0 leaves the term out.
-        schedule: makes a schedule of generator updates from 1, which both weights are multiplied with.
+        schedule: makes a schedule of generator updates that starts from 1. It multiplies both weights.
 
     Raises:
-        ValueError: for a weight that is negative or not finite, for two zeros, and for a system without a discriminator
-            of single examples of data, or with batch normalization in it.
+        ValueError: if a weight is negative or not finite, or both are 0. Also if the system has no discriminator of
+            single examples of data, or one with batch normalization.
     """
     for name, weight in {"r1": r1, "r2": r2}.items():
         if not 0 <= weight < float("inf"):

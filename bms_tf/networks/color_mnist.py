@@ -70,13 +70,13 @@ def color_mnist_discriminator(
 ) -> keras.Sequential:
     """Images [B, 28, 28, C] to `output_shape` (table 3); leaky ReLU of slope 0.2.
 
-    Deviations: one logit in place of two, which is the same classifier, and no output for the ten classes, as no system
-    here is told them.
+    Deviations: there is one logit in place of two, which is the same classifier. There is no output for the ten
+    classes, because no system here uses them.
 
     Args:
         input_shape: (28, 28, C).
         output_shape: () for logits [B].
-        dropout: the share dropped behind the last convolution, 0.8 for DCGAN alone.
+        dropout: the share that is dropped after the last convolution; 0.8 for DCGAN only.
         normalization: makes the layer put before each activation.
         wrapper: wraps each layer with weights.
 

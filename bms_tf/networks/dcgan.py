@@ -1,4 +1,4 @@
-"""DCGAN networks (Radford, Metz, Chintala 2016) for square images of 28, 32, 64 or 128 pixels (and 8 or 16)."""
+"""DCGAN networks (Radford, Metz, Chintala 2016) for square images of 8, 16, 28, 32, 64 or 128 pixels."""
 
 from collections.abc import Sequence
 

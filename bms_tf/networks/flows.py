@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 def real_nvp(couplings: Sequence[keras.Model], code_size: int) -> "Bijector":
     """RealNVP (Dinh, Sohl-Dickstein, Bengio 2017, eq. 7): a bijector of codes [..., Z], one layer for each network.
 
-    A layer leaves the first Z // 2 dimensions as they are, and shifts and scales the others by what its network makes
-    of those; between layers the order of the dimensions is reversed. Log scales go through tanh, as in the paper.
+    A layer leaves the first Z // 2 dimensions as they are. Its network reads these, and gives the shifts and scales of
+    the others. Between layers, the order of the dimensions is reversed. Log scales go through tanh, as in the paper.
 
     Args:
         couplings: the layers' networks, each from [B, Z // 2] to [B, 2 (Z - Z // 2)].
         code_size: Z.
 
     Raises:
-        ValueError: for codes of one dimension, which have no two parts.
+        ValueError: if codes have only one dimension, which cannot be split in two.
     """
     from tensorflow_probability import bijectors as tfb  # takes seconds to import
 

@@ -17,9 +17,9 @@ Normalization = Callable[[], keras.layers.Layer]
 class SpectralNormalization(keras.layers.Wrapper):
     """Divides a layer's kernel by an estimate of its largest singular value (Miyato et al. 2018, eq. 8 and 9).
 
-    The kernel itself is never written: the forward pass uses W / sigma with sigma = v' W u, where the singular vectors
-    u and v are constants and W is not, so that the gradient sees sigma. One call of `power_iteration` per
-    discriminator update refines u; real, fake and penalty passes of one update see the same weights. Kernels of
+    The kernel itself is never written. The forward pass uses W / sigma with sigma = v' W u. The singular vectors u and
+    v are constants and W is not, so the gradient sees sigma. One call of `power_iteration` per discriminator update
+    refines u. The passes of one update, of real and fake data and of penalties, see the same weights. Kernels of
     convolutions are reshaped to [-1, last axis], as Miyato et al. do.
 
     It takes the arguments of `tfa.layers.SpectralNormalization`.
@@ -97,7 +97,7 @@ class SpectralNormalization(keras.layers.Wrapper):
 
 @gin.configurable
 def spectral_normalization(layer: keras.layers.Layer, power_iterations: int = 1) -> keras.layers.Layer:
-    """`layer` under `SpectralNormalization`.
+    """`layer` in `SpectralNormalization`.
 
     Args:
         layer: a Dense, Conv2D or Conv2DTranspose.
@@ -111,7 +111,7 @@ def spectral_normalization(layer: keras.layers.Layer, power_iterations: int = 1)
 
 @gin.configurable
 def addons_spectral_normalization(layer: keras.layers.Layer, power_iterations: int = 1) -> keras.layers.Layer:
-    """`layer` under TensorFlow Addons' wrapper, which assigns W / sigma to the kernel on each training call.
+    """`layer` in TensorFlow Addons' wrapper, which assigns W / sigma to the kernel at each training call.
 
     Its gradient does not see sigma.
 
@@ -133,7 +133,7 @@ def addons_spectral_normalization(layer: keras.layers.Layer, power_iterations: i
 
 @gin.configurable
 def wrap(layer: keras.layers.Layer, wrapper: Wrapper | None = None) -> keras.layers.Layer:
-    """`layer` under `wrapper`: the one place through which a gin file wraps every weight layer of a network.
+    """`layer` in `wrapper`. Through this function, a gin file wraps every layer with weights of a network.
 
     `discriminator/wrap.wrapper = @spectral_normalization` does so for the network built in that scope.
 
@@ -152,7 +152,7 @@ def orthogonal_weights(gain: float = 1.0) -> keras.initializers.Initializer:
 
 @gin.configurable
 def normal_weights(*, stddev: float = gin.REQUIRED) -> keras.initializers.Initializer:
-    """First weights that are normal around 0.
+    """First weights from a normal distribution around 0.
 
     Raises:
         ValueError: for a standard deviation that is not positive.
@@ -188,7 +188,7 @@ def synchronized_batch_normalization(momentum: float = 0.99) -> keras.layers.Lay
 def activated(
     layer: keras.layers.Layer, normalization: Normalization | None, activation: keras.layers.Layer, wrapper: Wrapper
 ) -> list[keras.layers.Layer]:
-    """A layer with weights, wrapped, and what stands behind it."""
+    """A wrapped layer with weights, and what follows it."""
     return [wrapper(layer), *([] if normalization is None else [normalization()]), activation]
 
 
@@ -206,7 +206,7 @@ def check_square(shape: Sequence[int], what: str) -> int:
 
 
 class Dropout(keras.layers.Layer):
-    """Dropout (Srivastava et al. 2014) whose noise is keyed, so that a resumed run drops what it would have dropped.
+    """Dropout (Srivastava et al. 2014) with keyed noise: a resumed run drops what it would have dropped.
 
     While a system's losses are computed, `keys` gives a fresh `Key` for each call of the layer.
     """

@@ -22,18 +22,18 @@ def mlp(
     normalization: Callable[[], keras.layers.Layer] | None = None,
     wrapper: Wrapper = wrap,
 ) -> keras.Sequential:
-    """Hidden layers with an activation, then one to `output_shape`.
+    """Hidden layers with an activation, and then a layer to `output_shape`.
 
     Source: the 2-D networks of VEEGAN (Srivastava et al. 2017) have two hidden layers of 128, the discriminator one.
 
     Args:
-        input_shape: of one example; more than one dimension is flattened.
-        output_shape: of what is made of it; () gives logits [B].
+        input_shape: the shape of one example, which is flattened.
+        output_shape: the shape of one output; () gives logits [B].
         hidden: the widths of the hidden layers.
         activation: of the hidden layers.
         output_activation: of the last layer; None: linear.
-        gain: multiplies the input: the slope with which the network starts.
-        initializer: makes what draws a layer's first weights.
+        gain: multiplies the input, and so sets the slope with which the network starts.
+        initializer: makes the initializer of a layer's weights.
         normalization: makes the layer put before each hidden activation.
         wrapper: wraps each layer with weights.
 

@@ -8,10 +8,11 @@ from bms_tf.core.keras import keras
 
 
 class Pack(keras.layers.Layer):
-    """Puts each example [..., C] and the `size` - 1 behind it into one, [..., size * C]; behind the last is the first.
+    """Joins each example [..., C] with the next `size` - 1 to a pack [..., size * C]. The first example follows the
+    last.
 
-    The paper cuts a batch into B / size packs. These B packs overlap, so that logits stay [B] and any batch can be
-    packed; each is still of independent examples, and every loss has the same expectation (ours).
+    The paper cuts a batch into B / size packs. Here B packs overlap (ours), so that logits stay [B] and any batch can
+    be packed. The examples of a pack are still independent, and every loss has the same expectation.
     """
 
     couples_examples = True
@@ -30,7 +31,7 @@ class Pack(keras.layers.Layer):
 def packed(
     network: Callable[..., keras.Model], size: int, *, input_shape: Sequence[int], output_shape: Sequence[int]
 ) -> keras.Model:
-    """What `network` makes for packs of examples, behind `Pack`; for packs of one it is that network alone.
+    """`network` for packs of examples, after `Pack`. For packs of one example it is that network alone.
 
     Args:
         network: a network factory.

@@ -1,4 +1,4 @@
-"""Encoders: networks that give a posterior q(z|x), from which codes are drawn by reparameterization."""
+"""Encoders: networks that give a posterior q(z|x). Codes are drawn from it by reparameterization."""
 
 import math
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Implicit:
-    """q(z|x) of a network fed with data and noise: it can be drawn from, but has no density."""
+    """q(z|x) of a network that reads data and noise. It can be drawn from, but has no density."""
 
     network: keras.Model
     x: tf.Tensor
@@ -82,7 +82,7 @@ class Encoder(keras.Sequential):
         """Wraps a network.
 
         Args:
-            network: from data to the numbers of the posterior.
+            network: from data to the parameters of the posterior.
             code_size: Z.
             data_shape: the shape of one example.
         """
@@ -125,19 +125,19 @@ class UnitGaussianEncoder(Encoder):
 
 
 class SphericalEncoder(Encoder):
-    """The network's output [B, Z], brought to length 1, is the code."""
+    """The network's output [B, Z], scaled to length 1, is the code."""
 
     def posterior(self, x: tf.Tensor, *, training: bool = True) -> PointMass:
         return PointMass(tf.math.l2_normalize(self(x, training=training), axis=-1))
 
 
 class RealNVPEncoder(GaussianEncoder):
-    """The diagonal Gaussian of the network's output [B, 2 Z], behind a flow that is the same for every x."""
+    """A diagonal Gaussian, given by the network's output [B, 2 Z], goes through a flow that is the same for every x."""
 
     def __init__(
         self, network: keras.Model, *, couplings: Sequence[keras.Model], code_size: int, data_shape: tuple[int, ...]
     ):
-        """Wraps a network and those of a flow.
+        """Wraps a network and the networks of a flow.
 
         Args:
             network: from data to [B, 2 Z].

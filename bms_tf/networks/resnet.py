@@ -66,7 +66,7 @@ def resnet_discriminator(
 ) -> keras.Model:
     """Images [B, 32, 32, C] to `output_shape`: four blocks, of which the first two halve the size.
 
-    Also the encoder: the papers define none, and the discriminator's trunk without spectral normalization is ours.
+    It is also the encoder. The papers define none; the discriminator's trunk without spectral normalization is ours.
 
     Args:
         input_shape: (32, 32, C).

@@ -1,7 +1,7 @@
 """The parts that networks play, as a gin file names them.
 
-Each function hands its network factory the shapes of its role, so that a recipe states the shape of the data and the
-size of the code once, and any network can play any role that it has the shape for.
+Each function passes the shapes of its role to its network factory. So a recipe states the shape of the data and the
+size of the code once, and any network can play any role whose shapes it supports.
 """
 
 import math
@@ -43,11 +43,11 @@ def shapes(*, data_shape: Sequence[int] = gin.REQUIRED, code_size: int = gin.REQ
     Args:
         data_shape: of one example.
         code_size: Z.
-        scale: that of the data, which the networks see divided by it and give back multiplied; all else, losses and
-            scores, has the data's own units.
+        scale: the scale of the data. Networks see data divided by it, and their output is multiplied by it. Losses and
+            scores have the data's own units.
 
     Raises:
-        ValueError: for no size, and for a size or a scale that is not positive.
+        ValueError: if there is no size, or if a size or the scale is not positive.
     """
     if code_size < 1 or not data_shape or any(size < 1 for size in data_shape):
         raise ValueError(
@@ -78,8 +78,8 @@ def generator(*, network: Factory, visible: Callable[[tuple[int, ...]], Any] | N
 
     Args:
         network: a factory of networks.
-        visible: makes the visible distribution of data of a shape, which is then the generator's `visible`. Its numbers
-            are of the data as they are, whatever their scale.
+        visible: makes the visible distribution for the shape of the data. It becomes the generator's `visible`, and is
+            of the data in their own units.
     """
     data, code, _ = shapes()
     if visible is None:
@@ -119,7 +119,7 @@ def autoencoding_discriminator(*, encoder: Factory, decoder: Factory, code_size:
     Args:
         encoder: a factory of networks, from data to a code.
         decoder: the same, from a code to data.
-        code_size: of that code; None: that of the generator.
+        code_size: the size of that code. None takes the size of the generator's codes.
 
     Raises:
         ValueError: for a size that is not positive.
@@ -144,9 +144,9 @@ def joint_discriminator(*, network: Factory, trunk: Factory | None = None) -> ke
     """D(x, z): a list of data [B, ...] and codes [B, Z] to logits [B].
 
     Args:
-        network: a factory, of a network of both, flattened and joined.
-        trunk: a factory, of what data go through first. VEEGAN's for images (table 3) has the convolutions of DCGAN's
-            discriminator there, and a hidden layer of 512 in `network`.
+        network: a factory of a network that reads both, flattened and joined.
+        trunk: a factory of a network that data go through first. VEEGAN's for images (table 3) has the convolutions of
+            DCGAN's discriminator there, and a hidden layer of 512 in `network`.
     """
     data, code, scale = shapes()
     x, z = keras.Input(data), keras.Input(code)
@@ -163,10 +163,10 @@ def convolutional_joint_discriminator(
     """D(x, z) as `joint_discriminator`, by the head of Rosca et al. (2018), table 6: convolutions of 3 x 3 and 2 x 2.
 
     Args:
-        trunk: a factory, of a network that makes a map [4, 4, F] of the data.
-        code_trunk: a factory, of a network that makes 1000 features of the code, which join the map at each place
-            (ours: without padding the two convolutions then leave one place).
-        filters: of both convolutions; the paper has 512 and 1024.
+        trunk: a factory of a network that makes a map [4, 4, F] from the data.
+        code_trunk: a factory of a network that makes 1000 features from the code. They join the map at each place
+            (ours: without padding, the two convolutions then leave one place).
+        filters: the filters of both convolutions; the paper has 512 and 1024.
         wrapper: wraps each layer with weights.
     """
     data, code, _ = shapes()
@@ -215,9 +215,9 @@ def real_nvp_encoder(*, network: Factory, coupling: Factory, layers: int = 4) ->
     """q(z|x), a diagonal Gaussian behind a RealNVP.
 
     Args:
-        network: a factory, of the network that gives the Gaussian.
-        coupling: a factory, of the networks that go from half of a code to the other.
-        layers: how many of those there are, in 1..100.
+        network: a factory of the network that gives the Gaussian.
+        coupling: a factory of the networks that map half of a code to the other half.
+        layers: how many such networks there are, in 1..100.
 
     Raises:
         ValueError: for a number of layers out of range.
@@ -233,7 +233,7 @@ def real_nvp_encoder(*, network: Factory, coupling: Factory, layers: int = 4) ->
 
 @gin.configurable
 def noise_fed_encoder(*, network: Factory) -> NoiseFedEncoder:
-    """q(z|x), given by a network that is also fed with noise; for networks of flat inputs."""
+    """q(z|x), given by a network that also reads noise; for networks of flat inputs."""
     data, (size,), scale = shapes()
     numbers = math.prod(data)
     model = network(input_shape=(numbers + size,), output_shape=(size,))

@@ -62,7 +62,7 @@ def standard_cnn_discriminator(
 ) -> keras.Sequential:
     """Images [B, H, H, C] to `output_shape`: seven convolutions, leaky ReLU of slope 0.1.
 
-    Also the encoder: the papers define none, and the discriminator's trunk without spectral normalization is ours.
+    It is also the encoder. The papers define none; the discriminator's trunk without spectral normalization is ours.
 
     Args:
         input_shape: (H, H, C).

@@ -19,15 +19,16 @@ def vgg(
     shift: float = 0.125,
     flip: bool = False,
 ) -> keras.Sequential:
-    """Images [B, H, H, C] to class scores [B, K]: blocks of 3 x 3 convolutions, each halved by its maximum, two dense.
+    """Images [B, H, H, C] to class scores [B, K]: blocks of 3 x 3 convolutions with maximum pooling, and two dense
+    layers.
 
     Args:
         input_shape: (H, H, C).
         output_shape: (K,).
         blocks: the convolutions' channels.
-        dense: size of the last hidden layer.
-        dropout: in the dense layers' inputs.
-        shift: in training, images are moved by up to this share of their size, the edge repeated.
+        dense: the size of the last hidden layer.
+        dropout: the share of the dense layers' inputs that is dropped.
+        shift: in training, images are shifted by up to this share of their size. The edge is repeated.
         flip: in training, half of the images are mirrored left to right.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Losses as pure functions: tensors in, per-example tensors out. Public are those that a gin file may choose among."""
+"""Losses as pure functions: tensors in, per-example tensors out. Those exported here are for gin files."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
-"""Losses of discriminators. Logits are high for real data; all take and return per-example tensors.
+"""Losses of discriminators. Logits are high for real data. All losses take and return per-example tensors.
 
-A loss is of pairs, one real and one fake each, and has two sides: `discriminator(real, fake)`, and
-`generator(real, fake)`, which the player that made the fakes minimizes. Both take logits that broadcast against each
+A loss is of pairs of one real and one fake example, and has two sides. The discriminator minimizes `discriminator(real,
+fake)`. The player that made the fakes minimizes `generator(real, fake)`. Both take logits that broadcast against each
 other, [B] or [T, B].
 """
 
@@ -46,7 +46,7 @@ def code_losses(prior: tf.Tensor, posterior: tf.Tensor) -> dict[str, tf.Tensor]:
     """A code discriminator's cross-entropy (alpha-GAN, eq. 17).
 
     Args:
-        prior: its logits [B] of codes from the prior, for which they are high.
+        prior: its logits [B] of codes from the prior, which should be high.
         posterior: its logits [N] of codes from the posterior.
     """
     return {"prior": cross_entropy_real(prior), "posterior": cross_entropy_fake(posterior)}

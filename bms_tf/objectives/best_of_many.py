@@ -1,9 +1,9 @@
 """Best-of-many-samples: how the scores of T candidates G(z_1) .. G(z_T) become one term of the objective.
 
-A reduction turns scores [T, B] (log-likelihoods or logits, higher is better) into one value [B]. Each also says which
-single candidate can carry its gradient, so that the T candidates need only be scored forward:
+A reduction turns scores [T, B] (log-likelihoods or logits, higher is better) into one value [B]. It also says which
+single candidate can carry the gradient, so that the T candidates need only a forward pass:
 - for max and min the winner's gradient is the reduction's gradient;
-- for the means one drawn candidate's gradient is an unbiased estimate of it.
+- for the means, the gradient of one drawn candidate is an unbiased estimate.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class Reduction:
         raise TypeError(f"{type(self).__name__} must define choose()")
 
     def at(self, updates: tf.Tensor) -> "Reduction":
-        """The reduction after so many generator updates: one that does not change over a run is its own."""
+        """The reduction after so many generator updates. One that does not change over a run returns itself."""
         return self
 
 
@@ -66,7 +66,7 @@ class Mean(Reduction):
         return tf.reduce_mean(scores, axis=0)
 
     def choose(self, scores: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-        """A uniformly drawn candidate: its gradient's mean over the draw is the gradient of the mean."""
+        """A uniformly drawn candidate. The expectation of its gradient is the gradient of the mean."""
         candidates = scores.shape[0]
         return tf.minimum(tf.cast(uniform * candidates, tf.int32), candidates - 1)
 
@@ -74,8 +74,8 @@ class Mean(Reduction):
 class LogMeanExp(Reduction):
     """t log mean_i exp(s_i / t): at a temperature t of 1 the multi-sample bound itself (workshop paper, eq. 2 and 3).
 
-    Above 0 it lies between the mean and the max, which it becomes as t falls to 0. Below 0 it lies between the mean and
-    the min (ours): only a candidate that stands out by more than -t is told from the others.
+    For t above 0 it lies between the mean and the max, and becomes the max as t falls to 0. For t below 0 it lies
+    between the mean and the min (ours): only a candidate that stands out by more than -t counts more than the others.
     """
 
     def __init__(self, temperature: float = 1.0):
@@ -96,13 +96,13 @@ class LogMeanExp(Reduction):
         return self.temperature * (summed - math.log(scores.shape[0]))
 
     def choose(self, scores: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-        """A candidate drawn with weights softmax(s / t): the reduction's gradient is the mean over that draw."""
+        """A candidate drawn with weights softmax(s / t). Its expected gradient is the reduction's gradient."""
         below = tf.cumsum(tf.nn.softmax(scores / self.temperature, axis=0), axis=0) <= uniform
         return tf.minimum(tf.reduce_sum(tf.cast(below, tf.int32), axis=0), scores.shape[0] - 1)
 
 
 class Annealed(Reduction):
-    """w S_1 + (1 - w) S_2, with a weight w that follows the generator updates (ours): S_1 in the end becomes S_2."""
+    """w S_1 + (1 - w) S_2, where the weight w is a schedule of generator updates (ours): S_1 turns into S_2."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Annealed(Reduction):
         Args:
             first: S_1.
             last: S_2.
-            schedule: makes, from 1, w as a function of generator updates, with values in [0, 1].
+            schedule: makes w, a schedule of generator updates that starts from 1, with values in [0, 1].
         """
         self.first, self.last, self.weight = first, last, schedule(1.0)
 
@@ -134,7 +134,7 @@ class _Mixed(Reduction):
         return self.weight * self.first.reduce(scores) + (1 - self.weight) * self.last.reduce(scores)
 
     def choose(self, scores: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-        """The choice of S_1 with probability w, else that of S_2: what is left of `uniform` is uniform in either."""
+        """The choice of S_1 with probability w, else that of S_2. The rest of `uniform` is uniform in either case."""
         below = uniform < self.weight
         left = tf.where(below, uniform / self.weight, (uniform - self.weight) / (1 - self.weight))
         left = tf.minimum(left, 1 - 2**-24)  # a quotient may round up to 1
@@ -167,7 +167,7 @@ class Gradient:
 
 
 class Naive(Gradient):
-    """Through all T candidates at once, in memory that grows with T. The authors' code does it."""
+    """Through all T candidates at once, in memory that grows with T. The authors' code does this."""
 
     def __call__(self, decode, noise, uniform, terms, scoring=contextlib.nullcontext) -> list[tf.Tensor]:
         candidates = decode(noise)
@@ -175,19 +175,20 @@ class Naive(Gradient):
 
 
 class WinnersOnly(Gradient):
-    """Through one candidate a term; memory does not grow with T.
+    """Through one candidate per term. Memory does not grow with T.
 
-    All T candidates are scored without gradient, inside `scoring(precision)`; then each term's chosen candidate is
-    decoded again with gradient. For max and min this is exactly the gradient of `Naive`, unless the networks have batch
-    statistics; for the means it is unbiased.
+    All T candidates are scored without gradient, inside `scoring(precision)`. Then the chosen candidate of each term is
+    decoded again, with gradient. For max and min this is exactly the gradient of `Naive`, unless the networks have
+    batch statistics. For the means it is unbiased.
     """
 
     def __init__(self, chunk: int | None = None, precision: Literal["bfloat16"] | None = None):
         """Says how candidates are scored.
 
         Args:
-            chunk: how many candidates of each example at a time, a divisor of T; None: all of them.
-            precision: in which the networks score; None: their own.
+            chunk: how many candidates of each example are scored at once, a divisor of T. None scores all of them at
+                once.
+            precision: the precision in which the networks score. None takes their own.
 
         Raises:
             ValueError: for other values.

@@ -9,8 +9,8 @@ def diversity(real: tf.Tensor, sample: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
     """GDPP's magnitude and structure loss, two scalars.
 
     The kernels phi phi' of features of length 1 have eigenvalues l_i and eigenvectors v_i, [B]. The magnitude loss is
-    the mean over i of (l_i of data - l_i of samples)^2; the structure loss is minus the sum over i of w_i times the
-    cosine of the two v_i, with w_i the eigenvalues of the data scaled to [0, 1]. An eigenvector has no sign, so the
+    the mean over i of (l_i of data - l_i of samples)^2. The structure loss is minus the sum over i of w_i times the
+    cosine of the two v_i. w_i are the eigenvalues of the data, scaled to [0, 1]. An eigenvector has no sign, so the
     cosine has none here (ours).
 
     Args:

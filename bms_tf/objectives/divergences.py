@@ -24,7 +24,7 @@ class GaussianPosterior(Protocol):
 
 @runtime_checkable
 class PosteriorWithDensity(Protocol):
-    """It gives log q(z|x), [..., B], of codes [..., B, Z]."""
+    """A posterior that gives log q(z|x), [..., B], of codes [..., B, Z]."""
 
     def log_prob(self, z: tf.Tensor) -> tf.Tensor: ...
 
@@ -35,7 +35,7 @@ PriorTerm = Callable[[Posterior, tf.Tensor], tf.Tensor]
 def code_discriminator_or(
     prior_term: PriorTerm | None, code_discriminator: Callable[..., tf.Tensor] | None, owner: str
 ) -> PriorTerm:
-    """How a system estimates its KL: by a code discriminator, or by another term.
+    """A system estimates its KL either by a code discriminator or by another term.
 
     Args:
         prior_term: a function of the posterior and codes, or None.
@@ -43,7 +43,7 @@ def code_discriminator_or(
         owner: the system's name, for the message.
 
     Raises:
-        ValueError: for both or neither.
+        ValueError: if both or neither are given.
     """
     if prior_term is not None and code_discriminator is None:
         return prior_term
@@ -93,9 +93,9 @@ def monte_carlo_kl(posterior: Posterior, z: tf.Tensor) -> tf.Tensor:
 
 
 def empirical_kl(posterior: Posterior | None, z: tf.Tensor) -> tf.Tensor:
-    """KL from N(0, I) of the normal with the batch's mean and variance per dimension, over Z; a scalar.
+    """The KL from N(0, I) of a normal with the batch's mean and variance in each dimension, divided by Z; a scalar.
 
-    alpha-GAN, eq. 18, with its misprint corrected (the constant is -n/2), divided by the code size as there.
+    It is eq. 18 of alpha-GAN, which is also divided by the code size. Its misprint is corrected (the constant is -n/2).
 
     Args:
         posterior: not used.
@@ -108,14 +108,14 @@ def empirical_kl(posterior: Posterior | None, z: tf.Tensor) -> tf.Tensor:
 def mmd(codes: tf.Tensor, prior: tf.Tensor, scales: Sequence[float] = (0.1, 0.2, 0.5, 1, 2, 5, 10)) -> tf.Tensor:
     """Unbiased estimate of the squared maximum mean discrepancy of two batches of codes, a scalar.
 
-    Tolstikhin et al. 2018, algorithm 2, a U-statistic: it may be negative, and is 0 on average for two batches of the
-    same codes' distribution. The kernel is the sum over `scales` of C / (C + ||a - b||^2) with C = scale * 2 Z, which
-    at scale 1 is the expected squared distance of two codes of the prior.
+    This is algorithm 2 of Tolstikhin et al. 2018, a U-statistic. It may be negative, and is 0 on average for two
+    batches of one distribution. The kernel is the sum over `scales` of C / (C + ||a - b||^2) with C = scale * 2 Z. At
+    scale 1, C is the expected squared distance of two codes of the prior.
 
     Args:
         codes: [B, Z].
         prior: codes [B, Z] of the prior.
-        scales: those of the authors' code.
+        scales: the scales of the kernel, by default those of the authors' code.
 
     Raises:
         ValueError: for fewer than two codes.
@@ -129,7 +129,7 @@ def mmd(codes: tf.Tensor, prior: tf.Tensor, scales: Sequence[float] = (0.1, 0.2,
         return tf.add_n([scale * 2 * size / (scale * 2 * size + distance) for scale in scales])
 
     def within(a: tf.Tensor) -> tf.Tensor:
-        """The mean over pairs of two different codes."""
+        """The mean over all pairs of two different codes."""
         return (tf.reduce_sum(kernel(a, a)) - number * len(scales)) / (number * (number - 1))  # k(a, a) = 1 each
 
     return within(codes) + within(prior) - 2 * tf.reduce_mean(kernel(codes, prior))

@@ -1,6 +1,6 @@
 """Log-likelihoods of data under a reconstruction, up to a constant.
 
-Norms are the sum over the dimensions of vectors [B, D], and the mean over those of images [B, H, W, C].
+A norm is the sum over the dimensions of vectors [B, D], and the mean over the values of images [B, H, W, C].
 """
 
 import math

@@ -11,7 +11,7 @@ Critic = Callable[[tf.Tensor], tf.Tensor]
 def input_gradients(critic: Critic, x: tf.Tensor) -> tf.Tensor:
     """The gradient [B, ...] of each example's logit, for `critic` from data [B, ...] to logits [B].
 
-    It can be differentiated again. The critic must treat the examples of a batch apart.
+    It can be differentiated again. The critic must treat each example of a batch by itself.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
@@ -43,8 +43,8 @@ def gradient_penalty(critic: Critic, x: tf.Tensor, x_gen: tf.Tensor, epsilon: tf
 def sobolev_norm(x: tf.Tensor, *, s: float, p: float, c: float = 5.0) -> tf.Tensor:
     """||x|| in W^{s,p}, [B], of images [B, H, W, C], and the l2 norm of vectors [B, D] (Adler and Lunz 2018).
 
-    That is the l^p norm of F^-1[(1 + c |xi|^2)^(s/2) F x], F the Fourier transform over space, with frequencies xi that
-    are 1 where they are highest.
+    This is the l^p norm of F^-1[(1 + c |xi|^2)^(s/2) F x]. F is the Fourier transform over space, and the highest
+    frequency xi is 1.
 
     Args:
         x: images or vectors.

@@ -1,7 +1,8 @@
 """Visible distributions p(x|z) (Rosca et al. 2018, section 3.2): what a generator's output says of data in [-1, 1].
 
-Each is made for the shape of one example, and reads `numbers` numbers of the generator's output for each of the
-data's: the output is [..., *data_shape[:-1], data_shape[-1] * numbers], linear, the numbers of one value side by side.
+Each is made for the shape of one example. For each value of the data it reads `numbers` numbers of the generator's
+output. The output is linear and has the shape [..., *data_shape[:-1], data_shape[-1] * numbers], with the numbers of
+one value side by side.
 
 | distribution | its numbers | how [-1, 1] maps to its support |
 | --- | --- | --- |
@@ -11,9 +12,9 @@ data's: the output is [..., *data_shape[:-1], data_shape[-1] * numbers], linear,
 | Categorical | 256 logits | level k, as above |
 
 `log_prob(x, output)` is [..., B] for x [B, *data_shape], summed over the example; `mean(output)`, [..., *data_shape],
-is back in [-1, 1]: the distribution's mean (QuantizedNormal's before it is cut into levels); `sample(output, noise)` is
-a draw, from standard normal noise of the shape of the data. Locations of images go through tanh; those of vectors,
-which may lie outside [-1, 1], are free.
+is the distribution's mean, back in [-1, 1] (for QuantizedNormal, before it is cut into levels). `sample(output, noise)`
+is a draw, from standard normal noise of the shape of the data. Locations of images go through tanh. Those of vectors
+are free, as vectors may lie outside [-1, 1].
 """
 
 import abc
@@ -28,7 +29,7 @@ LEVELS = 256
 
 
 def of(generator) -> "Visible":
-    """The visible distribution of a generator, which has it as `visible`; `L1` for one that has none."""
+    """The visible distribution of a generator, its attribute `visible`; `L1` if it has none."""
     return getattr(generator, "visible", None) or L1(generator.output_shape[1:])
 
 
@@ -40,10 +41,10 @@ class Visible(abc.ABC):
 
         Args:
             data_shape: of one example.
-            numbers: of the generator's output, for each of the data's.
+            numbers: how many numbers of the generator's output there are for each value of the data.
 
         Raises:
-            ValueError: for data without a dimension, as the network of a discriminator would give.
+            ValueError: if data have no dimension, as the output of a discriminator's network would.
         """
         if not len(data_shape):
             raise ValueError("the generator gives one number for each code; it must give data (is it a discriminator?)")
@@ -147,10 +148,11 @@ class Laplace(_LocationScale):
 
 
 class QuantizedNormal(_LocationScale):
-    """log of the normal's mass between the levels' midpoints, the outermost reaching to infinity: 256 levels sum to 1.
+    """log of the normal's mass between the midpoints of levels. The outermost ones reach to infinity, so 256 levels sum
+    to 1.
 
-    Rosca et al. (2018) add uniform noise to the level and take the density there, which is a one-sample lower bound of
-    this (Theis et al. 2016, eq. 6); here the noise is integrated out.
+    Rosca et al. (2018) add uniform noise to the level and take the density there. That is a one-sample lower bound of
+    this (Theis et al. 2016, eq. 6). Here the noise is integrated out.
     """
 
     def log_prob(self, x: tf.Tensor, output: tf.Tensor) -> tf.Tensor:

@@ -23,8 +23,8 @@ class AAE(System):
     | encoder/prior | -log C(z_hat) | regularization phase, second update |
 
     C is the probability that a code came from the prior. The paper has no weights, and neither have Rosca et al. (2018,
-    appendix K); the scale of p(x|z) is what weighs its term. Deviation: the encoder has one optimizer for both of its
-    updates. With the squared error and one joint update this is WAE-GAN.
+    appendix K). The scale of p(x|z) weighs its term. Deviation: the encoder has one optimizer for both of its updates.
+    With the squared error and one joint update this is WAE-GAN.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class AAE(System):
             encoder: has `posterior(x)`, of any kind.
             generator: its visible distribution is p(x|z).
             code_discriminator: gives logits [B].
-            seed: of all noise.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
         """
         networks = {"encoder": encoder, "generator": generator, "code_discriminator": code_discriminator}

@@ -11,8 +11,8 @@ from bms_tf.objectives import divergences, likelihoods
 
 @gin.configurable
 class AGE(System):
-    """Encoder and generator play the game without a discriminator: the encoder tells data from samples by how far their
-    codes are from the prior, Delta(e(G(z))) - Delta(e(x)), which the generator makes small.
+    """Encoder and generator play the game without a discriminator. The encoder tells data from samples by how far their
+    codes are from the prior, Delta(e(G(z))) - Delta(e(x)). The generator makes this difference small.
 
     | term | loss | source |
     | --- | --- | --- |
@@ -22,12 +22,12 @@ class AGE(System):
     | generator/sample | Delta(e(G(z))) | the game, eq. 2 |
     | generator/code | code_weight (1 - cos(z, e(G(z)))) | reciprocity in code space |
 
-    Delta is the KL from N(0, I) of the normal fitted to a batch of codes, over the code size. Codes and prior lie on
-    the unit sphere, as the paper has it (Rosca et al. 2017, appendix H.3, write "ball"): among codes there Delta is
-    least, though not 0, where all dimensions have mean 0 and the same variance. l1 and the cosine: Rosca et al. 2017,
-    appendix H.2, and the authors' code (DmitryUlyanov/AGE), whose `cos` is the mean of z e(G(z)) over batch *and*
-    dimensions: their weight of it is our code_weight times the code size. That code squares the variance where the KL
-    has the variance; the KL is followed. The norm is a sum in 2-D and a mean over pixels.
+    Delta is the KL from N(0, I) of a normal fitted to a batch of codes, divided by the code size. Codes and prior lie
+    on the unit sphere, as in the paper (Rosca et al. 2017, appendix H.3, write "ball"). There Delta is least, though
+    not 0, when all dimensions have mean 0 and the same variance. The l1 norm and the cosine are those of Rosca et al.
+    2017, appendix H.2, and of the authors' code (DmitryUlyanov/AGE). In that code, `cos` is the mean of z e(G(z)) over
+    batch *and* dimensions, so its weight is our code_weight times the code size. That code squares the variance where
+    the KL has the variance; the KL is followed. The norm is a sum in 2-D and a mean over pixels.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class AGE(System):
         Args:
             encoder: has `posterior(x)`, whose codes lie on the unit sphere.
             generator: gives data [B, ...].
-            data_weight: of the reconstruction of data, not negative.
-            code_weight: of the reconstruction of codes, not negative.
-            generator_updates: for one of the encoder, at least 1.
-            seed: of all noise.
+            data_weight: the weight of the reconstruction of data, not negative.
+            code_weight: the weight of the reconstruction of codes, not negative.
+            generator_updates: the generator's updates for each of the encoder, at least 1.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:

@@ -18,8 +18,8 @@ class ALI(JointSystem):
     | joint_discriminator/data, /model | -log D(x, z_hat), -log(1 - D(G(z), z)) | ALI, eq. 3 and algorithm 1 |
     | autoencoder/data, /model | -log(1 - D(x, z_hat)), -log D(G(z), z) | ALI, algorithm 1, L_g |
 
-    ALI's encoder is stochastic; a deterministic one makes it BiGAN (Donahue et al., section 3). The papers' equation is
-    a minimax game; as in their algorithms, encoder and generator have the form that does not saturate.
+    ALI's encoder is stochastic. A deterministic one makes it BiGAN (Donahue et al., section 3). The papers' equation is
+    a minimax game. As in their algorithms, encoder and generator have the form that does not saturate.
     """
 
     def phases(self) -> list[Phase]:

@@ -26,13 +26,13 @@ class AlphaGAN(System):
     | discriminator/sample | -log D(x) - log(1 - D(G(z))) | eq. 14 |
     | code_discriminator/posterior, /prior | -log(1 - C(z_hat)), -log C(z) | eq. 17 |
 
-    Eq. 15 drops the factor 2 of eq. 14; eq. 14 is followed. Two updates of encoder and generator for one of each
-    discriminator (section 6). The norm is a sum in 2-D and a mean over pixels; a generator with a visible distribution
-    has -lambda log p(x|z) in its place, and the distribution's mean as x_hat and G(z). The ablation of appendix D has
-    the empirical KL, eq. 18, in the place of C. Another `discriminator_loss` is ours.
+    Eq. 15 drops the factor 2 of eq. 14; eq. 14 is followed. Encoder and generator have two updates for each one of the
+    discriminators (section 6). The norm is a sum in 2-D and a mean over pixels. With a visible distribution, -lambda
+    log p(x|z) takes its place, and x_hat and G(z) are the distribution's mean. In the ablation of appendix D, the
+    empirical KL, eq. 18, takes the place of C. Any other `discriminator_loss` is ours.
 
     VGH++ (Rosca et al. 2018, algorithm 5) is the same with one update of each. VGH (their appendix F, first equation)
-    has no samples: no `sample` terms, so that real data weighs 1.
+    has no `sample` terms, so that real data weighs 1.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class AlphaGAN(System):
             code_discriminator: gives logits [B]; None with a `prior_term`.
             encoder_lambda: the weight of the reconstruction in the encoder's loss, not negative.
             generator_lambda: the same in the generator's.
-            autoencoder_updates: of encoder and generator, for one of each discriminator; at least 1.
+            autoencoder_updates: updates of encoder and generator for each one of the discriminators, at least 1.
             samples: whether D also sees G(z).
             prior_term: `prior_term(posterior, z)` replaces C's estimate of the KL.
-            discriminator_loss: of D, and what encoder and generator have against it.
-            seed: of all noise.
+            discriminator_loss: D's loss, and its other side, which encoder and generator minimize.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:

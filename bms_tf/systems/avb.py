@@ -11,7 +11,7 @@ from bms_tf.objectives import adversarial, visible
 
 @gin.configurable
 class AVB(JointSystem):
-    """A VAE whose posterior may be any that can be drawn from: the logit T(x, z) estimates log q(z|x) - log p(z).
+    """A VAE with any posterior that can be drawn from. The logit T(x, z) estimates log q(z|x) - log p(z).
 
     | term | loss | source |
     | --- | --- | --- |
@@ -19,8 +19,8 @@ class AVB(JointSystem):
     | autoencoder/kl | T(x, z_hat) | eq. 3.7; algorithm 1 |
     | joint_discriminator/posterior, /prior | -log sigma(T(x, z_hat)), -log(1 - sigma(T(x, z))), z ~ p(z) | eq. 3.3 |
 
-    All three updates of an iteration are taken at once, from the same draws, as in algorithm 1. T's own gradient in the
-    encoder's parameters is 0 in expectation (proposition 2), so that it is a loss like any other.
+    All three updates of an iteration are taken at once, from the same draws, as in algorithm 1. The gradient of T
+    itself with respect to the encoder is 0 in expectation (proposition 2), so T is a loss like any other.
     """
 
     likelihood = staticmethod(visible.of)

@@ -22,12 +22,12 @@ class BEGAN(UniformPrior, System):
     | discriminator/real, /sample | L(x), -k L(G(z)) | section 3.4, L_D |
     | generator/sample | L(G(z)) | section 3.4, L_G |
 
-    Behind each update k, which starts at 0, moves by lambda_k (gamma L(x) - L(G(z))) and stays in [0, 1] (section 3.4).
+    k starts at 0. After each update it moves by lambda_k (gamma L(x) - L(G(z))) and stays in [0, 1] (section 3.4).
     Codes are uniform in (-1, 1). Both players are updated from one forward pass, on the same samples (ours; the text
     has z_D and z_G). The norm is a sum over vectors and a mean over pixels. `discriminate` gives -L(x).
 
-    D tells data from samples by what does not pass its code: that has to be smaller than the data. The codes of the
-    recipes are for images; for 2-D data, which the paper has none of, see gin/systems/began_2d.gin (ours).
+    D tells data from samples by what does not pass its code, so the code must be smaller than the data. The codes of
+    the recipes are for images. The paper has no 2-D data; for them, see gin/systems/began_2d.gin (ours).
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class BEGAN(UniformPrior, System):
             discriminator: gives data of the shape that it takes.
             gamma: the ratio E L(G(z)) / E L(x) that k holds, in (0, 1]: low for sharp samples, high for diverse ones.
             lambda_k: the rate at which k moves, positive.
-            seed: of all noise.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:

@@ -34,19 +34,19 @@ class BMSVAEGAN(System):
     | discriminator/reconstruction, /sample | D_I's loss of the pairs x, G(z_1) and x, G(z) | algorithm 1, line 4 |
     | code_discriminator/* | cross-entropy | algorithm 1, line 5 |
 
-    Eq. 4 as printed has no term on samples of the prior: `sample_weight` is 0 there. Algorithm 1 as printed shows D_I
-    samples alone, not reconstructions: `fakes = "samples"`. The papers' loss is the hinge, with g = -log D_I.
-    With T = 1 it is alpha-GAN + SN (joint updates); with `alpha` and `sample_weight` 0 it is BMS-VAE, and has no D_I.
+    Eq. 4 as printed has no term on samples of the prior, so `sample_weight` is 0. Algorithm 1 as printed shows only
+    samples to D_I, not reconstructions, so `fakes = "samples"`. The papers' loss is the hinge, with g = -log D_I. With
+    T = 1 it is alpha-GAN + SN (joint updates). With `alpha` and `sample_weight` 0 it is BMS-VAE, and has no D_I.
 
     The code term is the sleep phase of wake-sleep (Hinton, Dayan, Frey, Neal 1995, eq. 6 and 7). Without it the encoder
     learns through G alone. Where G is flat around each mode, a code in a wrong mode gets no gradient towards the right
     one. Only a fifth to a half of all x then have their z_1 reconstruction in their own mode. Where none of the T
     candidates hits that mode, the best of them is pulled across. `code_weight` is 0 in the papers.
 
-    Deviations: the papers do not give the posterior (here what the encoder says, a diagonal Gaussian by default), the
-    margins (1), nor how the norm is reduced (the sum in 2-D, the mean for images). Codes seen by D_L, the prior term
-    and D_I's reconstructions are z_1, never the winner, which is a biased draw of q(z|x). A generator with a visible
-    distribution has lambda times its log p(x|z) instead, and D_I sees its mean.
+    Deviations: the papers do not give the posterior (here that of the encoder, by default a diagonal Gaussian), the
+    margins (1), or how the norm is reduced (the sum in 2-D, the mean for images). D_L, the prior term and D_I's
+    reconstructions use z_1, never the winner, which is a biased draw of q(z|x). A generator with a visible distribution
+    has lambda times its log p(x|z) instead, and D_I sees its mean.
     """
 
     def __init__(
@@ -79,24 +79,24 @@ class BMSVAEGAN(System):
             generator: gives data [B, ...], or the numbers of its visible distribution.
             discriminator: D_I, which gives logits [B]; None where `alpha` and `sample_weight` are 0.
             code_discriminator: D_L, which gives logits [B]; None with a `prior_term`.
-            T: samples of q(z|x) per data point, at least 1.
-            lambda_: the scale of log p(x|z), not negative.
+            T: codes drawn from q(z|x) for each data point, at least 1.
+            lambda_: lambda, the scale of log p(x|z), not negative.
             alpha: the weight of the synthetic likelihood, not negative.
             beta: the weight of the reconstruction, not negative.
-            sample_weight: of the term on samples of the prior, not negative.
-            code_weight: of the code term, not negative.
+            sample_weight: the weight of the term on samples of the prior, not negative.
+            code_weight: the weight of the code term, not negative.
             reconstruction: how the T candidates' likelihoods become one.
             synthetic_likelihood: how the T candidates' scores by D_I become one.
             prior_term: `prior_term(posterior, z)` replaces D_L's estimate of the KL.
-            discriminator_loss: of D_I, and what the generator has against it.
-            fakes: what D_I tells from data, "samples" of the prior, or "both" these and reconstructions.
+            discriminator_loss: D_I's loss, and its other side g, which the autoencoder minimizes.
+            fakes: what D_I tells from data: "samples" of the prior, or "both" samples and reconstructions.
             all_codes: whether D_L, the prior term and D_I's reconstructions see z_1 .. z_T instead of z_1.
             gradient: how the T candidates are differentiated.
-            seed: of all noise.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:
-            ValueError: for a value out of range, and where networks and weights do not fit each other.
+            ValueError: if a value is out of range, or networks and weights do not fit each other.
         """
         if T < 1:
             raise ValueError(f"BMSVAEGAN.T is {T}; it must be at least 1")

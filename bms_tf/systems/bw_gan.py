@@ -16,8 +16,7 @@ from bms_tf.objectives import penalties
 class BWGAN(System):
     """WGAN-GP over a Sobolev space W^{s,p}: the critic's slope is measured in the dual norm, that of W^{-s,q}.
 
-    With lambda = E ||x|| in the space and gamma = E ||x|| in its dual, means over the batch of data (the text's rule
-    for the two parameters):
+    lambda is E ||x|| in the space and gamma is E ||x|| in its dual, means over the batch of data (the text's rule):
 
     | term | loss | source |
     | --- | --- | --- |
@@ -26,9 +25,9 @@ class BWGAN(System):
     | discriminator/drift | drift_weight * D(x)^2 | the critic's loss, after Karras et al. |
     | generator/sample | -D(G(z)) / gamma | the generator's |
 
-    From the authors' code (adler-j/bwgan): five critic updates, the scale of the frequencies. Deviations: vectors have
-    no spatial axes, so that their norm and its dual are l2; that code's gamma has the exponent q and yet +s, here it is
-    the dual norm; D is high for data (theirs for samples).
+    Five critic updates and the scale of the frequencies are from the authors' code (adler-j/bwgan). Deviations: vectors
+    have no spatial axes, so their norm and its dual are l2. The gamma of that code has the exponent q and yet +s; here
+    it is the dual norm. D is high for data (theirs for samples).
     """
 
     def __init__(
@@ -48,11 +47,11 @@ class BWGAN(System):
         Args:
             generator: gives data [B, ...].
             discriminator: gives [B] and has no batch normalization.
-            s: above 0 it weighs edges, below 0 large scales; it matters for images alone.
-            p: above 1; a large one weighs outliers. It matters for images alone.
-            critic_updates: for one of the generator, at least 1.
-            drift_weight: of D(x)^2, not negative.
-            seed: of all noise.
+            s: above 0 it weighs edges, below 0 large scales. It only matters for images.
+            p: above 1. A large one weighs outliers. It only matters for images.
+            critic_updates: the critic's updates for each of the generator, at least 1.
+            drift_weight: the weight of D(x)^2, not negative.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:

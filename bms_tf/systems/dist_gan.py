@@ -17,10 +17,10 @@ from bms_tf.objectives import adversarial, penalties
 
 @gin.configurable
 class DistGAN(UniformPrior, System):
-    """An autoencoder is tied to the game, so that distances of codes are distances of data.
+    """An autoencoder is tied to the game, so that distances of codes match distances of data.
 
-    With Phi the discriminator's F features of images, or vectors of F numbers themselves, D the sigmoid of its logit, M
-    the mean over batch and dimensions, x_hat = G(E(x)) and lambda_w = sqrt(Z / F):
+    Phi are the F features of the discriminator for images, or vectors of F numbers themselves. D is the sigmoid of its
+    logit, M the mean over batch and dimensions, x_hat = G(E(x)) and lambda_w = sqrt(Z / F).
 
     | term | loss | source |
     | --- | --- | --- |
@@ -31,13 +31,14 @@ class DistGAN(UniformPrior, System):
     | discriminator/gradient_penalty | lambda_p (norm of the logit's gradient - 1)^2 | V_P |
     | generator/score_distance | the absolute value of E D(x) - E D(G(z)) | V_G |
 
-    From the authors' code for images (tntrung/gan, distgan_image): the order of the three updates; the first one moves
-    the encoder alone, but on MNIST the generator too; reconstructions are real data of a weight w of 0.05, which falls
-    to 0 on a line in the third quarter of the run; codes uniform in (-1, 1). Their code for 2-D data (distgan_toy2d)
-    has vectors in the place of features, reconstructions as fakes of weight 0.5 in D, both networks in the first
-    update, and five updates of D: gin/systems/dist_gan_2d.gin. Deviations: the penalty's norm is a sum over dimensions
-    (there a mean); reconstructions of 2-D data have a squared error (there the cross-entropy of data in [0, 1]); where
-    the generator moves in two phases, one optimizer moves it (there one each) and a step counts as two of its updates.
+    These are from the authors' code for images (tntrung/gan, distgan_image): the order of the three updates; the first
+    one moves only the encoder, but on MNIST the generator too; reconstructions are real data with a weight w of 0.05,
+    which falls to 0 linearly in the third quarter of the run; codes are uniform in (-1, 1). Their code for 2-D data
+    (distgan_toy2d) has vectors in the place of features, reconstructions as fakes of weight 0.5 in D, both networks in
+    the first update, and five updates of D: see gin/systems/dist_gan_2d.gin. Deviations: the penalty's norm is a sum
+    over dimensions (there a mean). Reconstructions of 2-D data have a squared error (there the cross-entropy of data in
+    [0, 1]). If the generator moves in two phases, one optimizer moves it (there one each), and a step counts as two of
+    its updates.
     """
 
     def __init__(
@@ -65,11 +66,11 @@ class DistGAN(UniformPrior, System):
             lambda_r: the weight of V_R, not negative.
             lambda_p: the weight of the penalty, not negative.
             reconstruction_weight: w at first, in [0, 1].
-            horizon: the length of the run, in generator updates, by which w falls; None: it stays.
-            reconstruction_loss: of logits, [B]: what D takes reconstructions for.
-            autoencoder: the players that L_R and V_R move, the encoder or both encoder and generator.
-            critic_updates: of the discriminator in a step, at least 1.
-            seed: of all noise.
+            horizon: the length of the run in generator updates, over which w falls. With None it stays.
+            reconstruction_loss: a function of logits [B], which says what D takes reconstructions for.
+            autoencoder: the players that L_R and V_R move: the encoder, or both encoder and generator.
+            critic_updates: the discriminator's updates in a step, at least 1.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:

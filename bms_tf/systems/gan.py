@@ -22,9 +22,9 @@ class GAN(System):
     | discriminator/sample, R3GAN | -log sigmoid(D(x) - D(G(z))) | Huang et al., eq. 2 |
     | generator/sample, R3GAN | -log sigmoid(D(G(z)) - D(x)) | the authors' code (brownvc/R3GAN) |
 
-    With the networks of Radford, Metz and Chintala (2016) the first is DCGAN. What else makes SN-GAN is the
-    normalization of the discriminator that it is given, whose power iteration runs once for each update of D (there,
-    algorithm 1); what else makes R3GAN is the modifier `zero_centered_penalty`.
+    With the networks of Radford, Metz and Chintala (2016), GAN is DCGAN. SN-GAN also needs a discriminator with
+    spectral normalization. Its power iteration runs once for each update of D (there, algorithm 1). R3GAN also needs
+    the modifier `zero_centered_penalty`.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class GAN(System):
         Args:
             generator: gives data [B, ...].
             discriminator: gives logits [B].
-            discriminator_loss: of D, and what the generator has against it.
-            discriminator_updates: for one of the generator, at least 1 (k = 1 of algorithm 1 of Goodfellow et al.;
-                n_dis, 1 or 5, of Miyato et al.).
-            seed: of all noise.
+            discriminator_loss: D's loss, and its other side, which the generator minimizes.
+            discriminator_updates: D's updates for each of the generator, at least 1. It is k = 1 in algorithm 1 of
+                Goodfellow et al., and n_dis, 1 or 5, in Miyato et al.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:
-            ValueError: for less than one update.
+            ValueError: if there is less than one update.
         """
         if discriminator_updates < 1:
             raise ValueError(f"GAN.discriminator_updates is {discriminator_updates}; it must be at least 1")

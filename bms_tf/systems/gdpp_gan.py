@@ -20,9 +20,9 @@ class GDPPGAN(System):
     | generator/magnitude | weight * (eigenvalues of data - of samples)^2 | L_m |
     | generator/structure | -cosines of their eigenvectors, weighed by the data's eigenvalues | L_s |
 
-    Taken from the authors' code (M-Elfeki/GDPP): features of length 1, the mean over eigenvalues, and the weight of
-    1e-4; its networks and rates for ring and grid are in gin/systems/gdpp_gan_2d.gin. Deviations: the cosines have no
-    sign (see objectives/determinantal.py); the generator's loss is not halved, which Adam would not see; and D moves
+    Features of length 1, the mean over eigenvalues, and the weight of 1e-4 are from the authors' code (M-Elfeki/GDPP).
+    Its networks and rates for ring and grid are in gin/systems/gdpp_gan_2d.gin. Deviations: the cosines have no sign
+    (see objectives/determinantal.py). The generator's loss is not halved, which makes no difference under Adam. D moves
     before G, as in the other games here (there at once).
     """
 
@@ -40,8 +40,8 @@ class GDPPGAN(System):
         Args:
             generator: gives data [B, ...].
             discriminator: gives logits [B].
-            magnitude_weight: of L_m, not negative.
-            seed: of all noise.
+            magnitude_weight: the weight of L_m, not negative.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:

@@ -14,8 +14,8 @@ from bms_tf.objectives import adversarial, simplex
 class MDGAN(UniformPrior, System):
     """The discriminator D embeds into d dimensions, where d + 1 Gaussians sit on the corners of a simplex.
 
-    lk(e) is the density of this mixture, with equal weights and covariances variance * I, the corners at distance 1
-    from 0; lambda is its largest value.
+    lk(e) is the density of this mixture. The weights are equal, the covariances are variance * I, and the corners are
+    at distance 1 from 0. lambda is the largest value of lk.
 
     | term | loss | source |
     | --- | --- | --- |
@@ -23,12 +23,12 @@ class MDGAN(UniformPrior, System):
     | | - log[1 - lk(D(G(z))) / lambda] | log(lambda - lk(D(G(z)))), maximized |
     | generator/sample | log[1 - lk(D(G(z))) / lambda] | the same, minimized |
 
-    So it is the saturating game of a classifier whose probability of data is lk / lambda, and `discriminate` gives that
-    classifier's logit. From the authors' code for the grid (eghbalz/mdgan): codes uniform in (-1, 1); its networks,
-    whose outputs are bounded, are in gin/systems/md_gan_2d.gin. Deviations: log lambda, which has no gradient, is taken
-    out of each term; lambda is found by fixed-point iteration (that code trains a small network for it). The variance
-    and d = 9 of that code put the mixture's one peak into the middle of the simplex; a smaller variance has one on each
-    corner.
+    So it is the saturating game of a classifier whose probability of data is lk / lambda. `discriminate` gives that
+    classifier's logit. Codes are uniform in (-1, 1), as in the authors' code for the grid (eghbalz/mdgan). The networks
+    of that code, whose outputs are bounded, are in gin/systems/md_gan_2d.gin. Deviations: log lambda, which has no
+    gradient, is taken out of each term. lambda is found by fixed-point iteration (that code trains a small network for
+    it). With the variance and d = 9 of that code, the mixture has a single peak in the middle of the simplex. A smaller
+    variance gives a peak on each corner.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class MDGAN(UniformPrior, System):
         Args:
             generator: gives data [B, ...].
             discriminator: gives embeddings [B, d].
-            variance: of each Gaussian in each dimension, positive.
-            seed: of all noise.
+            variance: the variance of each Gaussian in each dimension, positive.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:

@@ -12,7 +12,7 @@ from bms_tf.objectives import adversarial
 
 @gin.configurable
 class UnrolledGAN(System):
-    """The generator is played against the discriminator that K further updates would make of it.
+    """The generator plays against the discriminator as it would be after K further updates.
 
     With f(D, G) = E[-log D(x)] + E[-log(1 - D(G(z)))], D_0 = D and D_{k+1} = D_k - rate * grad_D f(D_k, G):
 
@@ -21,10 +21,10 @@ class UnrolledGAN(System):
     | discriminator/sample | -log D(x) - log(1 - D(G(z))) | section 2.1; D itself moves by one update |
     | generator/sample | log D_K(x) + log(1 - D_K(G(z))), also through D_K's dependence on G | sections 2.2 and 2.3 |
 
-    So the generator minimizes -f(D_K, G), as in the authors' code for such mixtures (poolio/unrolled_gan): G moves the
-    loss of data too, by way of D_K. With K = 0 that is the saturating GAN, and the loss of data has no gradient. All K
-    updates see one batch, as there. Deviations: the unrolled updates are gradient descent, as the text writes them
-    (that code unrolls Adam); and D moves before G, as in the other games here (there at once).
+    So the generator minimizes -f(D_K, G), as in the authors' code for such mixtures (poolio/unrolled_gan). G also moves
+    the loss of data, through D_K. With K = 0 it is the saturating GAN, and the loss of data has no gradient. All K
+    updates see one batch, as there. Deviations: the unrolled updates are gradient descent, as in the text (that code
+    unrolls Adam). D moves before G, as in the other games here (there at once).
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class UnrolledGAN(System):
             generator: gives data [B, ...].
             discriminator: gives logits [B].
             K: how many updates are unrolled, in [0, 1000].
-            rate: of each of them, positive.
-            seed: of all noise.
+            rate: the learning rate of these updates, positive.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:

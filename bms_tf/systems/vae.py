@@ -18,7 +18,7 @@ class VAE(System):
     | autoencoder/reconstruction | -log p(x|z), z ~ q(z|x) | eq. 7; Rosca et al. 2018, eq. 4 |
     | autoencoder/kl | KL(q(z|x) || p(z)): analytic, or log q(z|x) - log p(z) | appendix B; eq. 6 |
 
-    p(x|z) is the generator's visible distribution. The posterior is the encoder's; one that is not Gaussian, as
+    p(x|z) is the generator's visible distribution. The posterior is the encoder's. One that is not Gaussian, such as
     RealNVP's (Rosca et al. 2018, section 3.1), needs the Monte Carlo form of the KL.
     """
 
@@ -37,7 +37,7 @@ class VAE(System):
             encoder: has `posterior(x)`.
             generator: its visible distribution is p(x|z).
             kl: `kl(posterior, z)`, per example [B], see `objectives.divergences`.
-            seed: of all noise.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
         """
         super().__init__(

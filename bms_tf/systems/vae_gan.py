@@ -24,8 +24,8 @@ class VAEGAN(System):
     | generator/adversarial_reconstruction, /sample | -log D(x_hat), -log D(G(z)) | the same, not saturating |
     | discriminator/real, /reconstruction, /sample | -log D(x), -log(1 - D(x_hat)), -log(1 - D(G(z))) | eq. 9; L_GAN |
 
-    Deviations: the generator's adversarial terms as printed, log(1 - D), saturate, and are replaced by Goodfellow et
-    al.'s -log D; f is what the last layer of the discriminator is given, the paper takes an inner convolution.
+    Deviations: the generator's adversarial terms as printed, log(1 - D), saturate. Goodfellow et al.'s -log D replaces
+    them. f is the input of the discriminator's last layer; the paper takes an inner convolution.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class VAEGAN(System):
             encoder: has a Gaussian `posterior(x)`.
             generator: gives data [B, ...].
             discriminator: gives logits [B].
-            gamma: weighs the reconstruction against the adversarial terms in the generator's loss, not negative.
-            seed: of all noise.
+            gamma: the weight of the reconstruction against the adversarial terms in the generator's loss, not negative.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:

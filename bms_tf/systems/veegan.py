@@ -26,11 +26,12 @@ class VEEGAN(System):
     | encoder/ and generator/data_reconstruction | data_lambda ‖x - G(F(x))‖² | appendix E |
     | joint_discriminator/data, /model | -log sigmoid(D(x, z_hat)), -log(1 - sigmoid(D(G(z), z))) | eq. 6; line 6 |
 
-    VEEGAN has code_lambda 1 and data_lambda 0, VEEGAN+DAE the other way round. The generator's loss is the logit itself
-    and does not saturate. D's codes of data are drawn from p(z|x) (algorithm 1, line 5), in the authors' code for the
-    ring a Gaussian of standard deviation 1 around F(x). Without that noise D tells every pair from the other kind, and
-    the generator's loss has no end. The reconstructions are of F(x) itself. Rosca et al. 2018 take the l1 norm for
-    codes (`log_laplace`). Before algorithm 1, F is trained alone for a few steps (section 5.2); they count as steps.
+    VEEGAN has code_lambda 1 and data_lambda 0, and VEEGAN+DAE the other way round. The generator's loss is the logit
+    itself and does not saturate. D's codes of data are drawn from p(z|x) (algorithm 1, line 5). In the authors' code
+    for the ring, p(z|x) is a Gaussian of standard deviation 1 around F(x). Without that noise, D tells all pairs apart,
+    and the generator's loss has no bound. The reconstructions are of F(x) itself. Rosca et al. 2018 take the l1 norm
+    for codes (`log_laplace`). Before algorithm 1, F is trained alone for a few steps (section 5.2), which count as
+    steps.
     """
 
     def __init__(
@@ -53,10 +54,10 @@ class VEEGAN(System):
             generator: gives data [B, ...].
             joint_discriminator: gives logits [B] of a list of data and codes.
             code_lambda: the weight of the reconstruction of codes, not negative.
-            data_lambda: the weight of the reconstruction of data, not negative; one of the two is positive.
-            pretraining: the steps of F alone, a multiple of the log interval; not negative.
+            data_lambda: the weight of the reconstruction of data, not negative. One of the two must be positive.
+            pretraining: how many steps F is trained alone, a multiple of the log interval, not negative.
             code_likelihood: `code_likelihood(z, z_hat, code_lambda)`, the negative distance of codes.
-            seed: of all noise.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:

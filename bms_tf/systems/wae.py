@@ -24,8 +24,8 @@ class WAE(System):
     | code_discriminator/prior, /posterior | -w log C(z), -w log(1 - C(z_hat)) | algorithm 1, where w = lambda |
     | autoencoder/penalty, WAE-MMD | lambda MMD(z, z_hat) | algorithm 2 |
 
-    C is the probability that a code came from the prior. The papers' encoder is deterministic, but any will do
-    (remark 1). Not taken over from the public code: its factor of 0.05 on the cost, which belongs to lambda, and the
+    C is the probability that a code came from the prior. The papers' encoder is deterministic, but any will do (remark
+    1). Two things of the public code are left out: its factor of 0.05 on the cost, which belongs to lambda, and the
     encoder's pretraining.
     """
 
@@ -49,12 +49,12 @@ class WAE(System):
             code_discriminator: gives logits [B], and makes it WAE-GAN.
             penalty: `penalty(codes, prior)` of two batches [B, Z], which makes it WAE-MMD.
             lambda_: the weight of the penalty, not negative.
-            code_weight: of the code discriminator's own loss, positive; None: lambda.
-            seed: of all noise.
+            code_weight: the weight w of the code discriminator's own loss, positive. None takes lambda.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:
-            ValueError: for both or neither of `code_discriminator` and `penalty`, and for a value out of range.
+            ValueError: if both or neither of `code_discriminator` and `penalty` are given, or a value is out of range.
         """
         if lambda_ < 0:
             raise ValueError(f"WAE.lambda_ is {lambda_}; it must not be negative")

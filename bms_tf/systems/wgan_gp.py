@@ -39,10 +39,10 @@ class WGANGP(System):
 
         Args:
             generator: gives data [B, ...].
-            discriminator: gives [B], without batch normalization, under which an example has no slope of its own.
+            discriminator: gives [B]. It has no batch normalization, under which an example has no slope of its own.
             lambda_: the weight of the penalty, positive.
-            critic_updates: for one of the generator, at least 1.
-            seed: of all noise.
+            critic_updates: the critic's updates for each of the generator, at least 1.
+            seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:
