@@ -68,7 +68,7 @@ class Transport(Protocol):
             which: {"version": 3}, {"label": "canary"} or empty for the newest version.
             signature: its name.
             inputs: by name, each [B, ...].
-            outputs: names of those that are wanted; none: all of them.
+            outputs: names of the outputs that are wanted; () means all.
         """
         ...
 
@@ -229,7 +229,7 @@ class Client:
 
         Args:
             signature: its name.
-            outputs: names of those that are wanted; none: all of them.
+            outputs: names of the outputs that are wanted; () means all.
             **inputs: by name, each [B, ...]. Floats are sent as float32 and integers as int64.
 
         Returns:

@@ -21,7 +21,7 @@ JOBS = flags.DEFINE_integer("jobs", 1, "How many runs at a time; the processor's
 # `train` has two flags of the same names; a program may import both.
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what is left and what it costs; run nothing.", allow_override=True)
 TABLE = flags.DEFINE_bool("table", False, "Only print and write the table of what is there.")
-ON_CPU = flags.DEFINE_bool("on_cpu", False, "Start a study that is meant for a GPU without one.")
+ON_CPU = flags.DEFINE_bool("on_cpu", False, "Start a study that is meant for a GPU on a CPU.")
 RETRY = flags.DEFINE_bool("retry", False, "Run again what has failed.")
 LIST = flags.DEFINE_bool("list", False, "Print every study that is shipped.", allow_override=True)
 

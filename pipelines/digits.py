@@ -22,7 +22,7 @@ def digit_records(part: str, size: int) -> InMemory:
     Raises ValueError for a size under the 8 pixels of the scans, or over 512.
     """
     if not 8 <= size <= 512:
-        raise ValueError(f"digits of {size} pixels: they are scanned with 8, and can be larger only, up to 512")
+        raise ValueError(f"digits.size is {size}; it must lie in 8..512 (the scans have 8)")
     pixels, labels = load_digits(return_X_y=True)  # pixels in [0, 16]
     with tf.device("CPU:0"):  # the same numbers on every machine
         # Bilinear, as it stays within the range and leaves the strokes smooth.

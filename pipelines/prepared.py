@@ -58,14 +58,12 @@ def _records(name, part, features, data_dir, in_memory, window):
     if not folder.exists():
         unfinished = sorted(folder.parent.glob(f"incomplete.*_{folder.name}"))
         if unfinished:
-            raise ValueError(f"{name} is prepared by half only: delete {unfinished[0]} and run: {command}")
+            raise ValueError(f"{name} is only half prepared: delete {unfinished[0]} and run: {command}")
         raise ValueError(f"{name} is not prepared in {builder.data_dir_root}; run: {command}")
     files = [folder / "dataset_info.json", *(p for split in builder.info.splits.values() for p in split.filepaths)]
     missing = [file for file in files if not file.exists()]
     if missing:
-        raise ValueError(
-            f"{name} is prepared by half only ({missing[0]} is missing): delete {folder} and run: {command}"
-        )
+        raise ValueError(f"{name} is only half prepared ({missing[0]} is missing): delete {folder} and run: {command}")
     split = part.partition("[")[0]
     stored = builder.info.splits[split]
     for file, examples in zip(stored.filepaths, stored.shard_lengths):

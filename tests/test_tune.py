@@ -275,8 +275,8 @@ def test_what_one_sees(there):
     lines = (there / "said").read_text().splitlines()
     assert lines[0] == "checking the search before its first trial"
     assert lines[1] == (
-        "less of the score (energy_distance - modes) is better: the objectives are added up, with a minus for those "
-        "to be large"
+        "a lower score (energy_distance - modes) is better: the objectives are added up, with a minus for each that "
+        "should be large"
     )
     for number in (1, 2, 3, 4):
         begins, ends = (

@@ -40,7 +40,7 @@ def of_the_user(error: Exception) -> str | None:
     is gone or changed while it is read again and again.
     """
     if _is_recursion(error):  # before its message is asked for, which recurs through all of gin's lines
-        return "a configurable is made of itself, without an end"
+        return "a configurable refers to itself without end"
     message, *callers = _CALLERS.split(str(error))
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
         wanted = re.search(r"OOM when allocating .*?(?= by allocator|$)", message, flags=re.MULTILINE)

@@ -57,7 +57,7 @@ def export(run_dir: str, name: str, export_dir: str, allow_import: Sequence[str]
 def check_name(name: str):
     """Raises ValueError for a name that cannot be a model's."""
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ValueError(f"the name is {name!r}; it may hold letters, digits, _ and - alone")
+        raise ValueError(f"the name is {name!r}; it may hold only letters, digits, _ and -")
 
 
 def restored_run(run_dir: str, allow_import: Sequence[str] = ()) -> Measured:

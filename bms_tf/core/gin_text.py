@@ -115,7 +115,7 @@ def expand(value: Any, macros: dict[str, Any]) -> Any:
             if not reference.macro or reference.name not in macros or reference.name in within:
                 return reference
             if len(within) == MAX_DEPTH or next(left, None) is None:
-                raise ValueError(f"the macro {reference} stands for macros that stand for too many others")
+                raise ValueError(f"the macro {reference} stands for too many other macros")
             return expanded(macros[reference.name], (*within, reference.name))
 
         return replace(value, change)
@@ -164,7 +164,7 @@ def _read(path: Path, including: tuple[Path, ...] = (), left: Iterator[int] | No
         if file.resolve() in (path.resolve(), *including):
             raise ConfigError(f"{place}: {statement.filename!r} includes itself")
         if len(including) == MAX_DEPTH or next(left, None) is None:
-            raise ConfigError(f"{place}: there are files that include too many others")
+            raise ConfigError(f"{place}: the chain of included files is too long")
         yield from _read(file, (*including, path.resolve()), left)
 
 

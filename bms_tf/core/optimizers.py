@@ -82,7 +82,7 @@ def linear_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: floa
 
 @gin.configurable
 def cosine_decay(learning_rate: float, *, horizon: int = gin.REQUIRED) -> Schedule:
-    """Falls from `learning_rate` to 0 on half a cosine over `horizon` generator updates (Loshchilov and Hutter 2017)."""
+    """Falls from `learning_rate` to 0 on half a cosine in `horizon` generator updates (Loshchilov and Hutter 2017)."""
     _check_horizon(horizon)
     return keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=horizon)
 

@@ -109,7 +109,7 @@ def _traced(function: Callable[..., Outputs], *specs: tf.TensorSpec) -> tf.types
     def checked(*tensors):
         rows = [tf.shape(tensor)[0] for tensor in tensors]
         checks = [tf.debugging.assert_positive(rows[0], "there must be at least one row")]
-        checks += [tf.debugging.assert_equal(n, rows[0], "all inputs must have as many rows") for n in rows[1:]]
+        checks += [tf.debugging.assert_equal(n, rows[0], "inputs must have equal numbers of rows") for n in rows[1:]]
         with tf.control_dependencies(checks):
             tensors = [tf.identity(tensor) for tensor in tensors]
         floats = [tensor for tensor in tensors if tensor.dtype.is_floating]

@@ -104,7 +104,7 @@ class Model:
 
         Args:
             z: codes [B, Z].
-            seed: of the draws.
+            seed: seeds the draws.
         """
         return self.predict("draw", z=z, seed=_seeds(len(z), seed))["x"]
 
@@ -127,7 +127,7 @@ class Model:
 
         Args:
             x: data [B, ...].
-            seed: of the draws.
+            seed: seeds the draws.
         """
         return self.predict("sample_posterior", x=x, seed=_seeds(len(x), seed))["z"]
 

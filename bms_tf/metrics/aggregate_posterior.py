@@ -152,7 +152,7 @@ class AggregatePosterior:
         if not self.has_density:
             raise ValueError(
                 "this encoder's q(z|x) has no density, as it is deterministic or implicit: give noise > 0, which is "
-                "added to the codes of q(z) and of the prior, or take density_ratio_kl, which needs draws alone"
+                "added to the codes of q(z) and of the prior, or take density_ratio_kl, which only needs draws"
             )
 
 

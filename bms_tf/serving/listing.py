@@ -26,7 +26,7 @@ def put(model_dir: str, name: str, version: int, label: str) -> str:
     or label, where there is no such version, and where the file cannot be read as a list of models.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or not re.fullmatch(r"[A-Za-z0-9_-]+", label):
-        raise ValueError(f"the name is {name!r} and the label {label!r}; they may hold letters, digits, _ and - alone")
+        raise ValueError(f"the name is {name!r} and the label {label!r}; they may hold only letters, digits, _ and -")
     if not os.path.isfile(os.path.join(model_dir, name, str(version), "saved_model.pb")):
         raise ValueError(f"{os.path.join(model_dir, name)} has no version {version}")
     path = Path(model_dir) / "models.config"

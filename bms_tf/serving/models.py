@@ -170,7 +170,7 @@ def check_rows(tensors: Mapping[str, tf.Tensor]):
     """Raises Refused for no rows, unequal numbers of them, and one that is not finite, whatever the graph does then."""
     rows = {name: int(tensor.shape[0]) for name, tensor in tensors.items()}
     if len(set(rows.values())) > 1 or 0 in rows.values():
-        raise invalid(f"all inputs must have as many rows, at least one; they have {rows}")
+        raise invalid(f"inputs must have equal numbers of rows, at least one; they have {rows}")
     for name, tensor in tensors.items():
         if tensor.dtype.is_floating:
             finite = np.isfinite(tensor.numpy()).reshape(rows[name], -1).all(axis=1)

@@ -188,7 +188,7 @@ def keep(path: str, text: str):
     if not os.path.exists(path):
         files.write_whole(path, text)
     elif changes := gin_text.difference(files.read_text(path), text):
-        print(f"{path} stays as the study began with it; by now it would be otherwise: {'; '.join(changes)}")
+        print(f"{path} stays as the study began with it; its sources have changed since: {'; '.join(changes)}")
 
 
 def recipe_file(path: str, data: str, method: str) -> str:

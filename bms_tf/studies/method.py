@@ -77,7 +77,7 @@ class Method:
                 raise ValueError(f"method {self.name!r}: {name}, of its paper, is not swept on {data}")
             if not any(_same(parameter.code(value), code) for code in parameter.codes):
                 codes = ", ".join(map(str, parameter.codes))
-                raise ValueError(f"method {self.name!r}: its {name} on {data}, {codes}, lacks its paper's own {value}")
+                raise ValueError(f"method {self.name!r}: its {name} on {data}, {codes}, lacks the paper's own {value}")
 
 
 def _rounded(code: Code) -> Code:

@@ -94,7 +94,7 @@ class Study:
             raise ValueError("study.trials and study.rule go together: the rule picks among the trials")
         for data in (*self.columns_on, *self.evaluations, *self.hours):
             if data not in self.data:
-                raise ValueError(f"the study has something on {data!r}{one_of(data, self.data)}")
+                raise ValueError(f"the study sets something for {data!r}{one_of(data, self.data)}")
         for method in self.methods:
             self._check_names(method)
         for data in self.data:
@@ -105,7 +105,7 @@ class Study:
     def _check_names(self, method: Method):
         for data in (*method.published, *method.on, *method.paper, *method.data):
             if data not in self.data:
-                raise ValueError(f"method {method.name!r} has something on {data!r}{one_of(data, self.data)}")
+                raise ValueError(f"method {method.name!r} sets something for {data!r}{one_of(data, self.data)}")
         for data, scores in method.published.items():
             for score in scores:
                 columns = self.columns_of(data)
@@ -133,7 +133,7 @@ class Study:
             if widened and _shape(method, data) != _shape(tuned[0], data):
                 raise ValueError(
                     f"the space of {method.name!r} on {data} is {_shape(method, data)}, that of {tuned[0].name!r} "
-                    f"{_shape(tuned[0], data)}; a space is widened for all methods alike, so that they must agree"
+                    f"{_shape(tuned[0], data)}; a space is widened for all methods alike, so they must agree"
                 )
 
     def methods_on(self, data: str) -> list[Method]:

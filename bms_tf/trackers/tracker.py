@@ -57,7 +57,7 @@ class Tracker(keras.callbacks.Callback, ABC):
         try:
             self.record = self.begin(kept["record"])
         except self.errors as error:
-            raise OSError(f"{self.name} opens no record: {_first_line(error)}") from error
+            raise OSError(f"{self.name} cannot open a record: {_first_line(error)}") from error
         self._keep()
         return self
 
@@ -91,7 +91,7 @@ class Tracker(keras.callbacks.Callback, ABC):
         try:
             yield
         except self.errors as error:
-            tqdm.write(f"{self.name} takes nothing now, and the training goes on: {_first_line(error)}")
+            tqdm.write(f"cannot send to {self.name}; the training goes on: {_first_line(error)}")
 
 
 def _first_line(error: Exception) -> str:

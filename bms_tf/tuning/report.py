@@ -46,7 +46,7 @@ def attach(setting: Setting, progress: Progress):
     if setting.search.whole and setting.search.whole > oracle.max_trials:
         print(f"tune.trials ends the search after the first {oracle.max_trials} of its {setting.search.whole} trials")
     if len(setting.search.directions) > 1:
-        print(f"less of the {score} is better: the objectives are added up, with a minus for those to be large")
+        print(f"a lower {score} is better: the objectives are added up, with a minus for each that should be large")
     oracle.started, oracle.ended = started, ended
 
 
@@ -110,7 +110,9 @@ def write_winner(setting: Setting, best: Sequence[Row], runs: Sequence[Row]):
     head = f"trial {winner}: {shown(swept(trial.hyperparameters.values))}; {why}"
     recipe = fresh.recipe(setting, trial)
     length = gin_text.values(recipe)["train.generator_updates"]
-    keeps = f"It is as long as in the search, {length} generator updates; at another, other values may be better."
+    keeps = (
+        f"It is as long as in the search, {length} generator updates. At another length, other values may be better."
+    )
     write_whole(path, f"# The best of {len(search.oracle.trials)}, {head}.\n#   {command}\n# {keeps}\n{recipe}")
     print(f"the best is {head}\n{keeps}\n{command}")
 

@@ -41,7 +41,7 @@ def test_a_function_that_is_called_otherwise_than_it_is_made_for_is_one_line(fol
 @pytest.mark.parametrize("text", ["wrapped.wrapper = @wrapped", "endless.part = @endless()"])
 def test_what_is_made_of_itself_is_one_line(folder, text):
     toys = folder.load(text)
-    with pytest.raises(errors.ConfigError, match="^a configurable is made of itself, without an end$"):
+    with pytest.raises(errors.ConfigError, match="^a configurable refers to itself without end$"):
         call(toys.endless if "endless" in text else lambda: toys.wrapped(toys.Network()))
 
 

@@ -89,7 +89,7 @@ def test_rows_are_checked():
     x, z = tf.zeros([2, SIDE, SIDE, 1]), tf.zeros([1, CODE])
     with pytest.raises(tf.errors.InvalidArgumentError, match="at least one row"):
         traced["encode"](x=x[:0])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="as many rows"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="equal numbers of rows"):
         traced["log_posterior"](z=z, x=x)
 
 

@@ -157,13 +157,11 @@ def test_a_data_set_prepared_by_half_is_named(data, tmp_path):
     shard = next(version.glob("*test*"))
     shard.rename(version / "elsewhere")
     with pytest.raises(
-        ValueError, match=f"mnist is prepared by half only .*{shard.name} is missing.*delete {version} and"
+        ValueError, match=f"mnist is only half prepared .*{shard.name} is missing.*delete {version} and"
     ):
         mnist("train", 0, 8, 0, held_out=4)
     version.rename(tmp_path / "mnist" / f"incomplete.AB12CD_{version.name}")
-    with pytest.raises(
-        ValueError, match=r"mnist is prepared by half only: delete .*incomplete.AB12CD_.* and run: python"
-    ):
+    with pytest.raises(ValueError, match=r"mnist is only half prepared: delete .*incomplete.AB12CD_.* and run: python"):
         mnist("train", 0, 8, 0, held_out=4)
 
 

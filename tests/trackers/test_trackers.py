@@ -114,14 +114,14 @@ def test_what_cannot_be_sent_is_a_warning_and_is_sent_later(tmp_path, capsys):
         noted.down = False
         noted.line(40, loss=4.0)
     assert [told[0] for told in noted.told[:-1]] == [10, 20, 30, 40]
-    warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("noted takes nothing now")]
+    warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("cannot send to noted")]
     assert len(warnings) == 2 and "no key" in warnings[0]
 
 
 def test_without_a_record_the_training_does_not_begin(tmp_path):
     noted = Noted(str(tmp_path), {})
     noted.down = True
-    with pytest.raises(OSError, match="noted opens no record: 'no key"), noted:
+    with pytest.raises(OSError, match="noted cannot open a record: 'no key"), noted:
         pass
 
 
