@@ -244,7 +244,7 @@ def test_the_winner_is_a_file_that_train_takes(there):
     assert "tune" not in text.split("\n", 1)[1].replace("bms_tf.tune", "") and "train.seed" not in text
     config.load(["search/best.gin"])
     assert "#   python -m bms_tf.train --gin_file=search/best.gin --run_dir=search/best\n" in text
-    assert "# It is as long as in the search, 20 generator updates; " in text
+    assert "# It is as long as in the search, 20 generator updates. " in text
     with flagsaver.flagsaver():
         flags.FLAGS(["train", "--gin_file=search/best.gin", "--dry_run"])
         train(None)
