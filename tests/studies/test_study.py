@@ -108,10 +108,10 @@ def method(name="b", **more):
             "the space of 'c' on ring is Choice of 2, that of 'b' Interval of 2",
         ),
         ({"methods": [method(published={"rign": {}})]}, "'b' sets something for 'rign'; did you mean 'ring'?"),
-        ({"methods": [method(paper={"gird": {}})]}, "something on 'gird'; there are ring"),
-        ({"methods": [method(on={"gird": {}})]}, "something on 'gird'; there are ring"),
+        ({"methods": [method(paper={"gird": {}})]}, "something for 'gird'; there are ring"),
+        ({"methods": [method(on={"gird": {}})]}, "something for 'gird'; there are ring"),
         ({"evaluations": {"gird": ()}}, "the study sets something for 'gird'; there are ring"),
-        ({"methods": [method(data=("gird",))]}, "something on 'gird'; there are ring"),
+        ({"methods": [method(data=("gird",))]}, "something for 'gird'; there are ring"),
         (
             {"data": {"ring": ("gin/ring.gin",), "grid": ("gin/grid.gin",)}, "methods": [method(data=("grid",))]},
             "study.data has 'ring', on which no method runs",
