@@ -19,14 +19,14 @@ from pipelines.pictures import centered, check_shape, maybe_flipped, scaled, upr
 from pipelines.records import InMemory, batches
 
 SPLITS = ("train", "train_once", "validation", "test")
-# What Pillow calls the pictures that are not plain 8-bit RGB.
-CONVERTED = {"1": "black and white", "L": "gray", "LA": "gray with alpha", "P": "palette", "RGBA": "RGBA"}
-CONVERTED |= {"CMYK": "CMYK", "I;16": "16-bit", "I": "16-bit"}
+# The words for what Pillow calls the kinds of pictures.
+CONVERTED = {"1": "black and white", "L": "gray", "LA": "gray with alpha", "P": "palette"}
+CONVERTED |= {"I;16": "16-bit", "I": "16-bit"}
 
 
 @functools.cache  # so that it is said once
-def _usable(folder: str, crop: int | None, unreadable: str) -> dict[str, Picture]:
-    """The pictures to train on. Raises ValueError for what is wrong with them, and says what is done to them."""
+def _usable(folder: str, crop: int | None, unreadable: str, mode: str) -> dict[str, Picture]:
+    """The pictures to train on. Raises ValueError for what is wrong with them, and says which become `mode`."""
     found = index(folder)
     faulty = {name: picture.fault for name, picture in found.items() if picture.fault}
     good = {name: picture for name, picture in found.items() if not picture.fault}
@@ -58,7 +58,7 @@ def _usable(folder: str, crop: int | None, unreadable: str) -> dict[str, Picture
             f"{len(small)} of {len(found)} pictures in {folder} are smaller than image_folder.crop = {crop}, "
             f"the first: {first} ({picture.width} x {picture.height})"
         )
-    kinds = Counter(CONVERTED.get(picture.mode, picture.mode) for picture in good.values() if picture.mode != "RGB")
+    kinds = Counter(CONVERTED.get(picture.mode, picture.mode) for picture in good.values() if picture.mode != mode)
     if kinds:
         logging.warning(
             "of %d pictures in %s these are converted: %s (alpha over white)",
@@ -124,7 +124,7 @@ def image_folder(
         raise ValueError(f"image_folder.crop is {crop}; it must be at least 1, or None")
     if not 0 < held_out < 0.5:
         raise ValueError(f"image_folder.held_out is {held_out}; it must lie in (0, 0.5)")
-    pictures = _usable(folder, crop, unreadable)
+    pictures = _usable(folder, crop, unreadable, "L" if shape[-1] == 1 else "RGB")
     count = max(1, round(held_out * len(pictures)))
     if len(pictures) < 3:
         raise ValueError(f"{folder} has {len(pictures)} picture(s); training, validation and test need one each")

@@ -156,6 +156,16 @@ def test_conversions_are_said_once(tmp_path, caplog):
     ]
 
 
+def test_gray_pictures_are_not_converted_to_gray(tmp_path, caplog):
+    for number in range(6):
+        Image.new("L" if number < 4 else "RGB", (4, 4 + number)).save(tmp_path / f"{number}.png")
+    with caplog.at_level(logging.WARNING):
+        image_folder("train", 0, 2, 0, folder=str(tmp_path), shape=(4, 4, 1))
+    assert [r.getMessage() for r in caplog.records if "converted" in r.getMessage()] == [
+        f"of 6 pictures in {tmp_path} these are converted: 2 RGB (alpha over white)"
+    ]
+
+
 # Where Exif's orientation puts the first row and the first column of the stored picture, as its specification says.
 @pytest.mark.parametrize(
     ("orientation", "seen"),
