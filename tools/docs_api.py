@@ -34,7 +34,8 @@ def sights(found: dict[str, str], root: Path = ROOT) -> list[str]:
         (node,) = [node for node in tree.body if getattr(node, "name", None) == name]
         text = " ".join((ast.get_docstring(node) or "").split())
         for sees, misses in re.findall(r"It sees (.+?)\. It does not see (.+?)\. Args:", text):
-            rows.append(f"| [{name}][{home}.{name}] | {sees} | {misses} |")
+            shown = name.replace("_", "_<wbr>")  # a long name may break there on a phone
+            rows.append(f"| [{shown}][{home}.{name}] | {sees} | {misses} |")
     return ["| Metric | It sees | It does not see |", "| --- | --- | --- |", *rows, ""] if rows else []
 
 
