@@ -62,3 +62,4 @@ def test_many_are_looked_at():
 def test_a_metric_says_what_it_sees_and_what_it_does_not_see(name):
     text = " ".join(inspect.getdoc(registry.find(name)).split())
     assert re.search(r"\. It sees [^.]+\. It does not see [^.]+\. Args: ", text)
+    assert inspect.getdoc(registry.find(name)).splitlines()[1] == ""  # `--list` has the first line, which is whole

@@ -102,9 +102,7 @@ class System(GenerativeModel):
 
     @property
     def generator_updates_done(self) -> tf.Tensor:
-        """The generator updates so far, int64, which a recipe's length and its schedules count. A step may have
-        several.
-        """
+        """The generator updates so far, int64. A recipe's length and schedules count them. A step may have several."""
         return self.step * self.generator_updates
 
     @property
@@ -129,9 +127,7 @@ class System(GenerativeModel):
 
     @property
     def phase_spans(self) -> dict[str, tuple[int, int | None]]:
-        """For each phase by name, its first step and the first step after it, which is None if the phase goes on to the
-        end.
-        """
+        """By phase, its first step and the first step after it, which is None if the phase goes on to the end."""
         return {phase.name: (phase.start, phase.stop) for phase in self._phases}
 
     def _owner(self, network: str) -> str:

@@ -32,8 +32,7 @@ def finite_parts(examples: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def energy_distance(a: np.ndarray | Rows, b: np.ndarray | Rows, *, seed: int, max_points: int = 4000) -> float:
-    """2 E|X - Y| - E|X - X'| - E|Y - Y'|, in the unit of the data. It is 0 if and only if the two distributions are the
-    same.
+    """2 E|X - Y| - E|X - X'| - E|Y - Y'|, in the unit of the data; 0 if and only if the two distributions are the same.
 
     This is the U-statistic: a pair has two different points. So the expectation is 0 for equal distributions with any
     number of points, and a single value may be slightly negative. (`scipy.stats.energy_distance` is the root of the

@@ -59,8 +59,7 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 @gin.configurable
 def frechet(samples: np.ndarray, reference: np.ndarray, *, seed: int) -> dict[str, float]:
-    """Frechet distance of features: FID with those of the Inception graph (Heusel et al. 2017), FD-DINOv2 with
-    DINOv2's.
+    """Frechet distance of features: FID for those of the Inception graph (Heusel et al. 2017), FD-DINOv2 for DINOv2's.
 
     It sees differences of the features' means and covariances. It does not see other differences, whether fidelity or
     diversity is lacking, or samples learnt by heart.

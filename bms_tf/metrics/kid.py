@@ -38,8 +38,7 @@ def _squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
 def kid(
     samples: np.ndarray, reference: np.ndarray, *, seed: int, subsets: int = 100, subset_size: int = 1000
 ) -> dict[str, float]:
-    """Kernel distance of features: KID with those of the Inception graph (Binkowski et al. 2018). It needs few
-    examples.
+    """Kernel distance of features, for few examples: KID for those of the Inception graph (Binkowski et al. 2018).
 
     It sees differences of the features' moments up to the third, which is the kernel's degree. It does not see whether
     fidelity or diversity is lacking, or samples learnt by heart.

@@ -85,8 +85,7 @@ def sliced_wasserstein(
     patch_size: int = 7,
     directions: int = 147,
 ) -> dict[str, float]:
-    """Compares textures at each scale: sliced Wasserstein distances of patches of a Laplacian pyramid (Karras et al.
-    2018).
+    """Textures at each scale: sliced Wasserstein distances of patches of a Laplacian pyramid (Karras et al. 2018).
 
     Each patch is normalized by itself, as in tensorflow-gan. The paper normalizes each color channel over all patches.
 

@@ -8,8 +8,7 @@ from bms_tf.core.keras import keras
 
 
 class Pack(keras.layers.Layer):
-    """Joins each example [..., C] with the next `size` - 1 to a pack [..., size * C]. The first example follows the
-    last.
+    """Joins each example [..., C] with the next `size` - 1 to a pack [..., size * C]. The first follows the last.
 
     The paper cuts a batch into B / size packs. Here B packs overlap (ours), so that logits stay [B] and any batch can
     be packed. The examples of a pack are still independent, and every loss has the same expectation.

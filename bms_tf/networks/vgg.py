@@ -19,8 +19,7 @@ def vgg(
     shift: float = 0.125,
     flip: bool = False,
 ) -> keras.Sequential:
-    """Images [B, H, H, C] to class scores [B, K]: blocks of 3 x 3 convolutions with maximum pooling, and two dense
-    layers.
+    """Images [B, H, H, C] to class scores [B, K]: blocks of 3 x 3 convolutions, maximum pooling, two dense layers.
 
     Args:
         input_shape: (H, H, C).

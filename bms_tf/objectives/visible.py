@@ -148,8 +148,7 @@ class Laplace(_LocationScale):
 
 
 class QuantizedNormal(_LocationScale):
-    """log of the normal's mass between the midpoints of levels. The outermost ones reach to infinity, so 256 levels sum
-    to 1.
+    """log of the normal's mass between the midpoints of levels. The outer ones reach to infinity: 256 levels sum to 1.
 
     Rosca et al. (2018) add uniform noise to the level and take the density there. That is a one-sample lower bound of
     this (Theis et al. 2016, eq. 6). Here the noise is integrated out.
