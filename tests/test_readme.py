@@ -44,7 +44,7 @@ ADDED = {
 SHORT_STUDY = {
     "study.params = {": "study.params = {'updates': 20, 'mlp.hidden': (8,), 'generator/mlp.hidden': (8,), "
     "'encoder/mlp.hidden': (8,), 'BMSVAEGAN.T': 2, 'train.steps_per_execution': 10, 'train.samples': 100, ",
-    "study.longer = 3\nstudy.longer_seeds = (30, 120)\n": "",
+    ", @ring_long/method(), @grid_long/method()": "",
     "(20, 21, 22, 23, 24)": "(10,)",
     "(130, 131, 132, 133, 134)": "(130,)",
 }

@@ -7,7 +7,10 @@ import json
 import math
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 # What flock raises where the disk knows no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
@@ -37,6 +40,24 @@ def read_json(path: str) -> dict:
     if not isinstance(value, dict):
         raise ValueError(f"{path} is damaged (it is no JSON object)")
     return value
+
+
+def read_rows(path: str, row: Callable[[Any], T], damaged: Callable[[str], None]) -> list[T]:
+    """What `row` makes of each line of JSON in a file, nothing where there is no file.
+
+    `damaged` hears "path:number" of each line of which it makes nothing; a last one that a crash cut off is left out.
+    """
+    rows = []
+    if os.path.exists(path):
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    rows.append(row(json.loads(line)))
+                except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                    damaged(f"{path}:{number}")
+    return rows
 
 
 def with_nulls(scores: Mapping[str, float]) -> dict[str, float | None]:

@@ -1,7 +1,9 @@
 """Optimizers and learning-rate schedules, as gin names them: one optimizer per player, built in the player's scope."""
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import gin
 import tensorflow as tf
@@ -64,9 +66,9 @@ def _check_horizon(horizon: int):
         raise ValueError(f"the schedule's horizon is {horizon} generator updates; it must be at least 1")
 
 
-def _check_end(schedule: str, end: float):
+def _check_end(name: str, end: float):
     if not 0 <= end < math.inf:
-        raise ValueError(f"{schedule}.end is {end}; it must be finite and not negative")
+        raise ValueError(f"{name} is {end}; it must be finite and not negative")
 
 
 @gin.configurable
@@ -76,7 +78,7 @@ def linear_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: floa
     Raises ValueError for a horizon under 1, and an end that is negative or not finite.
     """
     _check_horizon(horizon)
-    _check_end("linear_decay", end)
+    _check_end("linear_decay.end", end)
     return keras.optimizers.schedules.PolynomialDecay(learning_rate, horizon, end_learning_rate=end * learning_rate)
 
 
@@ -94,6 +96,32 @@ def step_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: float 
     Raises ValueError for a horizon under 1, and an end that is negative or not finite.
     """
     _check_horizon(horizon)
-    _check_end("step_decay", end)
+    _check_end("step_decay.end", end)
     # Keras's has the first value up to and at the boundary.
     return keras.optimizers.schedules.PiecewiseConstantDecay([horizon - 1], [learning_rate, end * learning_rate])
+
+
+class _Lines(Schedule):
+    def __init__(self, learning_rate: float, points: Sequence[tuple[int, float]]):
+        self._rate, self._points = learning_rate, points
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        # Each line adds its rise, as far as it has been walked.
+        step, factor = tf.cast(step, tf.float32), tf.constant(1.0)
+        for (start, first), (end, last) in itertools.pairwise([(0, 1.0), *self._points]):
+            factor += (last - first) * tf.clip_by_value((step - start) / (end - start), 0.0, 1.0)
+        return self._rate * factor
+
+
+@gin.configurable
+def piecewise_linear(learning_rate: float, *, points: Mapping[int, float] = gin.REQUIRED) -> Schedule:
+    """On lines from `learning_rate` to `points[n]` times it after n generator updates, and constant behind the last.
+
+    Raises ValueError for no points, numbers of updates that do not rise from 1 on, and factors that are negative or not
+    finite.
+    """
+    if not points or min(points) < 1 or list(points) != sorted(points):
+        raise ValueError(f"piecewise_linear.points is {points}; generator updates must rise from 1 on")
+    for updates, factor in points.items():
+        _check_end(f"piecewise_linear.points[{updates}]", factor)
+    return _Lines(learning_rate, list(points.items()))

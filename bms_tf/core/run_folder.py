@@ -115,19 +115,14 @@ class RunFolder:
 
         Leaves out, and says so through `report`, each one that is damaged; of a last one that a crash cut off, nothing.
         """
-        rows = []
-        if os.path.exists(self.metrics):
-            with open(self.metrics, encoding="utf-8", errors="replace") as file:
-                for number, line in enumerate(file, 1):
-                    if not line.endswith("\n"):
-                        break
-                    try:
-                        row = json.loads(line)
-                        rows += [row] if row["step"] > 0 and row["generator_updates"] >= 0 else []
-                    except (ValueError, TypeError, KeyError, RecursionError):
-                        report(f"{self.metrics}:{number} is damaged and is left out")
-        return rows
+        return files.read_rows(self.metrics, _row, lambda where: report(f"{where} is damaged and is left out"))
 
     def generator_updates(self, step: int) -> int | None:
         """The generator updates in `step` steps; None where no line of the metrics says how many a step has."""
         return next((step * row["generator_updates"] // row["step"] for row in self.rows()), None)
+
+
+def _row(row: dict) -> dict:
+    if row["step"] < 1 or row["generator_updates"] < 0:
+        raise ValueError
+    return row

@@ -1,7 +1,6 @@
 """What a report knows of a run, read from its folder, without TensorFlow."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -97,7 +96,9 @@ def read(path: str, name: str) -> Run:
         settings=settings,
         log=log,
         scores=scores,
-        evaluations=_lines(folder.file("evaluation.jsonl")),
+        evaluations=files.read_rows(
+            folder.file("evaluation.jsonl"), _evaluation, lambda where: print(f"{where} is damaged and is left out")
+        ),
         data=data,
         protocol=compared | scored_by,
     )
@@ -107,15 +108,7 @@ def _json(path: str) -> dict:
     return files.read_json(path) if os.path.exists(path) else {}
 
 
-def _lines(path: str) -> list[Row]:
-    """The lines of an evaluation; a last one that was cut off is left out, and so is, with a word, a damaged one."""
-    rows = []
-    if os.path.exists(path):
-        for number, line in enumerate(files.read_text(path).splitlines(keepends=True), 1):
-            if line.endswith("\n"):
-                try:
-                    row = json.loads(line)
-                    rows += [row] if row["protocol"]["settings"] is not None and row["metric"] and row["name"] else []
-                except (ValueError, TypeError, KeyError, RecursionError):
-                    print(f"{path}:{number} is damaged and is left out")
-    return rows
+def _evaluation(row: Row) -> Row:
+    if row["protocol"]["settings"] is None or not row["metric"] or not row["name"]:
+        raise ValueError
+    return row

@@ -122,31 +122,24 @@ class Folder:
     def _locked(self) -> contextlib.AbstractContextManager[None]:
         return files.locked(self.file("lock"), f"recording a run of {self.path}", wait=True)
 
-    def _lines(self) -> list[str]:
-        """Those of runs.jsonl but for a last one that a crash cut off."""
-        path = self.file("runs.jsonl")
-        lines = files.read_text(path).splitlines(keepends=True) if os.path.exists(path) else []
-        return [line for line in lines if line.endswith("\n")]
-
     def done(self) -> dict[Job, Row]:
         """The finished runs. Of two lines of one run the later counts.
 
         Raises ValueError for a damaged line.
         """
-        rows = {}
-        for number, line in enumerate(self._lines(), 1):
-            try:
-                row = json.loads(line)
-                rows[job_of(row)] = row
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                where = f"line {number}; without it, its run is made again"
-                raise ValueError(f"{self.file('runs.jsonl')} is damaged ({where})") from error
-        return rows
+
+        def damaged(where: str):
+            raise ValueError(f"{where} is damaged; without this line, its run is made again")
+
+        return dict(files.read_rows(self.file("runs.jsonl"), lambda row: (job_of(row), row), damaged))
 
     def record(self, row: Row):
         """Adds a line; where a crash cut the last one off, behind its rest."""
+        path = self.file("runs.jsonl")
         with self._locked():
-            files.write_whole(self.file("runs.jsonl"), "".join([*self._lines(), json.dumps(row) + "\n"]))
+            lines = files.read_text(path).splitlines(keepends=True) if os.path.exists(path) else []
+            whole = [line for line in lines if line.endswith("\n")]
+            files.write_whole(path, "".join([*whole, json.dumps(row) + "\n"]))
 
     def forget_failed(self) -> int:
         """Takes out the lines of failed runs, so that they are run again; returns how many.

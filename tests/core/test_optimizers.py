@@ -75,6 +75,13 @@ def test_schedules(schedule, values):
     assert float(optimizers.cosine_decay(0.2, horizon=10)(2)) == pytest.approx(0.1 * (1 + np.cos(0.2 * np.pi)))
 
 
+def test_a_schedule_of_several_lines():
+    # From .2 to half of it after 10, to a tenth of it after 30: halfway .15 and .2 * .3 = .06.
+    made = optimizers.piecewise_linear(0.2, points={10: 0.5, 30: 0.1})
+    updates = [tf.constant(n, tf.int64) for n in (0, 5, 10, 20, 30, 40)]
+    np.testing.assert_allclose([float(made(n)) for n in updates], [0.2, 0.15, 0.1, 0.06, 0.02, 0.02], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -86,6 +93,12 @@ def test_schedules(schedule, values):
         (lambda: optimizers.linear_decay(0.1, horizon=0), "horizon is 0 generator updates; it must be at least 1"),
         (lambda: optimizers.linear_decay(0.1, horizon=9, end=-0.1), "end is -0.1; it must be finite and not negative"),
         (lambda: optimizers.step_decay(0.1, horizon=9, end=float("inf")), "step_decay.end is inf; it must be finite"),
+        (lambda: optimizers.piecewise_linear(0.1, points={}), "points is {}; generator updates must rise from 1 on"),
+        (lambda: optimizers.piecewise_linear(0.1, points={9: 0.1, 5: 0.0}), "generator updates must rise from 1 on"),
+        (
+            lambda: optimizers.piecewise_linear(0.1, points={9: -1.0}),
+            r"points\[9\] is -1.0; it must be finite and not negative",
+        ),
         (lambda: optimizers.cosine_decay(0.1, horizon=-1), "horizon is -1 generator updates; it must be at least 1"),
     ],
 )

@@ -121,7 +121,7 @@ def test_bad_input_is_one_line(make_run, study, tmp_path, monkeypatch):
     (study / "runs.jsonl").write_text("")
     assert refused(study).endswith("runs.jsonl has no line so far")
     (study / "runs.jsonl").write_text('{"data": "ri\n')
-    assert refused(study).startswith(f"{study}/runs.jsonl is damaged (")
+    assert refused(study) == f"{study}/runs.jsonl:1 is damaged; without this line, its run is made again"
     assert not list(tmp_path.glob("report.*")), "nothing is written"
 
 

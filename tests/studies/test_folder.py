@@ -66,7 +66,7 @@ def test_a_damaged_line_is_named(here, line):
         file.write(line + "\n")
     with pytest.raises(ValueError) as caught:
         folder.done()
-    assert str(caught.value) == "study/runs.jsonl is damaged (line 2; without it, its run is made again)"
+    assert str(caught.value) == "study/runs.jsonl:2 is damaged; without this line, its run is made again"
 
 
 def test_a_line_that_a_crash_cut_off_is_no_line(here):
