@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from typing import Any
 from zlib import crc32
 
 from bms_tf.core import config, files, gin_text
@@ -188,10 +189,15 @@ def recipe_file(path: str, data: str, method: str) -> str:
     return os.path.join(path, "recipes", f"{slug(data)}_{slug(method)}.gin")
 
 
-def multiplied(values: dict, length: int) -> dict[str, int]:
-    """A recipe's length, and the horizons that follow it, times `length`."""
-    names = [name for name in values if name == "train.generator_updates" or name.endswith(".horizon")]
-    return {name: values[name] * length for name in names}
+def multiplied(values: dict, length: int) -> dict[str, Any]:
+    """A recipe's length, and the horizons and points that follow it, times `length`."""
+    longer = {}
+    for name, value in values.items():
+        if name == "train.generator_updates" or name.endswith(".horizon"):
+            longer[name] = value * length
+        elif name.endswith("piecewise_linear.points"):
+            longer[name] = {updates * length: factor for updates, factor in value.items()}
+    return longer
 
 
 def slug(text: str) -> str:

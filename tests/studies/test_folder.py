@@ -200,7 +200,9 @@ def test_the_settings_of_a_run(here):
 
 def test_all_that_counts_the_length_is_multiplied():
     values = {"train.generator_updates": 4, "a/linear_decay.horizon": 3, "train.log_every": 2}
-    assert multiplied(values, 3) == {"train.generator_updates": 12, "a/linear_decay.horizon": 9}
+    lines = "a/piecewise_linear.points"
+    longer = {"train.generator_updates": 12, "a/linear_decay.horizon": 9, lines: {6: 0.5, 12: 0.0}}
+    assert multiplied(values | {lines: {2: 0.5, 4: 0.0}}, 3) == longer
 
 
 def test_file_names():
