@@ -43,5 +43,5 @@ def test_the_training_stacks_of_two_steps_differ_and_the_labels_belong_to_them()
 
 
 def test_the_scans_have_eight_pixels():
-    with pytest.raises(ValueError, match="7 pixels"):
+    with pytest.raises(ValueError, match="size is 7; it must lie in 8..512"):
         stacked_digits("train", 0, 8, 0, size=7)
