@@ -50,8 +50,6 @@ OWN = {
 }
 # Of each kind one, for `make check`; the others take minutes.
 FAST = {f"gin/systems/{name}.gin" for name in ("bms_vae_gan", "gan", "vae", "veegan", "wgan_gp")}
-# The others are one of these with other numbers, networks or modifiers, which have tests of their own.
-MAIN = [name for name in SYSTEMS if "train.system = " in (ROOT / name).read_text()]
 
 
 # Not Adam: its first updates have the full rate for any gradient, also for the rounding error of one that is zero, as
@@ -109,13 +107,9 @@ def state(run, folder):
     return {name: reader.get_tensor(name) for name in names}
 
 
-def of(names):
-    """`trained` for each of the gin files."""
-    params = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in names]
-    return pytest.mark.parametrize("trained", params, indirect=True)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(
+    scope="module", params=[name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in SYSTEMS]
+)
 def trained(request, start, tmp_path_factory):
     """A run that was saved on its way."""
     folder = tmp_path_factory.mktemp("trained")
@@ -134,7 +128,6 @@ def trained(request, start, tmp_path_factory):
     )
 
 
-@of(SYSTEMS)
 def test_a_few_steps_are_finite(trained):
     assert int(trained.system.step) == 2 * STEPS
     assert trained.system.bad_term is None
@@ -142,12 +135,10 @@ def test_a_few_steps_are_finite(trained):
         assert losses and all(map(math.isfinite, losses.values()))
 
 
-@of(SYSTEMS)
 def test_each_phase_is_traced_once(trained):
     assert trained.traced == {phase.name: 1 for phase in trained.system._phases}
 
 
-@of(SYSTEMS)
 def test_a_phase_changes_its_players_variables_alone_and_all_have_a_gradient(trained):
     system = trained.system
     x = tf.random.stateless_normal([8, *system.data_shape], [1, 0])
@@ -172,7 +163,6 @@ def test_a_phase_changes_its_players_variables_alone_and_all_have_a_gradient(tra
     assert before.keys() - reached == constant, "every trainable variable has a gradient in some phase"
 
 
-@of(SYSTEMS)
 def test_every_variable_is_in_a_checkpoint(trained):
     checkpoint = tf.train.Checkpoint(model=trained.system)
     saved = {id(thing) for thing in tf.train.TrackableView(checkpoint).descendants()}
@@ -184,7 +174,6 @@ def test_every_variable_is_in_a_checkpoint(trained):
 
 
 @pytest.mark.slow
-@of(MAIN)
 def test_a_saved_run_goes_on_exactly(trained, start, check_dry_run, tmp_path):
     other = start(trained.file)
     check_dry_run(other)  # whose step leaves nothing as it was
@@ -199,7 +188,6 @@ def test_a_saved_run_goes_on_exactly(trained, start, check_dry_run, tmp_path):
 
 
 @pytest.mark.slow
-@of(MAIN)
 def test_two_devices_agree_with_one(trained, start):
     if trained.system.batch_coupled:
         pytest.skip("an example's loss depends on its replica's batch")
@@ -213,7 +201,6 @@ def test_two_devices_agree_with_one(trained, start):
 
 
 @pytest.mark.slow
-@of(MAIN)
 def test_a_saved_model_answers_as_the_system_does(trained, tmp_path):
     system = trained.system
     traced = signatures(system)

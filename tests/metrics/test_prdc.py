@@ -77,11 +77,14 @@ def test_against_the_authors_package(k):
 def test_the_published_example():
     """Two sets of 10,000 x 1000 standard normals; the package's own numbers move by .02 to .05 with the draw."""
     samples, real = normal(0, 10_000, 1000), normal(1, 10_000, 1000)
-    scores = prdc(samples, real, seed=0, k=5, k_density=5)
-    assert scores["precision"] == pytest.approx(0.486, abs=0.05)
-    assert scores["recall"] == pytest.approx(0.456, abs=0.05)
-    assert scores["density"] == pytest.approx(1.11, abs=0.05)
-    assert scores["coverage"] == pytest.approx(0.978, abs=0.02)
+    at_3 = prdc(samples, real, seed=0)
+    assert at_3["precision"] == pytest.approx(0.395, abs=0.05)
+    assert at_3["recall"] == pytest.approx(0.365, abs=0.05)
+    assert at_3["density"] == pytest.approx(1.11, abs=0.05)
+    assert at_3["coverage"] == pytest.approx(0.978, abs=0.02)
+    at_5 = precision_recall(samples, real, seed=0, k=5)
+    assert at_5["precision"] == pytest.approx(0.486, abs=0.05)
+    assert at_5["recall"] == pytest.approx(0.456, abs=0.05)
 
 
 def test_too_few():
