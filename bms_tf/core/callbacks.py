@@ -203,10 +203,7 @@ class Record(keras.callbacks.Callback):
         step = step_of(self.model)
         row = {"step": step, "generator_updates": step * self.model.generator_updates, **files.with_nulls(logs)}
         row["seconds"] = round(time.monotonic() - self.begun, 3)
-        with open(self.folder.metrics, "a") as file:
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # the checkpoint of this step must not outlive its line
+        files.append_rows(self.folder.metrics, [row])  # on the disk before the checkpoint of this step
         with self.events.as_default(step=step):
             for name, value in logs.items():
                 tf.summary.scalar(name, value)

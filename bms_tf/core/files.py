@@ -7,10 +7,12 @@ import json
 import math
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, TypeVar
 
 T = TypeVar("T")
+
+BLOCK = 1 << 16  # bytes that are read at once in the search for the end of the last whole line
 
 # What flock raises where the disk knows no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
@@ -58,6 +60,36 @@ def read_rows(path: str, row: Callable[[Any], T], damaged: Callable[[str], None]
                 except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                     damaged(f"{path}:{number}")
     return rows
+
+
+def append_rows(path: str, rows: Sequence[Mapping[str, Any]]):
+    """Adds lines of JSON to a file, behind its last whole line: a kill or a full disk may have cut one off.
+
+    They are on the disk when it returns. Other processes that append wait meanwhile, but on a disk without locks.
+    Raises OSError, with `path`, where they cannot be written.
+    """
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    try:
+        with open(path, "a+b") as file:
+            with contextlib.suppress(OSError):  # a disk without locks
+                fcntl.flock(file, fcntl.LOCK_EX)  # else what another process adds meanwhile would be cut off
+            file.truncate(_end_of_lines(file))
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """The position behind the last line break, 0 where there is none."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = file.seek(max(0, end - BLOCK))
+        if found := file.read(end - start).rfind(b"\n") + 1:
+            return start + found
+        end = start
+    return 0
 
 
 def with_nulls(scores: Mapping[str, float]) -> dict[str, float | None]:

@@ -1,10 +1,7 @@
 """One evaluation: every metric of one model, or of one set of samples, with its floor and its protocol."""
 
-import contextlib
 import datetime
-import fcntl
 import inspect
-import json
 import math
 import os
 import platform
@@ -21,6 +18,7 @@ import bms_tf
 from bms_tf.core import config, errors, gin_text
 from bms_tf.core import metric as asked
 from bms_tf.core.examples import Rows, as_floats, is_picture
+from bms_tf.core.files import append_rows
 from bms_tf.evaluation import data as real
 from bms_tf.evaluation import features as networks
 from bms_tf.evaluation import models, registry, sources, tables
@@ -29,7 +27,6 @@ from bms_tf.evaluation.sources import Source
 from bms_tf.evaluation.store import OnDisk, Store
 
 SPREAD = "_std"  # the end of the name under which a metric gives the spread of another of its values
-TAIL = 1 << 16  # bytes; a line has some thousand
 STORED = {"values": "values", "rows": "values", "features": "features", "logits": "logits"}
 
 
@@ -332,7 +329,8 @@ class Evaluation:
             if name not in spreads
         ]
         if self.out is not None:
-            append(self.out, rows)
+            os.makedirs(os.path.dirname(self.out) or ".", exist_ok=True)
+            append_rows(self.out, rows)
             for name, figure in asked.figures(measured.answer).items():
                 figure.savefig(f"{self.pictures}.{metric.__name__}.{name}.png")
         return rows
@@ -367,26 +365,6 @@ def _in_words(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return f"@{getattr(value, '__name__', type(value).__name__)}"
-
-
-def append(path: str, rows: Sequence[Mapping]) -> None:
-    """Adds JSON lines to a file, behind its last whole line: a kill or a full disk may have cut one off.
-
-    Raises OSError, with the path, where they cannot be written.
-    """
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    try:
-        with open(path, "a+b") as file:
-            with contextlib.suppress(OSError):  # a disk without locks
-                fcntl.flock(file, fcntl.LOCK_EX)  # else what another process adds meanwhile would be cut off
-            end = file.seek(0, os.SEEK_END)
-            start = file.seek(max(0, end - TAIL))
-            tail = file.read(TAIL)
-            file.truncate(start + len(tail[: tail.rfind(b"\n") + 1]))
-            file.write(text.encode())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from error
 
 
 def _finite(value: float | None) -> float | None:

@@ -136,11 +136,8 @@ class Folder:
 
     def record(self, row: Row):
         """Adds a line; where a crash cut the last one off, behind its rest."""
-        path = self.file("runs.jsonl")
         with self._locked():
-            lines = files.read_text(path).splitlines(keepends=True) if os.path.exists(path) else []
-            whole = [line for line in lines if line.endswith("\n")]
-            files.write_whole(path, "".join([*whole, json.dumps(row) + "\n"]))
+            files.append_rows(self.file("runs.jsonl"), [row])
 
     def forget_failed(self) -> int:
         """Takes out the lines of failed runs, so that they are run again; returns how many.

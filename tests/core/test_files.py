@@ -2,11 +2,14 @@
 
 import errno
 import fcntl
+import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,6 +95,72 @@ def test_a_disk_without_locks_is_said(tmp_path, monkeypatch, capsys, number):
         pass
     line = f"{tmp_path}/lock: there are no locks on this disk; a second process here would not be noticed\n"
     assert capsys.readouterr().out == line
+
+
+@pytest.mark.parametrize("rest", ['{"cut of', "x" * 2 * files.BLOCK])
+def test_lines_are_appended_behind_the_last_whole_one(tmp_path, rest):
+    path = tmp_path / "out.jsonl"
+    files.append_rows(str(path), [{"a": "y" * files.BLOCK}])
+    before = path.read_text()
+    path.write_text(before + rest)
+    files.append_rows(str(path), [{"a": 2}, {"a": 3}])
+    assert path.read_text() == before + '{"a": 2}\n{"a": 3}\n'
+
+
+def test_where_no_line_is_whole_the_file_begins_anew(tmp_path):
+    path = tmp_path / "out.jsonl"
+    path.write_text('{"cut of')
+    files.append_rows(str(path), [{"a": 1}])
+    assert path.read_text() == '{"a": 1}\n'
+
+
+def test_lines_of_several_processes_are_all_kept(tmp_path):
+    """What one adds between another's look at the end and its writing was cut off: the other waits for it."""
+    path = tmp_path / "out.jsonl"
+    with path.open("a") as other, ThreadPoolExecutor() as pool:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waiting = pool.submit(files.append_rows, str(path), [{"a": 2}])
+        with pytest.raises(TimeoutError):
+            waiting.result(0.3)
+        other.write('{"a": 1}\n')
+        other.flush()
+        fcntl.flock(other, fcntl.LOCK_UN)
+    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2]
+
+
+APPENDS = """
+import itertools, sys
+from bms_tf.core import files
+for i in itertools.count():
+    files.append_rows(sys.argv[1], [{"a": i, "filled": "x" * 1_000_000}])
+    print(i, flush=True)
+"""
+
+
+def test_a_killed_writer_costs_only_the_line_that_it_was_at(tmp_path):
+    path = tmp_path / "out.jsonl"
+    command, environment = [sys.executable, "-c", APPENDS, str(path)], os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as writer:
+        assert [writer.stdout.readline() for _ in range(3)] == ["0\n", "1\n", "2\n"]
+        writer.kill()
+    files.append_rows(str(path), [{"a": "last"}])
+    *found, last = [json.loads(line)["a"] for line in path.read_text().splitlines()]
+    assert found[:3] == [0, 1, 2] and found == list(range(len(found))) and last == "last"
+
+
+def test_a_full_disk_costs_no_whole_line(tmp_path):
+    path = tmp_path / "out.jsonl"
+    files.append_rows(str(path), [{"a": 1}])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
+    try:
+        with pytest.raises(OSError, match="out.jsonl") as caught:
+            files.append_rows(str(path), [{"a": "x" * 100}])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
+    files.append_rows(str(path), [{"a": 2}])
+    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2]
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff"])

@@ -1,14 +1,10 @@
 """The frame: what each metric is given, the floor, the protocol, one pass, what is kept, and what is refused."""
 
-import errno
-import fcntl
 import hashlib
 import json
 import os
-import resource
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gin
@@ -20,7 +16,7 @@ import bms_tf
 from bms_tf.core import errors
 from bms_tf.core.examples import Rows
 from bms_tf.evaluation import registry, run, tables
-from bms_tf.evaluation.run import append, beside, evaluate, settings_of
+from bms_tf.evaluation.run import beside, evaluate, settings_of
 from bms_tf.metrics.classifier import class_scores
 from bms_tf.metrics.kept import read_arrays, write_arrays
 from bms_tf.metrics.stacked import stacked_scores
@@ -74,7 +70,7 @@ def by_name(lines):
 
 def test_a_value_has_its_spread_its_floor_and_its_protocol(tmp_path):
     real, other = normal(400), normal(250, seed=1)
-    out = tmp_path / "out.jsonl"
+    out = tmp_path / "new" / "out.jsonl"
     lines = evaluate(samples=normal(250, 1.0, seed=2), data=real, floor_data=other, metrics=[difference], out=str(out))
     value, odd = lines
     assert (value["name"], odd["name"]) == ("difference", "odd_std")  # which is of no value's spread
@@ -370,44 +366,6 @@ def test_settings_of_a_function_that_gin_does_not_know():
 
 
 # Files of lines.
-
-
-def test_lines_are_appended_behind_the_last_whole_one(tmp_path):
-    path = tmp_path / "folder" / "out.jsonl"
-    append(str(path), [{"a": 1}])
-    with path.open("a") as file:
-        file.write('{"cut of')
-    append(str(path), [{"a": 2}, {"a": 3}])
-    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2, 3]
-
-
-def test_lines_of_several_processes_are_all_kept(tmp_path):
-    """What one adds between another's look at the end and its writing was cut off: the other waits for it."""
-    path = tmp_path / "out.jsonl"
-    with path.open("a") as other, ThreadPoolExecutor() as pool:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        waiting = pool.submit(append, str(path), [{"a": 2}])
-        with pytest.raises(TimeoutError):
-            waiting.result(0.3)
-        other.write('{"a": 1}\n')
-        other.flush()
-        fcntl.flock(other, fcntl.LOCK_UN)
-    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2]
-
-
-def test_a_full_disk(tmp_path):
-    path = tmp_path / "out.jsonl"
-    append(str(path), [{"a": 1}])
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
-    try:
-        with pytest.raises(OSError, match="out.jsonl") as caught:
-            append(str(path), [{"a": "x" * 100}])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert caught.value.errno == errno.EFBIG
-    append(str(path), [{"a": 2}])
-    assert [json.loads(line)["a"] for line in path.read_text().splitlines()] == [1, 2]
 
 
 def test_where_the_lines_go(tmp_path):
