@@ -108,11 +108,11 @@ def test_every_shipped_study_is_listed(capsys):
 
 
 def test_a_study_for_a_gpu_says_what_it_would_cost_elsewhere(here):
-    # Two methods: 2 trials, 2 seeds of one line, and a run twice as long each: 6 times 5 hours, twice.
+    # Two methods, each with 2 trials and 2 seeds of one line.
     gpu = "\nstudy.gpu = True\nstudy.hours = {'ring': 5}\nstudy.hardware = 'one GPU'\n"
     Path("tiny.gin").write_text(TINY + gpu)
     line = refused("--study=tiny.gin", "--study_dir=study")
-    assert "tiny is meant for a GPU, and there is none: 10 runs, about 60 hours on one GPU (estimated)" in line
+    assert "tiny is meant for a GPU, and there is none: 8 runs, about 40 hours on one GPU (estimated)" in line
 
 
 @pytest.mark.slow
@@ -120,8 +120,7 @@ def test_a_dry_run_says_what_is_left_and_leaves_nothing(here, capfd):
     run("--study=tiny.gin", "--dry_run")
     timing, left = capfd.readouterr().out.splitlines()[:2]
     assert timing == "timing a few steps of the study's runs, of 2 kinds, to say what it takes"
-    # As above, twice: 2 trials, 2 seeds of one line, and a longer run.
-    assert left.startswith("10 runs are left, 0 are done; about ")
+    assert left.startswith("8 runs are left, 0 are done; about ")
     assert os.listdir(here) == ["tiny.gin"]
 
 
@@ -139,7 +138,7 @@ def test_data_that_is_not_there_is_told_with_the_cost(here):
     Path("tiny.gin").write_text(text)
     line = refused("--study=tiny.gin", "--study_dir=study")
     assert line.startswith("tiny cannot start: ") and "/nowhere" in line
-    assert line.endswith("in all it is 10 runs, about 12 hours on a GPU (estimated)")
+    assert line.endswith("in all it is 8 runs, about 8 hours on a GPU (estimated)")
 
 
 @pytest.mark.slow
@@ -173,7 +172,7 @@ vae/method.params = {'BMSVAEGAN.T': 1}
 
 @pytest.mark.slow
 def test_a_study_is_stopped_killed_continued_and_shared_and_no_run_is_done_twice(here):
-    Path("tiny.gin").write_text(TINY.replace("(0, 1)", "(0,)").replace("study.longer = 2", ""))
+    Path("tiny.gin").write_text(TINY.replace("(0, 1)", "(0,)"))
     # Stopped in its first runs: all workers end, with their checkpoints.
     process = start("--jobs=2")
     until(lambda: len(list(Path("study/runs").glob("*/*/*/*/checkpoints/*"))) >= 2, process)
@@ -191,7 +190,7 @@ def test_a_study_is_stopped_killed_continued_and_shared_and_no_run_is_done_twice
     assert processes[0].wait(timeout=600) == 1
     assert "workers ended with -9; the same command continues the study" in Path("log").read_text()
     assert processes[1].wait(timeout=600) == 0, Path("other_log").read_text()
-    counts = Counter((row["method"], str(row["setting"]), row["seed"], row["length"]) for row in rows())
+    counts = Counter((row["method"], str(row["setting"]), row["seed"]) for row in rows())
     assert set(counts.values()) == {1}
     assert not [row["error"] for row in rows() if "error" in row]
 

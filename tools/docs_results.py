@@ -79,7 +79,6 @@ def brief(study, lines) -> Iterator[list[str]]:
         if line.best_in:
             scores = line.best_in.replace(", ", " and ")
             name += f", tuned for {scores}" if line.setting else f": {line.best_in}"
-        name += f", {line.length} times as long" * (line.length > 1)
         cells = [formats.cell(line.cells[s], digits) if s in line.cells else "" for s, (_, digits) in titles.items()]
         yield [name, *cells, str(len(line.seeds) or "")]
 

@@ -36,7 +36,7 @@ def seconds(folder: Folder) -> dict[Pair, float]:
     for data, method in folder.pairs():
         rows = [row for job, row in done.items() if (job.data, job.method) == (data, method) and "samples" in row]
         if rows:
-            result[data, method] = float(np.mean([row["seconds"] / row["length"] for row in rows]))
+            result[data, method] = float(np.mean([row["seconds"] for row in rows]))
     return result
 
 
@@ -85,18 +85,14 @@ def _processor_time() -> float:
 def stated(folder: Folder, jobs: int) -> str:
     """What is left, and what it takes with so many processes, for people."""
     each, todo = seconds(folder), left(folder.study, folder.done())
-    total = sum(each[pair] * sum(lengths) for pair, lengths in todo.items())
+    total = sum(each[pair] * count for pair, count in todo.items())
     lines = [
-        f"{sum(map(len, todo.values()))} runs are left, {len(folder.done())} are done; about {total / 3600 / jobs:.1f} "
+        f"{sum(todo.values())} runs are left, {len(folder.done())} are done; about {total / 3600 / jobs:.1f} "
         f"hours with {jobs} at a time on this machine, if it does nothing else"
     ]
-    for (data, method), lengths in todo.items():
-        longer = sum(length > 1 for length in lengths)
-        if lengths:
-            lines.append(
-                f"  {data}, {method}: {len(lengths)} runs of {each[data, method] / 60:.1f} minutes"
-                + (f", {longer} of them longer" if longer else "")
-            )
+    for (data, method), count in todo.items():
+        if count:
+            lines.append(f"  {data}, {method}: {count} runs of {each[data, method] / 60:.1f} minutes")
     return "\n".join(lines)
 
 
@@ -105,8 +101,8 @@ def elsewhere(study: Study) -> str:
     if not study.hours:
         return ""
     todo = left(study, {})
-    hours = sum(study.hours[data] * sum(lengths) for (data, _), lengths in todo.items() if data in study.hours)
-    return f"{sum(map(len, todo.values()))} runs, about {hours:.0f} hours on {study.hardware} (estimated)"
+    hours = sum(study.hours[data] * count for (data, _), count in todo.items() if data in study.hours)
+    return f"{sum(todo.values())} runs, about {hours:.0f} hours on {study.hardware} (estimated)"
 
 
 def main(path: str):

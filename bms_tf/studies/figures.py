@@ -194,7 +194,7 @@ class Curves:
                 fixed = method.fixed(data)
                 for row in rows:
                     is_trial = row["seed"] == study.tuning_seed
-                    if (row["data"], row["method"], row["length"]) != (data, method.name, 1) or "samples" not in row:
+                    if (row["data"], row["method"]) != (data, method.name) or "samples" not in row:
                         continue
                     if is_trial == (self.x in fixed) or self.x not in fixed | row["setting"]:
                         continue

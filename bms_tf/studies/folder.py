@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from typing import Any
 from zlib import crc32
 
 from bms_tf.core import config, files, gin_text
@@ -26,7 +25,7 @@ from bms_tf.tuning.space import short_names
 # What may change between two sittings: more seeds and methods, their order, and what is only shown. All else would make
 # one table of two studies.
 WORDS = ("title", "protocol", "published_protocol", "hardware", "hours")
-FREE = {"study": ("seeds", "longer", "longer_seeds", "methods", "columns", *WORDS), "method": ("published", "later")}
+FREE = {"study": ("seeds", "methods", "columns", *WORDS), "method": ("published", "later")}
 DEATHS = 3  # of processes in one run, after which it has failed
 
 
@@ -75,16 +74,13 @@ class Folder:
 
     def configure(self, job: Job):
         """Makes gin's configuration that of a run."""
-        recipe = self.recipe_file(job.data, job.method)
-        longer = multiplied(gin_text.values(files.read_text(recipe)), job.length) if job.length > 1 else {}
-        params = {**dict(job.setting), **longer, "train.seed": job.seed}
-        config.load([recipe], [f"{name} = {code}" for name, code in params.items()])
+        params = {**dict(job.setting), "train.seed": job.seed}
+        config.load([self.recipe_file(job.data, job.method)], [f"{name} = {code}" for name, code in params.items()])
 
     def run_dir(self, job: Job) -> str:
         names = short_names([name for name, _ in job.setting])
         setting = ",".join(f"{names[name]}={code}" for name, code in job.setting) or "as_declared"
-        last = f"seed_{job.seed}" + f"_length_{job.length}" * (job.length > 1)
-        return os.path.join(self.path, "runs", slug(job.data), slug(job.method), slug(setting), last)
+        return os.path.join(self.path, "runs", slug(job.data), slug(job.method), slug(setting), f"seed_{job.seed}")
 
     # Claims.
 
@@ -184,17 +180,6 @@ def keep(path: str, text: str):
 
 def recipe_file(path: str, data: str, method: str) -> str:
     return os.path.join(path, "recipes", f"{slug(data)}_{slug(method)}.gin")
-
-
-def multiplied(values: dict, length: int) -> dict[str, Any]:
-    """A recipe's length, and the horizons and points that follow it, times `length`."""
-    longer = {}
-    for name, value in values.items():
-        if name == "train.generator_updates" or name.endswith(".horizon"):
-            longer[name] = value * length
-        elif name.endswith("piecewise_linear.points"):
-            longer[name] = {updates * length: factor for updates, factor in value.items()}
-    return longer
 
 
 def slug(text: str) -> str:

@@ -47,14 +47,13 @@ def grid(study: Study, lines: Sequence[Line]) -> list[list[str]]:
         head += [f"published {title}"] * (score in beside) + [title]
     table = [[*head, "setting", "seeds", "trials that could not be chosen", "unstable"]]
     for line in lines:
-        length = f"{line.length} times the length" if line.length > 1 else ""
         unfit = ", ".join(f"{count} {why}" for why, count in line.unfit.items())
         row = [line.method, line.best_in]
         for score, (_, digits) in titles.items():
             row += [published(line.published.get(score, ()))] * (score in beside)
             row += [cell(line.cells[score], digits) if score in line.cells else ""]
         row += [
-            ", ".join(filter(None, [shown(line.setting), length])),
+            shown(line.setting),
             " ".join(map(str, line.seeds)) + (f" ({line.failed} failed)" if line.failed else ""),
             f"{unfit or 0} of {line.trials}" if line.trials else "",
             f"{line.unstable} of {len(line.seeds)}" if line.unstable else "",
@@ -110,8 +109,8 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def notes(study: Study, records: Collection[Row], left: Mapping[tuple[str, str], Collection]) -> list[str]:
-    """What is to be said below the tables. `left`: the runs that are not there yet, by data set and method."""
+def notes(study: Study, records: Collection[Row], left: Mapping[tuple[str, str], int]) -> list[str]:
+    """What is to be said below the tables. `left`: how many runs are not there yet, by data set and method."""
     words = [f"{study.title}. Ours: {study.protocol}", study.published_protocol, LEGEND]
     made = [row for row in records if "machine" in row]
     if made:
@@ -130,9 +129,9 @@ def notes(study: Study, records: Collection[Row], left: Mapping[tuple[str, str],
         when = " to ".join(dict.fromkeys([days[0], days[-1]]))
         words.append(f"{counted(len(records), 'run')}, {when}: {'; '.join(sorted(machines))}")
     missing: dict[str, list[str]] = {}
-    for (data, method), runs in left.items():
-        if runs:
-            missing.setdefault(data, []).append(f"{len(runs)} of {method}")
+    for (data, method), count in left.items():
+        if count:
+            missing.setdefault(data, []).append(f"{count} of {method}")
     # Semicolons, as the name of a method may have a comma.
     words += [f"Not run so far on {data}, at most: {'; '.join(of)}" for data, of in missing.items()]
     return [f"{word}." for word in words if word]

@@ -84,28 +84,25 @@ def plan(study: Study, done: Done) -> list[Job]:
     return list(dict.fromkeys(jobs))
 
 
-def left(study: Study, done: Done) -> dict[Pair, list[int]]:
-    """The lengths of the runs that are left: those that are known to be needed, and where settings are yet to be chosen
-    as many as there can be, without trials beyond the edges.
+def left(study: Study, done: Done) -> dict[Pair, int]:
+    """How many runs are left: those that are known to be needed, and where settings are yet to be chosen as many as
+    there can be, without trials beyond the edges.
     """
-    lengths = {(data, method.name): [] for data, method in study.pairs()}
+    counts = {(data, method.name): 0 for data, method in study.pairs()}
     for job in plan(study, done):
-        if job not in done:
-            lengths[job.data, job.method].append(job.length)
+        counts[job.data, job.method] += job not in done
     for data in study.data:
         known = chosen(study, data, done)
         for method in study.methods_on(data):
             if method.name not in known:
-                lengths[data, method.name] += len(study.picked([])) * len(study.seeds_of(method)) * [1]
-                lengths[data, method.name] += len(study.longer_seeds) * [study.longer] if study.longer else []
-    return lengths
+                counts[data, method.name] += len(study.picked([])) * len(study.seeds_of(method))
+    return counts
 
 
 def _on_data(study: Study, data: str, later: bool, done: Done) -> list[Job]:
     """The runs on a data set of the methods that are `later`, or not: trials, those beyond the edges, what was chosen.
 
-    Of the chosen the headlines come first, each seed for all methods before the next, then the longer runs, then the
-    other lines.
+    Of the chosen the headlines come first, each seed for all methods before the next, then the other lines.
     """
     methods = [method for method in study.methods_on(data) if method.later == later]
     wider, picked = trials(study, data, done), chosen(study, data, done)
@@ -114,8 +111,6 @@ def _on_data(study: Study, data: str, later: bool, done: Done) -> list[Job]:
     lines = [list(picked.get(method.name, {}).values()) for method in methods]
     headlines = [own[0] for own in lines if own]
     jobs += _on_seeds(study, headlines)
-    if study.longer:
-        jobs += _on_seeds(study, headlines, study.longer)
     return jobs + _on_seeds(study, [job for own in lines for job in own[1:]])
 
 
@@ -123,10 +118,8 @@ def _ended(jobs: Sequence[Job], done: Done) -> bool:
     return all(job in done for job in jobs)
 
 
-def _on_seeds(study: Study, jobs: Sequence[Job], length: int = 1) -> list[Job]:
+def _on_seeds(study: Study, jobs: Sequence[Job]) -> list[Job]:
     """Each of `jobs` on its method's seeds, the first seed of all before the second of any."""
-    seeds = {job: study.seeds_of(study.method(job.method), length) for job in jobs}
+    seeds = {job: study.seeds_of(study.method(job.method)) for job in jobs}
     rounds = max(map(len, seeds.values()), default=0)
-    return [
-        job._replace(seed=own[i], length=length) for i in range(rounds) for job, own in seeds.items() if i < len(own)
-    ]
+    return [job._replace(seed=own[i]) for i in range(rounds) for job, own in seeds.items() if i < len(own)]

@@ -17,13 +17,12 @@ Columns = dict[str, Literal["min", "max"] | None]  # scores, each with the direc
 
 
 class Job(NamedTuple):
-    """One run of a study. `length`: in multiples of the recipe's."""
+    """One run of a study."""
 
     data: str
     method: str
     setting: Setting
     seed: int
-    length: int = 1
 
     def as_row(self) -> Row:
         return {**self._asdict(), "setting": dict(self.setting)}
@@ -31,7 +30,7 @@ class Job(NamedTuple):
 
 def job_of(row: Row) -> Job:
     """The job that a row is of."""
-    return Job(row["data"], row["method"], tuple(sorted(row["setting"].items())), row["seed"], row["length"])
+    return Job(row["data"], row["method"], tuple(sorted(row["setting"].items())), row["seed"])
 
 
 @gin.configurable("study", module="bms_tf")
@@ -43,7 +42,7 @@ class Study:
     method's files, `params` and the method's. `trials`: how many each method has on each data set, all at full length,
     on `tuning_seed`: all of its space, or of a larger one without intervals a sample with the paper's own setting; 0
     where nothing is tuned. `rule`: see rules.py; its scores are columns, its first line is the headline. The chosen
-    are run on `seeds`, and the headline `longer` times as long on `longer_seeds`.
+    are run on `seeds`.
 
     `columns`: the table's, in their order; `columns_on`: by data set, where they differ. `evaluations`: by data set the
     flags of each call of `bms_tf.evaluate` that adds to a run's scores. `figures`: `curves` beside the figures that all
@@ -66,8 +65,6 @@ class Study:
     tuning_seed: int = 100
     seeds: Sequence[int] = (0, 1, 2)
     rule: Rule | None = None
-    longer: int | None = None
-    longer_seeds: Sequence[int] = (0,)
     evaluations: dict[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     figures: Sequence[Any] = ()
     gpu: bool = False
@@ -80,7 +77,7 @@ class Study:
         names = [method.name for method in self.methods]
         if len(set(names)) < len(names):
             raise ValueError(f"study.methods has two of one name: {', '.join(names)}")
-        for seeds in (self.seeds, self.longer_seeds, *(method.seeds or () for method in self.methods)):
+        for seeds in (self.seeds, *(method.seeds or () for method in self.methods)):
             if len(set(seeds)) < len(seeds) or min((*seeds, self.tuning_seed)) < 0:
                 raise ValueError(f"the seeds are {seeds}, of tuning {self.tuning_seed}; each once, and none negative")
             if self.tuning_seed in seeds:
@@ -88,8 +85,6 @@ class Study:
                     f"the seeds {seeds} hold {self.tuning_seed}, the seed of tuning; what is tuned on a seed cannot be "
                     "reported on it"
                 )
-        if self.longer is not None and self.longer < 2:
-            raise ValueError(f"study.longer is {self.longer}; it must be at least 2, or None")
         if bool(self.trials) != (self.rule is not None):
             raise ValueError("study.trials and study.rule go together: the rule picks among the trials")
         for data in (*self.columns_on, *self.evaluations, *self.hours):
@@ -146,9 +141,9 @@ class Study:
     def columns_of(self, data: str) -> Columns:
         return self.columns_on.get(data, self.columns)
 
-    def seeds_of(self, method: Method, length: int = 1) -> Sequence[int]:
+    def seeds_of(self, method: Method) -> Sequence[int]:
         """On which seeds a chosen setting is run."""
-        return self.longer_seeds if length > 1 else self.seeds if method.seeds is None else method.seeds
+        return self.seeds if method.seeds is None else method.seeds
 
     def settings(self, data: str, method: Method) -> list[Setting]:
         """The trials of a method; none where nothing is tuned."""

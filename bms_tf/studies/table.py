@@ -46,7 +46,6 @@ class Line(NamedTuple):
     method: str
     best_in: str = ""  # what its setting was the best of its method's trials in
     setting: Mapping = {}
-    length: int = 1
     seeds: Sequence[int] = ()
     cells: Mapping[str, Cell] = {}
     published: Mapping[str, tuple[float, ...]] = {}
@@ -104,7 +103,7 @@ def rows(study: Study, records: Iterable[Row]) -> list[Line]:
 def _of_method(
     study: Study, data: str, method: Method, trials: Sequence[Row], chosen: Mapping[str, Job] | None, done: plan.Done
 ) -> list[Line]:
-    """The lines of a method on a data set: one for each setting and length, whatever it was best in.
+    """The lines of a method on a data set: one for each setting, whatever it was best in.
 
     One where there are none. `chosen`: None before its trials have ended.
     """
@@ -116,33 +115,31 @@ def _of_method(
     lines, chosen = [], chosen or {}
     for setting in dict.fromkeys(job.setting for job in chosen.values()):
         best_in = ", ".join(line for line, job in chosen.items() if job.setting == setting)
-        for length in dict.fromkeys((1, study.longer or 1)):
-            jobs = {seed: Job(data, method.name, setting, seed, length) for seed in study.seeds_of(method, length)}
-            found = {seed: done.get(job) for seed, job in jobs.items()}
-            scored = {seed: row for seed, row in found.items() if row and "samples" in row}
-            failed = sum(row is not None for row in found.values()) - len(scored)
-            if not scored and not failed:
-                continue
-            cells = {}
-            for score, direction in study.columns_of(data).items() if scored else ():
-                values = _values(scored.values(), "samples", score)
-                theirs = published.get(score, ())
-                cells[score] = Cell(values, theirs, mark(values, theirs, direction))
-            unstable = sum(map(rules.is_unstable, scored.values()))
-            lines.append(
-                Line(
-                    data,
-                    method.name,
-                    best_in,
-                    dict(setting),
-                    length,
-                    tuple(scored),
-                    cells,
-                    unstable=unstable,
-                    failed=failed,
-                    **about,
-                )
+        jobs = {seed: Job(data, method.name, setting, seed) for seed in study.seeds_of(method)}
+        found = {seed: done.get(job) for seed, job in jobs.items()}
+        scored = {seed: row for seed, row in found.items() if row and "samples" in row}
+        failed = sum(row is not None for row in found.values()) - len(scored)
+        if not scored and not failed:
+            continue
+        cells = {}
+        for score, direction in study.columns_of(data).items() if scored else ():
+            values = _values(scored.values(), "samples", score)
+            theirs = published.get(score, ())
+            cells[score] = Cell(values, theirs, mark(values, theirs, direction))
+        unstable = sum(map(rules.is_unstable, scored.values()))
+        lines.append(
+            Line(
+                data,
+                method.name,
+                best_in,
+                dict(setting),
+                tuple(scored),
+                cells,
+                unstable=unstable,
+                failed=failed,
+                **about,
             )
+        )
     return lines or [Line(data, method.name, UNFINISHED, published=published)]
 
 
@@ -197,8 +194,7 @@ def check_protocols(data: str, protocols: Mapping[str, Mapping[str, str]]):
 
 def named(job: Job) -> str:
     """A run, for people."""
-    longer = [f"{job.length} times the length"] if job.length > 1 else []
-    return ", ".join([job.data, job.method, *filter(None, [shown(dict(job.setting))]), *longer, f"seed {job.seed}"])
+    return ", ".join([job.data, job.method, *filter(None, [shown(dict(job.setting))]), f"seed {job.seed}"])
 
 
 def scored(row: Row, columns: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ class Reproduced(Killed):
     def start(self, folder: Path) -> Command:
         folder.mkdir(parents=True, exist_ok=True)
         study = self.scratch / "tiny.gin"
-        study.write_text(f"include {str(TINY)!r}\nstudy.methods = [@one/method()]\nstudy.longer = None\n")
+        study.write_text(f"include {str(TINY)!r}\nstudy.methods = [@one/method()]\n")
         # A run in which three processes died has failed; many rounds may come to that.
         flags = [f"--study={study}", f"--study_dir={folder / 'study'}", "--retry"]
         return Command("bms_tf.reproduce", flags, folder.with_suffix(".log"))

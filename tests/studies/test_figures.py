@@ -13,9 +13,9 @@ from bms_tf.tuning.space import Choice
 COLUMNS = {"hq": "max", "fd": "min", "ratio": None}
 
 
-def row(method, lam, hq, fd, *, seed=100, data="ring", length=1):
+def row(method, lam, hq, fd, *, seed=100, data="ring"):
     samples = {"hq": hq, "fd": fd, "ratio": 1.0}
-    job = Job(data, method, (("lam", lam),) if lam else (), seed, length)
+    job = Job(data, method, (("lam", lam),) if lam else (), seed)
     return {**job.as_row(), "samples": samples, "real": {"hq": 99.0, "fd": 0.0}, "path": []}
 
 
@@ -71,7 +71,6 @@ def test_a_line_for_each_data_set_where_the_methods_differ_in_the_parameter():
     this = study([Method(name="T = 1", params={"T": 1}), Method(name="T = 10", params={"T": 10})])
     rows = [row("T = 1", None, float(seed), 1.0, seed=seed) for seed in (0, 1)]
     rows += [row("T = 10", None, 5.0, 1.0, seed=0), row("T = 10", None, 6.0, 1.0, seed=0, data="grid")]
-    rows += [row("T = 1", None, 77.0, 1.0, seed=0, length=3)]
     curves = figures.Curves(name="c", x="T", data=("ring", "grid"))
     assert curves.lines(this, rows, "hq") == {"ring": {1: [0.0, 1.0], 10: [5.0]}, "grid": {10: [6.0]}}
     figure = curves.draw(this, rows)

@@ -9,7 +9,7 @@ import pytest
 
 from bms_tf.core import config, gin_text
 from bms_tf.studies import worker
-from bms_tf.studies.folder import DEATHS, Folder, multiplied, row_of, seconds, slug
+from bms_tf.studies.folder import DEATHS, Folder, row_of, seconds, slug
 from bms_tf.studies.study import Job
 from bms_tf.tuning import search
 
@@ -191,18 +191,11 @@ def test_methods_of_one_table_are_scored_alike(here):
 
 def test_the_settings_of_a_run(here):
     folder = enter()
-    folder.configure(JOB._replace(length=2, setting=(("adam.learning_rate", 0.01),)))
+    folder.configure(JOB._replace(setting=(("adam.learning_rate", 0.01),)))
     values = gin_text.values(config.as_text())
     assert values["adam.learning_rate"] == 0.01 and values["train.seed"] == 100 and values["BMSVAEGAN.T"] == 1
-    assert values["train.generator_updates"] == 40 and values["linear_decay.horizon"] == 40
+    assert values["train.generator_updates"] == 20
     assert folder.run_dir(JOB).endswith("study/runs/ring/VAE/learning_rate=0.001/seed_100")
-
-
-def test_all_that_counts_the_length_is_multiplied():
-    values = {"train.generator_updates": 4, "a/linear_decay.horizon": 3, "train.log_every": 2}
-    lines = "a/piecewise_linear.points"
-    longer = {"train.generator_updates": 12, "a/linear_decay.horizon": 9, lines: {6: 0.5, 12: 0.0}}
-    assert multiplied(values | {lines: {2: 0.5, 4: 0.0}}, 3) == longer
 
 
 def test_file_names():

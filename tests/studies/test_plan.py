@@ -1,8 +1,6 @@
-"""Which runs are needed: trials, wider ones where a best value is at an edge, seeds of what was chosen, longer runs."""
+"""Which runs are needed: trials, wider ones where a best value is at an edge, seeds of what was chosen."""
 
 import dataclasses
-
-import pytest
 
 from bms_tf.studies import plan
 from bms_tf.studies.method import Method
@@ -103,7 +101,7 @@ def test_a_method_that_is_later_is_tuned_when_the_others_have_their_seeds_everyw
     assert [(job.method, job.seed) for job in left] == [("b", s) for s in (0, 1, 0, 1)] + [("a", 100)] * 12
     assert plan.chosen(this, "ring", done).keys() == {"b"}
     # 12 trials and 2 seeds on each data set of a; the two seeds on each of b.
-    assert plan.left(this, done) == {(d, m): [1] * n for d in ("ring", "grid") for m, n in (("a", 8), ("b", 2))}
+    assert plan.left(this, done) == {(d, m): n for d in ("ring", "grid") for m, n in (("a", 8), ("b", 2))}
 
 
 def test_a_method_that_is_later_widens_the_space_for_all():
@@ -134,19 +132,18 @@ def test_a_method_of_which_nothing_can_be_chosen_has_as_many_trials_from_the_mid
     assert [job.setting for job in plan.trials(study(), "ring", done)["a"][6:]] == [(("n", 2), ("rate", 0.5))]
 
 
-def test_a_setting_that_is_best_in_two_lines_is_run_once_and_longer_runs_come_before_other_lines():
+def test_a_setting_that_is_best_in_two_lines_is_run_once_and_headlines_come_before_other_lines():
     def rule(trials):
         best = BestScore(score="fd", direction="min")(trials)["fd"]
         same = trials and trials[0]["method"] == "a"
         return {"HQ": best, "energy": best if same else trials[0] if trials else None}
 
-    this = study(rule=rule, longer=3, longer_seeds=(0,), data={"ring": ()})
+    this = study(rule=rule, data={"ring": ()})
     done = finished(plan.plan(this, {}), lambda job: abs(rate(job) - 2.0))
-    left = [(j.method, rate(j), j.seed, j.length) for j in plan.plan(this, done) if j not in done]
+    left = [(j.method, rate(j), j.seed) for j in plan.plan(this, done) if j not in done]
     assert left == [
-        ("a", 2.0, 0, 1), ("b", 2.0, 0, 1), ("a", 2.0, 1, 1), ("b", 2.0, 1, 1),
-        ("a", 2.0, 0, 3), ("b", 2.0, 0, 3),
-        ("b", 1.0, 0, 1), ("b", 1.0, 1, 1),
+        ("a", 2.0, 0), ("b", 2.0, 0), ("a", 2.0, 1), ("b", 2.0, 1),
+        ("b", 1.0, 0), ("b", 1.0, 1),
     ]  # fmt: skip
     assert plan.chosen(this, "ring", done)["a"].keys() == {"HQ", "energy"}
 
@@ -163,11 +160,8 @@ def test_a_study_without_tuning_runs_every_method_as_it_is():
     assert plan.plan(this, {}) == [Job(d, m, (), 0) for d in ("ring", "grid") for m in "ab"]
 
 
-@pytest.mark.parametrize("longer", [None, 3])
-def test_what_is_left_counts_settings_that_are_not_chosen_yet(longer):
-    this = study(longer=longer, longer_seeds=(0,))
-    # 6 trials, one line on two seeds, and perhaps a longer run.
-    extra = [] if longer is None else [3]
-    assert plan.left(this, {}) == {(d, m): [1] * 8 + extra for d in ("ring", "grid") for m in "ab"}
-    done = finished(plan.plan(this, {}), lambda job: abs(rate(job) - 2.0))
-    assert plan.left(this, done)["ring", "a"] == [1, 1, *extra]
+def test_what_is_left_counts_settings_that_are_not_chosen_yet():
+    # 6 trials, and one line on two seeds.
+    assert plan.left(study(), {}) == {(d, m): 8 for d in ("ring", "grid") for m in "ab"}
+    done = finished(plan.plan(study(), {}), lambda job: abs(rate(job) - 2.0))
+    assert plan.left(study(), done)["ring", "a"] == 2

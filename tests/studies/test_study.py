@@ -86,11 +86,9 @@ def method(name="b", **more):
         ({"seeds": ()}, "must not be empty"),
         ({"methods": [method(), method()]}, "two of one name"),
         ({"seeds": (0, 100)}, "the seeds (0, 100) hold 100, the seed of tuning"),
-        ({"longer": 3, "longer_seeds": (100,)}, "the seeds (100,) hold 100, the seed of tuning"),
         ({"seeds": (1, 1)}, "each once"),
         ({"seeds": (-1,)}, "none negative"),
         ({"methods": [method(seeds=(100,))]}, "the seeds (100,) hold 100, the seed of tuning"),
-        ({"longer": 1}, "study.longer is 1"),
         ({"trials": 0}, "go together"),
         ({"rule": None}, "go together"),
         (

@@ -52,7 +52,6 @@ def study(**more):
         "protocol": "2,500 samples",
         "trials": 2,
         "seeds": (0, 1),
-        "longer": 3,
         "rule": BestScore(score="fd", direction="min"),
     }
     return Study(**settings | more)
@@ -64,8 +63,8 @@ def row(job, hq, fd, *, best=0.0, config=CONFIG):
     return {**job.as_row(), "samples": samples, "real": real, "path": path, "config": config}
 
 
-def job(method, lr, seed, length=1):
-    return Job("ring", method, (("lr", lr),), seed, length)
+def job(method, lr, seed):
+    return Job("ring", method, (("lr", lr),), seed)
 
 
 RECORDS = [
@@ -77,19 +76,19 @@ RECORDS = [
     {**job("C", 2, 100).as_row(), "error": "not finite", "path": []},
     row(job("A", 2, 0), 70.0, 1.0),
     row(job("A", 2, 1), 80.0, 3.0, best=99.0),
-    row(job("A", 2, 0, length=3), 30.0, 3.0, best=99.0),
+    row(job("B", 1, 1), 30.0, 3.0, best=99.0),
     {**job("B", 1, 0).as_row(), "error": "out of memory", "path": []},
 ]
 
 
 def test_the_lines_of_a_table():
-    a, longer, b, c, real = table.rows(study(), RECORDS)
+    a, b, c, real = table.rows(study(), RECORDS)
     assert (a.method, a.setting, a.seeds, a.best_in, a.trials, a.unfit) == ("A", {"lr": 2}, (0, 1), "fd", 2, {})
     assert a.cells["hq_percent"].mean == 75.0 and a.cells["hq_percent"].deviation == pytest.approx(50**0.5)
     assert a.cells["hq_percent"].mark == "better", "8 above, 7.07 + 0.5 apart at most"
     assert a.cells["fd"].mark is None and a.unstable == 0 and a.protocol == "2,500 samples"
-    assert (longer.length, longer.seeds, longer.unstable) == (3, (0,), 1) and longer.cells["hq_percent"].mark is None
-    assert (b.setting, b.seeds, b.failed, b.unfit, b.cells) == ({"lr": 1}, (), 1, {"unstable": 1}, {})
+    assert (b.setting, b.seeds, b.failed, b.unstable, b.unfit) == ({"lr": 1}, (1,), 1, 1, {"unstable": 1})
+    assert b.cells["hq_percent"] == table.Cell((30.0,))
     assert (c.best_in, c.unfit) == ("none could be chosen", {"failed": 2})
     assert real.method == "real data" and real.cells["hq_percent"].values == (99.0, 99.0) and real.seeds == (0, 1)
 
@@ -101,7 +100,7 @@ def test_no_line_before_all_have_been_tuned():
 def test_what_is_not_finished_stands_in_the_table_of_what_is():
     first, second, third = study().methods
     this = study(methods=[first, dataclasses.replace(second, later=True), third])
-    a, longer, b, c, real = table.rows(this, [r for r in RECORDS if r["method"] != "B"])
+    a, b, c, real = table.rows(this, [r for r in RECORDS if r["method"] != "B"])
     assert (a.cells["hq_percent"].mark, b.best_in, b.cells, b.trials) == ("better", "not finished so far", {}, 0)
     # One that was chosen, and has no seeds yet.
     published = dataclasses.replace(first, published={"ring": {"fd": 3}})
@@ -134,12 +133,11 @@ def test_the_files():
     texts = formats.written(study(), table.rows(study(), RECORDS), ["One note.", "Two: 50 %."])
     line = next(line for line in texts["md"].splitlines() if line.startswith("| A |"))
     assert line == "| A | fd | 67 ± 0.5 | 75.0 ± 7.1 ▲ | 2 ± 1.41 | lr=2 | 0 1 | 0 of 2 |  |"
-    assert "| A | fd | 67 ± 0.5 | 30.0 | 3 | lr=2, 3 times the length | 0 | 0 of 2 | 1 of 1 |" in texts["md"]
-    assert "| B | fd |  |  |  | lr=1 |  (1 failed) | 1 unstable of 2 |" in texts["md"]
+    assert "| B | fd |  | 30.0 | 3 | lr=1 | 1 (1 failed) | 1 unstable of 2 | 1 of 1 |" in texts["md"]
     assert "| C | none could be chosen |  |  |  |  |  | 2 failed of 2 |" in texts["md"]
     assert texts["md"].endswith("\n\nOne note.\nTwo: 50 %.\n") and texts["txt"].endswith("\n\nOne note.\nTwo: 50 %.\n")
     assert r"75.0 $\pm$ 7.1 $\blacktriangle$" in texts["tex"] and r"HQ \%" in texts["tex"]
-    assert texts["tex"].count(r" \\") == 6 and texts["tex"].endswith("\n% One note.\n% Two: 50 \\%.\n")
+    assert texts["tex"].count(r" \\") == 5 and texts["tex"].endswith("\n% One note.\n% Two: 50 \\%.\n")
     widths = {text.index("75.0") for text in texts["txt"].splitlines() if "75.0" in text}
     head = next(text for text in texts["txt"].splitlines() if text.startswith("method"))
     assert widths == {head.index("HQ %", head.index("HQ %") + 1)}, "columns stand below their titles"
@@ -150,18 +148,18 @@ def test_one_csv_of_tables_with_other_columns():
     records = RECORDS + [{**record, "data": "grid"} for record in RECORDS]
     texts = formats.written(this, table.rows(this, records), [])
     lines = list(csv.DictReader(io.StringIO(texts["csv"])))
-    assert [(line["table"], line["method"]) for line in lines[:6]] == [
-        ("ring", "A"), ("ring", "A"), ("ring", "B"), ("ring", "C"), ("ring", "real data"), ("grid", "A")
+    assert [(line["table"], line["method"]) for line in lines[:5]] == [
+        ("ring", "A"), ("ring", "B"), ("ring", "C"), ("ring", "real data"), ("grid", "A")
     ]  # fmt: skip
     assert (lines[0]["HQ %"], lines[0]["fd"]) == ("75.0 ± 7.1 ▲", "2 ± 1.41")
-    assert (lines[5]["HQ %"], lines[5]["fd"]) == ("", "2 ± 1.41")
+    assert (lines[4]["HQ %"], lines[4]["fd"]) == ("", "2 ± 1.41")
 
 
 def test_what_is_said_below_a_table():
     machine = {"gpus": [], "processor": "a core", "threads": 1, "tensorflow": "2.15.1"}
     records = [{"ended": f"2026-11-{day}", "machine": machine} for day in (27, 25, 26)]
     this = study(published_protocol="Published: 5 runs")
-    assert formats.notes(this, records, {("ring", "A, T = 1"): [1, 3], ("ring", "B"): [], ("ring", "C"): [1]}) == [
+    assert formats.notes(this, records, {("ring", "A, T = 1"): 2, ("ring", "B"): 0, ("ring", "C"): 1}) == [
         "t. Ours: 2,500 samples.",
         "Published: 5 runs.",
         f"{formats.LEGEND}.",
