@@ -2,9 +2,13 @@
 
 import contextlib
 import os
+import struct
 from collections.abc import Iterator
 
 from PIL import Image
+
+# What Pillow raises for a damaged PNG or JPEG. A lack of memory is not the file's fault, nor is a bug of ours.
+_DAMAGED = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
 
 
 @contextlib.contextmanager
@@ -15,5 +19,5 @@ def opened(path: str) -> Iterator[Image.Image]:
             raise ValueError("it is no regular file")
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             yield image
-    except Exception as error:  # Pillow's decoders raise many kinds
+    except _DAMAGED as error:
         raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
