@@ -50,8 +50,12 @@ def _look(path: str, stamp: str) -> Picture:
                 image.has_transparency_data,
                 _orientation(image),
             )
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow's decoders raise many kinds
-        return Picture(stamp, " ".join(str(error).split()) or type(error).__name__)
+        # What the system refuses, it may give next time: without a stamp the picture is looked at again.
+        refused = isinstance(error, OSError) and error.errno
+        return Picture("" if refused else stamp, " ".join(str(error).split()) or type(error).__name__)
 
 
 def _orientation(image: Image.Image) -> int:

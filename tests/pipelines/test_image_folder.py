@@ -343,6 +343,29 @@ def test_a_picture_is_looked_at_once(damaged, monkeypatch):
     assert {n: p for n, p in first.items() if n != "a/01.png"} == {n: p for n, p in again.items() if n != "a/01.png"}
 
 
+def test_what_the_system_refused_is_looked_at_again(folder, monkeypatch):
+    def refusing(path, mode):
+        if path == str(folder / "a/01.png"):  # for root, who may read everything
+            raise PermissionError(13, "Permission denied", path)
+        return open(path, mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(picture_files, "open", refusing, raising=False)
+        first = picture_files.index(str(folder))["a/01.png"]
+    assert first.fault == f"[Errno 13] Permission denied: '{folder}/a/01.png'"
+    picture_files.index.cache_clear()
+    assert not picture_files.index(str(folder))["a/01.png"].fault
+
+
+def test_a_lack_of_memory_is_no_fault_of_a_picture(folder, monkeypatch):
+    def load(image):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "load", load)
+    with pytest.raises(MemoryError):
+        picture_files._look(str(folder / "a/01.png"), "stamp")
+
+
 def test_a_cache_that_is_damaged_or_cannot_be_written_costs_only_time(folder, tmp_path, monkeypatch, caplog):
     picture_files.index(str(folder))
     (cache,) = (tmp_path / "cache/bms_tf").iterdir()  # and no temporary file beside it
