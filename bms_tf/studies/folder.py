@@ -106,6 +106,7 @@ class Folder:
         path = os.path.join(self.run_dir(job), "deaths")
         deaths = int(files.read_text(path)) if os.path.exists(path) else 0
         if deaths >= DEATHS:
+            os.remove(path)  # a retry counts anew
             raise ValueError(f"{deaths} processes died in this run")
         os.makedirs(self.run_dir(job), exist_ok=True)
         files.write_whole(path, f"{deaths + 1}\n")
@@ -144,11 +145,8 @@ class Folder:
             rows = self.done()
             failed = [job for job, row in rows.items() if "error" in row]
             for job in failed:
-                folder = RunFolder(self.run_dir(job))
-                if os.path.exists(folder.file("scores.json")):
-                    os.remove(folder.file("error.txt"))
-                else:
-                    shutil.rmtree(folder.path, ignore_errors=True)
+                if not os.path.exists(os.path.join(self.run_dir(job), "scores.json")):
+                    shutil.rmtree(self.run_dir(job), ignore_errors=True)
             kept = "".join(json.dumps(row) + "\n" for job, row in rows.items() if job not in failed)
             files.write_whole(self.file("runs.jsonl"), kept)
         return len(failed)

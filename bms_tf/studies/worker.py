@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import bms_tf
 from bms_tf.core import command, startup
@@ -58,6 +59,7 @@ def finish(folder, job):
     from bms_tf.tuning import search
 
     run_dir, evaluations = folder.run_dir(job), folder.study.evaluations.get(job.data)
+    Path(run_dir, "error.txt").unlink(missing_ok=True)  # of an evaluation, which is repeated
     try:
         with folder.counting_deaths(job):
             if not os.path.exists(os.path.join(run_dir, "scores.json")):

@@ -90,9 +90,7 @@ def test_failed_runs_are_forgotten_and_nothing_else(here):
     Path(folder.run_dir(trained), "scores.json").write_text("{}")
     assert folder.forget_failed() == 2
     assert folder.done().keys() == {JOB} and not Path(folder.run_dir(untrained)).exists()
-    assert [path.name for path in Path(folder.run_dir(trained)).iterdir()] == ["scores.json"], (
-        "only its evaluation failed"
-    )
+    assert Path(folder.run_dir(trained), "scores.json").exists(), "only its evaluation failed"
 
 
 def test_what_was_finished_as_its_process_died_is_recorded_without_training(here, monkeypatch, capsys):
@@ -105,6 +103,22 @@ def test_what_was_finished_as_its_process_died_is_recorded_without_training(here
     assert folder.done()[JOB]["samples"]["energy_distance"] == 0.5
     assert "modes 8, energy_distance 0.5" in capsys.readouterr().out
     assert not worker.run(folder, JOB, 1), "it is recorded"
+
+
+@pytest.mark.parametrize("left", ["error.txt", "deaths"])
+def test_an_evaluation_is_repeated_after_an_error_or_deaths(here, monkeypatch, left):
+    """A retry had found the deaths again, and an error whose process died before it was recorded had stayed."""
+    folder = enter()
+    Path(folder.run_dir(JOB)).mkdir(parents=True)
+    scores = {"step": 20, "samples": {"modes": 8.0, "energy_distance": 0.5}, "data": {"modes": 8.0}}
+    Path(folder.run_dir(JOB), "scores.json").write_text(json.dumps(scores))
+    Path(folder.run_dir(JOB), left).write_text(f"{DEATHS}\n")
+    if left == "deaths":
+        assert worker.run(folder, JOB, 1) and folder.done()[JOB]["error"] == "3 processes died in this run"
+        assert folder.forget_failed() == 1
+    monkeypatch.setattr(search, "train", lambda *_: pytest.fail("it is trained again"))
+    assert worker.run(folder, JOB, 1)
+    assert folder.done()[JOB]["samples"] == scores["samples"]
 
 
 def test_an_error_is_the_line_of_its_run(here, monkeypatch):
