@@ -21,13 +21,14 @@ THREADS = "TF_NUM_INTRAOP_THREADS"
 
 def work(path: str):
     """Runs what the study in the folder `path` lacks and no other process is at; returns when nothing is missing."""
+    parent = os.getppid()  # at once: it may end while TensorFlow is imported
     tf = startup.import_tensorflow()
     # TensorFlow counts the tracings of a method over all models of a process, and here every run has its own.
     tf.get_logger().addFilter(lambda record: "triggered tf.function retracing" not in record.getMessage())
     from bms_tf.studies.folder import Folder
     from bms_tf.studies.plan import plan
 
-    folder, parent = Folder(path), os.getppid()
+    folder = Folder(path)
     while os.getppid() == parent:  # whose death ends its workers, after their run
         done = folder.done()
         left = [job for job in plan(folder.study, done) if job not in done]
@@ -38,7 +39,7 @@ def work(path: str):
 
 
 def run(folder, job, left) -> bool:
-    """Runs `job`, one of `left`, and records it, if nobody else has it; whether it did."""
+    """Runs `job` and records it, if nobody else has it; whether it did. `left`: how many runs are left."""
     from bms_tf.studies.folder import row_of
     from bms_tf.studies.table import named, scored
 

@@ -1,13 +1,16 @@
 """A study's folder: claims, records, what may change, and what a kill leaves behind."""
 
 import json
+import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from bms_tf.core import config, gin_text
+from bms_tf.core import config, gin_text, startup
 from bms_tf.studies import worker
 from bms_tf.studies.folder import DEATHS, Folder, row_of, seconds, slug
 from bms_tf.studies.study import Job
@@ -127,6 +130,17 @@ def test_an_error_is_the_line_of_its_run(here, monkeypatch):
     assert worker.run(folder, JOB, 1)
     assert folder.done()[JOB]["error"] == "division by zero"
     assert not Path(folder.run_dir(JOB), "deaths").exists()
+
+
+def test_a_worker_whose_parent_ends_while_tensorflow_is_imported_runs_nothing(here, monkeypatch):
+    def tensorflow():
+        monkeypatch.setattr(os, "getppid", lambda: 1)
+        return SimpleNamespace(get_logger=lambda: logging.getLogger("test"))
+
+    enter()
+    monkeypatch.setattr(startup, "import_tensorflow", tensorflow)
+    monkeypatch.setattr(worker, "run", lambda *_: pytest.fail("it runs"))
+    worker.work("study")
 
 
 def test_a_run_in_which_process_after_process_dies_has_failed(here):
