@@ -254,8 +254,8 @@ class Draw(_Every):
     def _animate(self, name: str):
         found = [re.fullmatch(rf"{re.escape(name)}_([0-9]+)\.png", file) for file in os.listdir(self.folder)]
         ordered = [match[0] for match in sorted(filter(None, found), key=lambda match: int(match[1]))]
-        frames = []
-        for file in ordered[:: -(-len(ordered) // self.FRAMES)]:
+        frames, stride = [], -(-len(ordered) // self.FRAMES)
+        for file in ordered[(len(ordered) - 1) % stride :: stride]:  # with the last one
             try:
                 with picture_file.opened(os.path.join(self.folder, file)) as image:
                     frames.append(image.convert("RGB"))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from bms_tf.core import callbacks
 from bms_tf.core.callbacks import (
@@ -278,41 +278,42 @@ def test_of_a_single_picture_there_is_no_animation(model, tmp_path):
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["samples_0000050.png"]
 
 
+def shades(path) -> list[int]:
+    """The gray level of each frame."""
+    with Image.open(path) as movie:
+        return [frame.convert("L").getpixel((5, 5)) for frame in ImageSequence.Iterator(movie)]
+
+
 def test_the_animation_is_the_pictures_in_their_order(model, tmp_path):
     # Past step 10^7 a name is longer.
-    shades = {10: "black", 9_999_990: "gray", 10_000_000: "white"}
+    colors = {10: "black", 9_999_990: "gray", 10_000_000: "white"}
     record = recorded(model, tmp_path)
     for steps in ([10], [9_999_990, 10_000_000]):  # stopped and resumed
         draw = Draw(
-            lambda: {"shade": Figure(figsize=(1, 1), dpi=10, facecolor=shades[int(model.step)])},
+            lambda: {"shade": Figure(figsize=(1, 1), dpi=10, facecolor=colors[int(model.step)])},
             str(tmp_path),
             record,
             every=10,
             timing=Timing(10, 10_000_000),
         )
         run(draw, model, steps)
-    with Image.open(tmp_path / "shade.gif") as movie:
-        seen = []
-        for frame in range(movie.n_frames):
-            movie.seek(frame)
-            seen.append(movie.convert("L").getpixel((5, 5)))
-    assert seen == pytest.approx([0, 128, 255], abs=3)  # matplotlib's gray is 0.5
+    assert shades(tmp_path / "shade.gif") == pytest.approx([0, 128, 255], abs=3)  # matplotlib's gray is 0.5
 
 
-def test_the_animation_has_a_limit(model, tmp_path, monkeypatch):
-    # Five pictures and room for three: every second one, the first, third and fifth.
+@pytest.mark.parametrize(("pictures", "shown"), [(5, [0.0, 0.4, 0.8]), (6, [0.2, 0.6, 1.0])])
+def test_the_animation_has_a_limit(pictures, shown, model, tmp_path, monkeypatch):
+    # Room for three: every second one, up to the last.
     monkeypatch.setattr(Draw, "FRAMES", 3)
-    shade = iter(["0.0", "0.2", "0.4", "0.6", "0.8"])
+    shade = iter(["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"])
     draw = Draw(
         lambda: {"shade": Figure(figsize=(1, 1), dpi=10, facecolor=next(shade))},
         str(tmp_path),
         recorded(model, tmp_path),
         every=10,
-        timing=Timing(10, 50),
+        timing=Timing(10, 10 * pictures),
     )
-    run(draw, model, [10, 20, 30, 40, 50])
-    with Image.open(tmp_path / "shade.gif") as movie:
-        assert movie.n_frames == 3
+    run(draw, model, [10 * (i + 1) for i in range(pictures)])
+    assert shades(tmp_path / "shade.gif") == pytest.approx([255 * gray for gray in shown], abs=3)
 
 
 @pytest.mark.parametrize("damage", ["cut", "length"])
