@@ -67,8 +67,8 @@ class Progress:
 
 def state_of(run: RunFolder) -> tuple[int, int | None]:
     """The generator updates that a run has logged, and those that it will have: None before it begins."""
-    rows, settings = run.rows(lambda _: None), None
-    with contextlib.suppress(ValueError):  # a damaged file, which the run itself names
-        settings = run.settings()
-    total = int(gin_text.values(settings)["train.generator_updates"]) if settings else None
+    rows, total = run.rows(lambda _: None), None
+    with contextlib.suppress(ValueError, KeyError):  # a damaged file, which the run itself names
+        if settings := run.settings():
+            total = int(gin_text.values(settings)["train.generator_updates"])
     return rows[-1]["generator_updates"] if rows else 0, total

@@ -2,9 +2,11 @@
 
 import io
 import json
+import threading
 
 import pytest
 
+from bms_tf.core.run_folder import RunFolder
 from bms_tf.tuning import progress
 from bms_tf.tuning.progress import Progress
 
@@ -46,3 +48,17 @@ def test_a_terminal_shows_each_run_with_its_updates(monkeypatch, run, tmp_path):
 
 def test_a_file_has_the_lines_alone(monkeypatch, run, tmp_path):
     assert said(monkeypatch, io.StringIO(), run, tmp_path) == "trial 3: hq_percent 98\n"
+
+
+@pytest.mark.parametrize("text", ["", "train.generator_updates = (", "train.seed = 3\n"])
+def test_a_damaged_file_stops_no_bar(run, text):
+    (run / "config.gin").write_text(text)
+    assert progress.state_of(RunFolder(str(run))) == (500, None)
+
+
+def test_the_thread_ends_with_the_search():
+    before = threading.active_count()
+    with pytest.raises(RuntimeError), Progress():
+        assert threading.active_count() == before + 1
+        raise RuntimeError
+    assert threading.active_count() == before
