@@ -77,16 +77,22 @@ def shipped() -> dict[str, dict[str, str]]:
     return files
 
 
-def values(text: str) -> dict[str, Any]:
-    """Every parameter of a config text by name, as in `train.steps`, with macros expanded."""
-    bindings = [s for s in _parse(text, "config") if isinstance(s, config_parser.BindingStatement)]
+def values(text: str, source: str = "config") -> dict[str, Any]:
+    """Every parameter of a config text by name, as in `train.steps`, with macros expanded.
+
+    Raises ConfigError, with the line of `source`, for what is no gin text.
+    """
+    bindings = [s for s in _parse(text, source) if isinstance(s, config_parser.BindingStatement)]
     macros = {f"{b.scope}/{b.selector}".strip("/"): b.value for b in bindings if not b.arg_name}
     return {f"{b.scope}/{b.selector}.{b.arg_name}".strip("/"): expand(b.value, macros) for b in bindings if b.arg_name}
 
 
-def difference(old_text: str, new_text: str, ignore: Collection[str] = ()) -> list[str]:
-    """One line for each parameter, named as `train.steps`, whose value differs. Macros count by what they stand for."""
-    old, new = values(old_text), values(new_text)
+def difference(old_text: str, new_text: str, ignore: Collection[str] = (), source: str = "config") -> list[str]:
+    """One line for each parameter, named as `train.steps`, whose value differs. Macros count by what they stand for.
+
+    `source`: see `values`, of the old text.
+    """
+    old, new = values(old_text, source), values(new_text)
     return [
         f"{name}: was {old.get(name, 'not set')}, is now {new.get(name, 'not set')}"
         for name in sorted(old.keys() | new.keys())

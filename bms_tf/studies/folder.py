@@ -52,7 +52,7 @@ class Folder:
         os.makedirs(path, exist_ok=True)
         with files.locked(os.path.join(path, "lock"), f"reading the recipes of {path}", wait=True):
             if os.path.exists(kept):
-                check_unchanged(path, files.read_text(kept), text)
+                check_unchanged(path, kept, text)
             elif set(os.listdir(path)) - {"lock", "study.gin.new", "recipes", "runs.jsonl"}:
                 raise ValueError(f"{path} is not empty, and not the folder of a study; take another --study_dir")
             os.makedirs(os.path.join(path, "recipes"), exist_ok=True)
@@ -152,9 +152,10 @@ class Folder:
         return len(failed)
 
 
-def check_unchanged(path: str, old: str, new: str):
-    """Raises ValueError where a folder's study differs in more than what is free, or in more than added methods."""
-    before, now = gin_text.values(old), gin_text.values(new)
+def check_unchanged(path: str, kept: str, new: str):
+    """Raises ValueError where the study in the file `kept` differs in more than what is free, or than added methods."""
+    old = files.read_text(kept)
+    before, now = gin_text.values(old, kept), gin_text.values(new)
     known = {name.partition("/")[0] for name in before if "/method." in name}
     free = []
     for name in before.keys() | now.keys():
@@ -172,7 +173,7 @@ def keep(path: str, text: str):
     """Writes what a method's runs share, or tells how it has changed since."""
     if not os.path.exists(path):
         files.write_whole(path, text)
-    elif changes := gin_text.difference(files.read_text(path), text):
+    elif changes := gin_text.difference(files.read_text(path), text, source=path):
         print(f"{path} stays as the study began with it; its sources have changed since: {'; '.join(changes)}")
 
 

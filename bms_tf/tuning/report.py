@@ -9,7 +9,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 
 from bms_tf.core import gin_text
-from bms_tf.core.files import write_whole
+from bms_tf.core.files import read_text, write_whole
 from bms_tf.tuning import figures, fresh
 from bms_tf.tuning.progress import Progress
 from bms_tf.tuning.search import Setting
@@ -137,10 +137,7 @@ def outcome(setting: Setting, folder: str) -> Row:
 
 
 def read_if_there(path: str) -> str | None:
-    if os.path.exists(path):
-        with open(path) as file:
-            return file.read().strip()
-    return None
+    return read_text(path).strip() if os.path.exists(path) else None
 
 
 def trial_rows(setting: Setting) -> list[Row]:

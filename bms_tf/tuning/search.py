@@ -164,8 +164,7 @@ class Setting:
                 raise ValueError(f"the check of the search was ended by {error}") from error
             os.makedirs(self.folder, exist_ok=True)
             files.write_whole(path, self.text)
-        with open(path) as file:
-            changes = gin_text.difference(file.read(), self.text, ignore=FREE)
+        changes = gin_text.difference(files.read_text(path), self.text, ignore=FREE, source=path)
         if changes:
             raise ValueError(
                 f"{self.folder} holds a search with other settings ({'; '.join(changes)}); take another --search_dir"

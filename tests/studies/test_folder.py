@@ -185,6 +185,15 @@ def test_a_folder_of_another_study(here, old, new, line):
     assert line in str(caught.value) and "take another --study_dir" in str(caught.value)
 
 
+@pytest.mark.parametrize("file", ["study.gin", "recipes/ring_VAE.gin"])
+@pytest.mark.parametrize(("content", "line"), [("a.b = 3\nc.d = (", ":3: EOF in"), ("\xff", " is damaged (")])
+def test_a_damaged_file_of_a_study_is_named(here, file, content, line):
+    Path(enter().file(file)).write_text(content, encoding="latin-1")
+    with pytest.raises(ValueError) as caught:
+        enter()
+    assert str(caught.value).startswith(f"study/{file}{line}")
+
+
 def test_more_seeds_and_methods_and_other_words_continue_a_study(here):
     enter()
     more = TINY.replace("(0, 1)", "(0, 1, 2)").replace("'tiny'", "'small'").replace("(0.5, 0.1)", "(0.6, 0.1)")
