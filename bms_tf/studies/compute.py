@@ -1,6 +1,7 @@
 """What a study costs on this machine, measured before it starts: python -m bms_tf.studies.compute FOLDER
 
-`python -m bms_tf.reproduce` starts it. A process of its own: TensorFlow gives a GPU's memory back only at its end.
+`python -m bms_tf.reproduce` starts it as a process of its own, since TensorFlow gives a GPU's memory back only at a
+process's end.
 """
 
 import json
@@ -24,9 +25,9 @@ STEPS = 20  # that are timed, or twice as many as are executed at once
 
 
 def seconds(folder: Folder) -> dict[Pair, float]:
-    """How long a run of each method on each data set takes: the mean of those that are recorded, or else measured.
+    """How long a run of each method on each data set takes, in seconds.
 
-    Absent where neither is there.
+    It is the mean of the recorded runs or, without any, what was measured. Pairs that have neither are absent.
     """
     path, done = folder.file("compute.json"), folder.done()
     result = {}
@@ -41,7 +42,7 @@ def seconds(folder: Folder) -> dict[Pair, float]:
 
 
 def measure_all(folder: Folder, environment: Mapping[str, str]):
-    """Measures in another process what `seconds` lacks, and keeps it.
+    """Measures in another process what `seconds` does not know, and keeps it.
 
     Raises ValueError for data that is not there, a recipe that cannot be built, and a column that no metric gives.
     """
@@ -56,7 +57,7 @@ def measure_all(folder: Folder, environment: Mapping[str, str]):
 
 
 def measure(folder: Folder, data: str, method: str) -> float:
-    """Seconds that a run trains in this process, without its scores: a few steps, times its length.
+    """The seconds that a run would train in this process, without its scores, from the time of a few steps.
 
     On a CPU it is processor time, as if nothing else were running.
     """
@@ -83,7 +84,7 @@ def _processor_time() -> float:
 
 
 def stated(folder: Folder, jobs: int) -> str:
-    """What is left, and what it takes with so many processes, for people."""
+    """Says how many runs are left, and how long they take with so many processes."""
     each, todo = seconds(folder), left(folder.study, folder.done())
     total = sum(each[pair] * count for pair, count in todo.items())
     lines = [
@@ -97,7 +98,7 @@ def stated(folder: Folder, jobs: int) -> str:
 
 
 def elsewhere(study: Study) -> str:
-    """What all of a study takes where it is meant to run, as its file says; nothing where it says nothing."""
+    """Says how long all of a study takes on the hardware that its file names; "" where it names none."""
     if not study.hours:
         return ""
     todo = left(study, {})

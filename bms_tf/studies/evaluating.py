@@ -17,7 +17,7 @@ EVALUATE = "bms_tf.evaluate"
 
 
 def check(evaluations: Sequence[str]):
-    """Raises ValueError where this version does not have what a study calls, or where its files are is not said."""
+    """Raises ValueError where this version lacks what a study calls, or the environment a variable that it names."""
     for flags in dict.fromkeys(evaluations):
         call = f"the study scores its runs by: python -m {EVALUATE} {flags}"
         if find_spec(EVALUATE) is None:
@@ -58,7 +58,7 @@ def evaluate(evaluations: Sequence[str], run_dir: str, seed: int):
 
 
 def scores(run_dir: str) -> list[Row]:
-    """What `evaluate` wrote: lines with a score's `name`, its `value`, that of real data as `floor`, and `protocol`."""
+    """The lines that `evaluate` wrote, each with a score's `name`, `value`, `floor` (of real data) and `protocol`."""
     path = _place(run_dir)
     return list(map(json.loads, files.read_text(path).splitlines())) if os.path.exists(path) else []
 

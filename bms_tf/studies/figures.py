@@ -1,7 +1,7 @@
 """Figures of a study: how sensitive its methods are, how far its scores agree, scores along a parameter.
 
-Of trials, as Rosca et al. have them of their sweeps (2017, figures 2, 5, 14 and 15; 2018, figures 7 and 8). No pyplot,
-which keeps state and may want a display.
+Those of trials are as Rosca et al. have them of their sweeps (2017, figures 2, 5, 14 and 15; 2018, figures 7 and 8).
+Pyplot is not used: it keeps state and may want a display.
 """
 
 import dataclasses
@@ -48,9 +48,10 @@ def judged(columns: Columns) -> dict[str, str]:
 
 
 def sensitivity(columns: Columns, rows: Sequence[Row]) -> Figure:
-    """For each score a box of each method over its trials (quartiles; whiskers to the ends), and dots for the best ten.
+    """Draws, for each score, a box of each method over its trials, and dots for the best ten.
 
-    A line is what real data scores. Runs in which a score is not a number are left out of its box.
+    A box shows the quartiles, and its whiskers reach to the ends. A line shows the score of real data. Runs in which a
+    score is not a number are left out of its box.
     """
     scores, methods = judged(columns), list(dict.fromkeys(row["method"] for row in rows))
     figure = Figure(figsize=(1.5 + 3.2 * len(scores), 1.2 + 0.45 * len(methods)), layout="constrained")
@@ -98,10 +99,10 @@ def scatter(columns: Columns, rows: Sequence[Row]) -> Figure:
 
 
 def agreement(columns: Columns, rows: Sequence[Row]) -> np.ndarray:
-    """[S, S]: of the best 15 % of the runs by one score, the share that is among the best 15 % by another.
+    """The share of the best 15 % of the runs by one score that is among the best 15 % by another, [S, S].
 
-    Chance alone gives .15. Of runs that are equal by a score, as many are by their modes, chance takes as many as there
-    is room for: what is given is the share on average.
+    Chance alone gives .15. Many runs may be equal by a score such as the number of modes. Then chance decides which of
+    them are among the best, and the share is its average.
     """
     count = max(1, round(SHARE * len(rows)))
     best = np.array([_among_best(rows, *item, count) for item in judged(columns).items()])
@@ -111,7 +112,7 @@ def agreement(columns: Columns, rows: Sequence[Row]) -> np.ndarray:
 
 
 def _among_best(rows: Sequence[Row], score: str, direction: str, count: int) -> np.ndarray:
-    """[R]: the chance of each run of being among the best `count`; 0 where the score is not a number."""
+    """The chance of each run to be among the best `count`, [R]; 0 where the score is not a number."""
     values = np.array([_value(row, score) for row in rows]) * (1 if direction == "max" else -1)
     known = np.isfinite(values)
     better = (known & (values > values[:, None])).sum(axis=1)
@@ -155,10 +156,16 @@ def best_samples(columns: Columns, rows: Sequence[Row], folders: Mapping) -> Fig
 @gin.configurable("curves", module="bms_tf")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Curves:
-    """Scores along a gin parameter `x`, on the data sets `data` of a study.
+    """Draws scores along a gin parameter.
 
-    Where the methods have it set, a line for each data set through the means over the seeds, with deviations. Where it
-    is swept, a line for each method through its trials. `scores`: which; () for all columns. `name`: of the file.
+    Where the methods set the parameter, each data set has a line through the means over the seeds, with deviations.
+    Where they sweep it, each method has a line through its trials.
+
+    Args:
+        name: of the figure's file.
+        x: the gin parameter.
+        data: the data sets.
+        scores: the scores; () for all columns.
     """
 
     name: str
@@ -187,7 +194,7 @@ class Curves:
         return figure
 
     def lines(self, study: Study, rows: Sequence[Row], score: str) -> dict[str, dict[float, list[float]]]:
-        """By line and by value of `x` the scores."""
+        """The scores, by line and by value of `x`."""
         lines = {}
         for data in self.data:
             for method in study.methods_on(data):

@@ -1,9 +1,9 @@
-"""A study's folder: what it was started with, its runs, who is at which, and one line for each finished run.
+"""A study's folder: what the study was started with, its runs, and the locks by which processes share them.
 
 study.gin       the study as it was first started
-recipes/        for each data set and method the settings that all its runs share, as they then were
+recipes/        for each data set and method the settings that all its runs share, as they were then
 runs/           an ordinary run folder each; beside it the lock file by which a process claims it
-runs.jsonl      a line for each finished run, with everything: what counts as done
+runs.jsonl      a line for each finished run, with all that the tables need; only these runs count as done
 """
 
 import contextlib
@@ -22,8 +22,8 @@ from bms_tf.studies.study import Job, Study, job_of, load
 from bms_tf.studies.table import check_protocols, protocol
 from bms_tf.tuning.space import short_names
 
-# What may change between two sittings: more seeds and methods, their order, and what is only shown. All else would make
-# one table of two studies.
+# What may change between two sittings: more seeds and methods, their order, and what is only shown. Any other change
+# would mix two studies in one table.
 WORDS = ("title", "protocol", "published_protocol", "hardware", "hours")
 FREE = {"study": ("seeds", "methods", "columns", *WORDS), "method": ("published", "later")}
 DEATHS = 3  # of processes in one run, after which it has failed
@@ -40,7 +40,7 @@ class Folder:
     def enter(cls, path: str, gin_file: str) -> "Folder":
         """Makes the folder of the study that `gin_file` declares, or finds it there.
 
-        Its recipes are read once: an edit of a gin file while the study runs changes no run, and is only told of.
+        Its recipes are read once. An edit of a gin file while the study runs is reported and changes no run.
         Raises ValueError where the folder holds something else, or this study with other settings, and where methods
         that stand in one table are scored in different ways.
         """
@@ -86,9 +86,9 @@ class Folder:
 
     @contextlib.contextmanager
     def claimed(self, job: Job) -> Iterator[bool]:
-        """Whether this process may run `job` inside: no other one has it, or has finished it.
+        """Claims `job` for this process. Yields False where another process has it, or it is finished.
 
-        A lock ends with the process that holds it, so that a dead one's claim is free.
+        A lock ends with the process that holds it, so that the claim of a dead process is free.
         """
         path = self.run_dir(job)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -102,7 +102,7 @@ class Folder:
 
     @contextlib.contextmanager
     def counting_deaths(self, job: Job) -> Iterator[None]:
-        """Counts the processes that did not come out again. Raises ValueError where it would be one too many."""
+        """Counts the processes that die inside. Raises ValueError where `DEATHS` have died."""
         path = os.path.join(self.run_dir(job), "deaths")
         deaths = int(files.read_text(path)) if os.path.exists(path) else 0
         if deaths >= DEATHS:
@@ -132,14 +132,14 @@ class Folder:
         return dict(files.read_rows(self.file("runs.jsonl"), lambda row: (job_of(row), row), damaged))
 
     def record(self, row: Row):
-        """Adds a line; where a crash cut the last one off, behind its rest."""
+        """Adds the line of a finished run."""
         with self._locked():
             files.append_rows(self.file("runs.jsonl"), [row])
 
     def forget_failed(self) -> int:
-        """Takes out the lines of failed runs, so that they are run again; returns how many.
+        """Removes the lines of failed runs, so that these run again; returns how many.
 
-        One that was trained keeps its folder, and is evaluated again; any other begins anew.
+        A run that was trained keeps its folder, and is evaluated again. Any other begins anew.
         """
         with self._locked():
             rows = self.done()
@@ -153,7 +153,7 @@ class Folder:
 
 
 def check_unchanged(path: str, kept: str, new: str):
-    """Raises ValueError where the study in the file `kept` differs in more than what is free, or than added methods."""
+    """Raises ValueError where the study in the file `kept` differs in more than `FREE` settings and added methods."""
     old = files.read_text(kept)
     before, now = gin_text.values(old, kept), gin_text.values(new)
     known = {name.partition("/")[0] for name in before if "/method." in name}
@@ -170,7 +170,7 @@ def check_unchanged(path: str, kept: str, new: str):
 
 
 def keep(path: str, text: str):
-    """Writes what a method's runs share, or tells how it has changed since."""
+    """Writes the settings that a method's runs share, or says how they have changed since."""
     if not os.path.exists(path):
         files.write_whole(path, text)
     elif changes := gin_text.difference(files.read_text(path), text, source=path):
@@ -190,7 +190,7 @@ def slug(text: str) -> str:
 
 
 def row_of(job: Job, path: str) -> Row:
-    """The line of the finished run in `path`: its scores or its error, the scores on its way, what it was made with."""
+    """The line of the finished run in `path`: scores or error, the scores on the way, and what it was made with."""
     folder, row = RunFolder(path), job.as_row()
     if os.path.exists(folder.file("error.txt")):
         row["error"] = files.read_text(folder.file("error.txt")).strip()
@@ -215,6 +215,6 @@ def row_of(job: Job, path: str) -> Row:
 
 
 def seconds(clock: Sequence[float]) -> float:
-    """How long a run trained, from the clock of its log, which begins anew with each sitting."""
+    """The seconds that a run trained. The clock of its log begins anew with each sitting."""
     ends = [now for now, following in zip(clock, [*clock[1:], 0.0]) if following < now]
     return round(sum(ends), 1)

@@ -27,13 +27,13 @@ LEGEND = "▲ better than published, ≈ equal within the spread, ▼ worse; mea
 
 
 def cell(cell: Cell, digits: str) -> str:
-    """Ours with its mark."""
+    """Our value with its mark."""
     deviation = "" if cell.deviation is None else f" ± {cell.deviation:{digits}}"
     return f"{cell.mean:{digits}}{deviation} {SIGNS[cell.mark]}".strip()
 
 
 def published(values: Sequence[float]) -> str:
-    """As it was printed, as far as a number keeps its digits."""
+    """The published value as it was printed, as far as a number keeps its digits."""
     return " ± ".join(f"{value:g}" for value in values)
 
 
@@ -110,7 +110,7 @@ def counted(number: int, what: str) -> str:
 
 
 def notes(study: Study, records: Collection[Row], left: Mapping[tuple[str, str], int]) -> list[str]:
-    """What is to be said below the tables. `left`: how many runs are not there yet, by data set and method."""
+    """The notes below the tables. `left`: how many runs are not there yet, by data set and method."""
     words = [f"{study.title}. Ours: {study.protocol}", study.published_protocol, LEGEND]
     made = [row for row in records if "machine" in row]
     if made:
@@ -138,7 +138,7 @@ def notes(study: Study, records: Collection[Row], left: Mapping[tuple[str, str],
 
 
 def written(study: Study, lines: Sequence[Line], notes: Sequence[str]) -> dict[str, str]:
-    """The tables of all data sets, with what is said below them, by the ending of their file's name."""
+    """The tables of all data sets with the notes below them, by the ending of the file's name."""
     tables = {data: [line for line in lines if line.data == data] for data in study.data}
     tables = {data: grid(study, own) for data, own in tables.items() if own}
     below = "\n".join(notes)
@@ -152,7 +152,7 @@ def written(study: Study, lines: Sequence[Line], notes: Sequence[str]) -> dict[s
 
 
 def _one_csv(tables: Mapping[str, Sequence[Sequence[str]]]) -> str:
-    """All tables below one line of titles, those of each."""
+    """All tables below one line with the titles of all."""
     titles = dict.fromkeys(["table", *(title for head, *_ in tables.values() for title in head)])
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, titles, restval="", lineterminator="\n")

@@ -20,12 +20,16 @@ Setting = tuple[tuple[str, Code], ...]
 class Method:
     """One method of a table.
 
-    `files`: gin files, put behind those of the data and of the study; `params`: settings on top of them by gin
-    parameter, where a `choice` or `interval` is swept; `on`: by data set, those that differ there. `paper`: by data
-    set, of what is swept the paper's own values, or those of the authors' code, if they have any for such data.
-    `published`: by data set and score, a mean or (mean, deviation). `data`: the data sets that it stands on; () for
-    all. `seeds`: of its own; None for the study's. `later`: whether it waits until the others have their lines, as an
-    expensive one may.
+    Args:
+        name: of the method in the table.
+        files: gin files that are read behind those of the data and of the study.
+        params: settings on top of the files, by gin parameter. A `choice` or `interval` is swept.
+        on: by data set, the settings that differ there.
+        paper: by data set, the paper's own values of what is swept, or those of the authors' code.
+        published: by data set and score, a mean or (mean, deviation).
+        data: the data sets on which the method runs; () for all.
+        seeds: its own seeds; None for the study's.
+        later: whether the method waits until the others have their lines, as an expensive one may.
     """
 
     name: str
@@ -39,15 +43,15 @@ class Method:
     later: bool = False
 
     def params_on(self, data: str) -> dict[str, Any]:
-        """What is set on a data set, and swept."""
+        """The settings on a data set, those that are swept among them."""
         return self.params | self.on.get(data, {})
 
     def space(self, data: str) -> dict[str, Choice | Interval]:
-        """What is swept there; {} where nothing is tuned."""
+        """The parameters that are swept on a data set; {} where nothing is tuned."""
         return {name: value for name, value in self.params_on(data).items() if isinstance(value, (Choice, Interval))}
 
     def fixed(self, data: str) -> dict[str, Any]:
-        """What is set there for every run."""
+        """The settings that all runs on a data set share."""
         return {name: value for name, value in self.params_on(data).items() if name not in self.space(data)}
 
     def settings(self, data: str) -> list[Setting]:
@@ -65,12 +69,12 @@ class Method:
         return [tuple(sorted((dict(setting) | {name: code}).items())) for name, code in moved]
 
     def is_papers(self, data: str, setting: Setting) -> bool:
-        """Whether a setting has the paper's own values; no where it has none."""
+        """Whether a setting has the paper's own values. False where the paper has none."""
         space, values, own = self.space(data), dict(setting), self.paper.get(data, {})
         return bool(own) and all(_same(space[name].code(value), values[name]) for name, value in own.items())
 
     def check_paper(self, data: str):
-        """Raises ValueError where the space on a data set lacks what the paper has."""
+        """Raises ValueError where the space on a data set lacks the paper's own values."""
         for name, value in self.paper.get(data, {}).items():
             parameter = self.space(data).get(name)
             if parameter is None:
@@ -81,7 +85,7 @@ class Method:
 
 
 def _rounded(code: Code) -> Code:
-    """Without the last digits of a product of floats, so that a value is the same however it was reached."""
+    """`value` without the last digits of a product of floats. So a value is the same however it was reached."""
     return float(f"{code:.12g}") if isinstance(code, float) else code
 
 

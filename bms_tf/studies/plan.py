@@ -17,7 +17,7 @@ def declared(study: Study, data: str, method: Method) -> list[Job]:
 
 
 def headline(study: Study, trials: Sequence[Job], done: Done) -> Job | None:
-    """What the rule picks among these trials for its first line, or the next one where that has none."""
+    """What the rule picks among these trials for the first of its lines that has a trial."""
     rows = {id(done[job]): job for job in trials}
     picked = study.picked([done[job] for job in trials]).values()
     return next((rows[id(row)] for row in picked if row), None)
@@ -26,7 +26,7 @@ def headline(study: Study, trials: Sequence[Job], done: Done) -> Job | None:
 def edges(study: Study, data: str, done: Done) -> list[tuple[int, int]]:
     """The ends of the declared spaces, (axis, 0 or -1), at which the headline of some method lies.
 
-    Of the methods whose declared trials have all ended, so that it only grows.
+    Only methods whose declared trials have all ended count. So an end that was found stays.
     """
     found = set()
     for method in study.methods_on(data):
@@ -41,9 +41,10 @@ def edges(study: Study, data: str, done: Done) -> list[tuple[int, int]]:
 
 
 def trials(study: Study, data: str, done: Done) -> dict[str, list[Job]]:
-    """By method its trials: the declared ones and, once these have ended, one for each of the `edges` so far.
+    """The trials of each method: the declared ones and, once these have ended, one for each of the `edges` so far.
 
-    In these a method's headline (without one, the middle of its space) has the value of one step further.
+    Such a further trial is the method's headline one step beyond the end. A method without a headline takes the middle
+    of its space.
     """
     jobs = {method.name: declared(study, data, method) for method in study.methods_on(data)}
     ends = edges(study, data, done)
@@ -56,11 +57,11 @@ def trials(study: Study, data: str, done: Done) -> dict[str, list[Job]]:
 
 
 def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
-    """By method, and by line of the table, what was chosen, as a job of the seed of tuning.
+    """What was chosen by method and line of the table, as a job of the seed of tuning.
 
-    A method without a space has one line, without a name. The others are absent before all trials have ended, for which
-    those that are not `later` do not wait for those that are. Where one of these widens the space after all, every
-    method is absent until its own further trial has ended too.
+    A method without a space has one line, without a name. Any other method is absent until the trials of all methods
+    have ended. But methods that are not `later` do not wait for those that are. A `later` method may widen the space
+    after all. Then every method is absent until its own further trial has ended.
     """
     jobs = trials(study, data, done)
     methods = study.methods_on(data)
@@ -76,17 +77,17 @@ def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
 
 
 def plan(study: Study, done: Done) -> list[Job]:
-    """Every run that is known to be needed, each once: data set by data set, and last the methods that are `later`.
+    """Every run that is known to be needed, once, data set by data set. The methods that are `later` come last.
 
-    Where all of these are done there is nothing more.
+    Where all of these are done, the study is done.
     """
     jobs = [job for later in (False, True) for data in study.data for job in _on_data(study, data, later, done)]
     return list(dict.fromkeys(jobs))
 
 
 def left(study: Study, done: Done) -> dict[Pair, int]:
-    """How many runs are left: those that are known to be needed, and where settings are yet to be chosen as many as
-    there can be, without trials beyond the edges.
+    """How many runs are left. Where settings are yet to be chosen, it is the most that there can be, without trials
+    beyond the edges.
     """
     counts = {(data, method.name): 0 for data, method in study.pairs()}
     for job in plan(study, done):
@@ -100,9 +101,10 @@ def left(study: Study, done: Done) -> dict[Pair, int]:
 
 
 def _on_data(study: Study, data: str, later: bool, done: Done) -> list[Job]:
-    """The runs on a data set of the methods that are `later`, or not: trials, those beyond the edges, what was chosen.
+    """The runs on a data set of the methods that are `later`, or of the others.
 
-    Of the chosen the headlines come first, each seed for all methods before the next, then the other lines.
+    The order is: the declared trials, those beyond the edges, the headlines (each seed for all methods before the
+    next), and the other lines.
     """
     methods = [method for method in study.methods_on(data) if method.later == later]
     wider, picked = trials(study, data, done), chosen(study, data, done)

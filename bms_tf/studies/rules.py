@@ -1,7 +1,7 @@
-"""Rules that pick a setting among trials: code that is written before the trials are run, and part of a study.
+"""Rules that pick a setting among trials. A rule is a part of its study, and is written before the trials are run.
 
-A rule is called with the trials of one method on one data set, and answers by line of the table which one it chooses.
-Of equals it takes the first. If it has `scores`, it reads them of every trial.
+A rule is called with the trials of one method on one data set. It says for each line of the table which trial it
+chooses. Of equals it takes the first. If it has `scores`, it reads them of every trial.
 """
 
 import dataclasses
@@ -20,17 +20,20 @@ DIVERGED = 100.0  # and above it: the samples have left the data
 
 
 def is_unstable(row: Row, score: str = "hq_percent") -> bool:
-    """Whether the run ended with less than half of the best `score` on its way; no for one without that score."""
+    """Whether the run ended with less than half of its best `score` on the way. False for a run without that score."""
     best = max((number(scores[score]) for scores in row["path"] if scores.get(score) is not None), default=math.nan)
     return number(row["samples"].get(score)) < best / 2
 
 
 def why_not(row: Row) -> str | None:
-    """Why no rule may choose a trial, in a word; None if one may.
+    """Why no rule may choose a trial, in a word. None if a rule may.
 
-    `diverged`: an energy distance that is not a number, or a median std ratio that is none or at least `DIVERGED`;
-    `collapsed`: a ratio below `POINT`, or less than half of the data's modes; `unstable`: as `is_unstable` says. Scores
-    that a trial does not have say nothing.
+    - "failed": it has no scores.
+    - "diverged": the energy distance is not finite, or the median std ratio is not a number or at least `DIVERGED`.
+    - "collapsed": the median std ratio is below `POINT`, or less than half of the data's modes are there.
+    - "unstable": see `is_unstable`.
+
+    Scores that a trial does not have say nothing.
     """
     if "samples" not in row:
         return "failed"
@@ -46,12 +49,17 @@ def why_not(row: Row) -> str | None:
 @gin.configurable("mixture_rule", module="bms_tf")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MixtureRule:
-    """The two lines of a method on a 2-D mixture, HQ and energy distance, among the trials that `why_not` leaves.
+    """Picks two lines for a method on a 2-D mixture, HQ and energy distance, among the trials that `why_not` leaves.
 
-    The first: among those with a median std ratio of at least `std_ratio`, a median minor axis ratio of at least
-    `minor_axis_ratio` (neither where a trial has no such score, as on the 1200-D mixture) and, with `all_modes`, as
-    many modes as the data, the best HQ of those whose mode KL is at most `mode_kl` of the data set (no bound where it
-    is not named); of all of them where there is none. The second: the least energy distance.
+    The first line has the best HQ of the trials that meet all bounds. Where none meets that of the mode KL, it has the
+    best HQ of those that meet the others. A bound of a score that a trial does not have is met, as on the 1200-D
+    mixture. The second line has the least energy distance.
+
+    Args:
+        mode_kl: by data set, the most mode KL. A data set that is not named has no bound.
+        std_ratio: the least median std ratio.
+        minor_axis_ratio: the least median minor axis ratio.
+        all_modes: whether a trial must have as many modes as the data.
     """
 
     mode_kl: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -79,7 +87,7 @@ class MixtureRule:
 @gin.configurable("best_score", module="bms_tf")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BestScore:
-    """One line: the best `score` of the trials that `why_not` leaves."""
+    """Picks one line, the best `score` of the trials that `why_not` leaves."""
 
     score: str
     direction: Literal["min", "max"]

@@ -36,20 +36,34 @@ def job_of(row: Row) -> Job:
 @gin.configurable("study", module="bms_tf")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Study:
-    """A table: every method on every data set, each tuned with the same number of trials.
+    """A table of every method on every data set. All methods are tuned with the same number of trials.
 
-    `data`: gin files by the data set's name; `files`, `params`: of every run; a run reads `data`, `files`, the
-    method's files, `params` and the method's. `trials`: how many each method has on each data set, all at full length,
-    on `tuning_seed`: all of its space, or of a larger one without intervals a sample with the paper's own setting; 0
-    where nothing is tuned. `rule`: see rules.py; its scores are columns, its first line is the headline. The chosen
-    are run on `seeds`.
+    A run reads the gin files of its data set, those of the study and those of its method. Then it takes the settings of
+    the study and those of its method.
 
-    `columns`: the table's, in their order; `columns_on`: by data set, where they differ. `evaluations`: by data set the
-    flags of each call of `bms_tf.evaluate` that adds to a run's scores. `figures`: `curves` beside the figures that all
-    studies have. `protocol`: how ours are scored; `published_protocol`: how the published were. `gpu`: whether it is
-    meant for one; `hours`: of a run on `hardware`, as estimated, by data set.
+    Args:
+        title: of the table.
+        data: gin files by the data set's name.
+        methods: the lines of the table.
+        columns: the scores in the table, in their order.
+        columns_on: by data set, other columns.
+        protocol: says how our values are scored.
+        published_protocol: says how the published values were scored.
+        files: gin files of every run.
+        params: settings of every run.
+        trials: how many trials each method has on each data set, all at full length. They are its whole space, or, of a
+            larger space without intervals, a sample with the paper's own setting. 0 tunes nothing.
+        tuning_seed: the seed of all trials.
+        seeds: the seeds on which the chosen settings run.
+        rule: picks among the trials, see rules.py. Its scores are columns, and its first line is the headline.
+        evaluations: by data set, the flags of each call of `bms_tf.evaluate` that adds to a run's scores.
+        figures: `curves` beside the figures that all studies have.
+        gpu: whether the study is meant for a GPU.
+        hardware: the machine that `hours` are of.
+        hours: by data set, the estimated hours of a run.
 
-    Raises ValueError for what does not fit together.
+    Raises:
+        ValueError: for what does not fit together.
     """
 
     title: str

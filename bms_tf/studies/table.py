@@ -23,7 +23,7 @@ OF_A_RUN = ("seed", "ema", "signature", "data", "data_sha256", "floor")
 
 
 class Cell(NamedTuple):
-    """One score of one line: ours of each seed, what was published, and how they compare (None: no mark)."""
+    """One score of one line: our value of each seed, the published value, and how they compare (None: no mark)."""
 
     values: tuple[float, ...]
     published: tuple[float, ...] = ()  # (), (mean,) or (mean, deviation)
@@ -35,12 +35,12 @@ class Cell(NamedTuple):
 
     @property
     def deviation(self) -> float | None:
-        """Of a sample; None for one seed."""
+        """The standard deviation of a sample; None for one seed."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
 
 
 class Line(NamedTuple):
-    """A line of a table. `cells`: by score; none where no trial could be chosen, or no run of it has scores."""
+    """A line of a table. Its `cells` are by score; none where no trial was chosen, or no run has scores."""
 
     data: str
     method: str
@@ -57,10 +57,10 @@ class Line(NamedTuple):
 
 
 def mark(values: Sequence[float], published: Sequence[float], direction: str | None) -> str | None:
-    """How ours compare: better or worse where the two intervals mean ± deviation are apart, else equal.
+    """How our values compare: better or worse where the two intervals mean ± deviation are apart, else equal.
 
-    A published value without a deviation is a point. None without a direction, without a published value, and for one
-    seed, whose spread is not known; worse where one of ours is not a number.
+    A published value without a deviation is a point. A value of ours that is not a number makes us worse. There is no
+    mark (None) without a direction, without a published value, and for one seed, whose spread is not known.
     """
     if direction is None or not published or len(values) < 2:
         return None
@@ -73,10 +73,10 @@ def mark(values: Sequence[float], published: Sequence[float], direction: str | N
 
 
 def rows(study: Study, records: Iterable[Row]) -> list[Line]:
-    """The table's lines, as far as the records go: in the study's order, after each data set one of real data.
+    """The table's lines, as far as the records go, in the study's order. Each data set ends with a line of real data.
 
-    On a data set on which some method has a line, one without has one that says so. Raises ValueError where
-    the runs on one data set were scored by different protocols, or lack a score of the table.
+    Once some method has a line on a data set, all others have one too, which may say that they are not finished. Raises
+    ValueError where the runs on one data set were scored by different protocols, or lack a score of the table.
     """
     done = {job_of(row): row for row in records}
     lines = []
@@ -103,9 +103,9 @@ def rows(study: Study, records: Iterable[Row]) -> list[Line]:
 def _of_method(
     study: Study, data: str, method: Method, trials: Sequence[Row], chosen: Mapping[str, Job] | None, done: plan.Done
 ) -> list[Line]:
-    """The lines of a method on a data set: one for each setting, whatever it was best in.
+    """The lines of a method on a data set, one for each setting. A method without a setting has a line that says why.
 
-    One where there are none. `chosen`: None before its trials have ended.
+    `chosen` is None before the trials have ended.
     """
     published = {score: _pair(value) for score, value in method.published.get(data, {}).items()}
     unfit = Counter(filter(None, map(rules.why_not, trials)))

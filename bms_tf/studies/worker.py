@@ -15,21 +15,21 @@ from pathlib import Path
 import bms_tf
 from bms_tf.core import command, startup
 
-WAIT = 2.0  # seconds between two looks for a run, where others are at all that are left
+WAIT = 2.0  # seconds between two looks for a run, while other processes have all that are left
 THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
 def work(path: str):
-    """Runs what the study in the folder `path` lacks and no other process is at; returns when nothing is missing."""
+    """Runs the missing runs of the study in the folder `path` that no other process has, until none is missing."""
     parent = os.getppid()  # at once: it may end while TensorFlow is imported
     tf = startup.import_tensorflow()
-    # TensorFlow counts the tracings of a method over all models of a process, and here every run has its own.
+    # TensorFlow counts the tracings of a method over all models of a process. Here every run has a model of its own.
     tf.get_logger().addFilter(lambda record: "triggered tf.function retracing" not in record.getMessage())
     from bms_tf.studies.folder import Folder
     from bms_tf.studies.plan import plan
 
     folder = Folder(path)
-    while os.getppid() == parent:  # whose death ends its workers, after their run
+    while os.getppid() == parent:  # a worker ends after its run when its parent has died
         done = folder.done()
         left = [job for job in plan(folder.study, done) if job not in done]
         if not left:
@@ -39,7 +39,7 @@ def work(path: str):
 
 
 def run(folder, job, left) -> bool:
-    """Runs `job` and records it, if nobody else has it; whether it did. `left`: how many runs are left."""
+    """Runs `job` and records it, unless another process has it. Returns whether it did. `left`: how many are left."""
     from bms_tf.studies.folder import row_of
     from bms_tf.studies.table import named, scored
 
@@ -55,7 +55,7 @@ def run(folder, job, left) -> bool:
 
 
 def finish(folder, job):
-    """Does of `job` what is not done: it is trained in its folder, then evaluated. An error is kept there."""
+    """Trains `job` in its folder and evaluates it, as far as that is not done. An error is kept in the folder."""
     from bms_tf.studies import evaluating
     from bms_tf.tuning import search
 
@@ -72,7 +72,7 @@ def finish(folder, job):
 
 
 def limits(threads: int) -> dict[str, str]:
-    """The environment of a process that keeps to so many threads."""
+    """The environment variables by which a process keeps to so many threads."""
     names = (THREADS, "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     # An evaluation may share a GPU with the process that starts it.
     return {name: str(threads) for name in names} | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
@@ -84,7 +84,7 @@ def threads() -> int:
 
 
 def machine() -> dict:
-    """What a run of this process is made on."""
+    """The versions and the hardware of this process, for the line of a run."""
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -98,7 +98,7 @@ def machine() -> dict:
 
 
 def _processor() -> str:
-    if os.path.exists("/proc/cpuinfo"):  # where platform has no name for it
+    if os.path.exists("/proc/cpuinfo"):  # on Linux, platform has no name for it
         with open("/proc/cpuinfo") as file:
             return next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "unknown")
     return platform.processor()
