@@ -1,4 +1,4 @@
-"""Figures of a search. No pyplot, which keeps state and may want a display.
+"""Figures of a search. Pyplot is not used: it keeps state and may want a display.
 
 `directions`: objective -> "min" or "max"; `rows`: the completed trials, as `trials.jsonl` has them.
 """
@@ -16,7 +16,7 @@ Row = dict
 
 
 def scores(names: Sequence[str], directions: Mapping[str, str], rows: Sequence[Row]) -> Figure:
-    """Every objective against every parameter of `names`; a trial is a dot."""
+    """Draws every objective against every parameter of `names`, with a dot for each trial."""
     figure = Figure(figsize=(3.2 * len(names), 2.8 * len(directions)), layout="constrained")
     grid = figure.subplots(len(directions), len(names), squeeze=False, sharex="col", sharey="row")
     for column, (name, short) in zip(grid.T, short_names(names).items()):
@@ -43,13 +43,13 @@ def is_wide(values: Sequence) -> bool:
 
 
 def count(axis: Axis, values: Sequence):
-    """Ticks at whole numbers alone where all values are such, as numbers of modes are."""
+    """Puts ticks at whole numbers alone where all values are whole, as numbers of modes are."""
     if values and all(isinstance(v, (int, float)) and float(v).is_integer() for v in values):
         axis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
 def pareto(directions: Mapping[str, str], rows: Sequence[Row], front: Sequence[Row]) -> Figure:
-    """The two objectives against each other, with the trials' names on the front."""
+    """Draws the two objectives against each other, with the trials' names on the front."""
     figure = Figure(figsize=(5, 4), layout="constrained")
     axes = figure.subplots()
     x, y = directions
@@ -79,7 +79,7 @@ def pareto(directions: Mapping[str, str], rows: Sequence[Row], front: Sequence[R
 
 
 def score_name(directions: Mapping[str, str]) -> str:
-    """What the score of a trial is: its objective, or several that are added up with their signs; less is better."""
+    """The name of a trial's score: its objective, or several with their signs, whose sum is better the less it is."""
     if len(directions) == 1:
         return next(iter(directions))
     smaller, larger = ([name for name in directions if directions[name] == way] for way in ("min", "max"))
@@ -87,7 +87,7 @@ def score_name(directions: Mapping[str, str]) -> str:
 
 
 def fresh_seeds(score: str, rows: Sequence[Row], runs: Sequence[Row]) -> Figure:
-    """The scores of `runs`, of the finalists on fresh seeds, beside those that chose them; `score` is their name."""
+    """Draws the scores of the finalists on fresh seeds, `runs`, beside those that chose them. `score` names them."""
     trials = list(dict.fromkeys(run["trial"] for run in runs))
     chosen_by = {row["trial"]: row["score"] for row in rows}
     scored = [run for run in runs if run["score"] is not None]

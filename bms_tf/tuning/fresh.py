@@ -1,4 +1,4 @@
-"""The best few on seeds that the search has not seen, since the best of many noisy trials is not the best setting."""
+"""Runs of the best few settings on fresh seeds: the best of many noisy trials need not be the best setting."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ class Job(NamedTuple):
 
 
 def finalists(setting: Setting) -> list[Trial]:
-    """The best trials, one for each combination of values: Hyperband has several of one."""
+    """The best trials, one for each combination of values. Hyperband may have several trials of one combination."""
     oracle, best = setting.search.oracle, {}
     for trial in oracle.get_best_trials(len(oracle.trials)):
         if trial.status == "COMPLETED":
@@ -43,7 +43,7 @@ def recipe(setting: Setting, trial: Trial) -> str:
 def run(setting: Setting, workers: int, group: processes.Group, progress: Progress) -> list[Job]:
     """Trains every finalist with every fresh seed, in so many processes at a time; returns all of these runs.
 
-    `workers`: 0 is one after the other, on whatever GPUs there are; otherwise each has a GPU in turn.
+    With 0 `workers` the runs come one after the other, on all GPUs. Otherwise each worker has a GPU in turn.
     """
     jobs = []
     for trial in finalists(setting):

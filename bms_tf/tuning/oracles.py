@@ -28,11 +28,11 @@ Objectives = list[Objective]
 
 
 class Resumable(Oracle):
-    """Stands before one of KerasTuner's oracles.
+    """A mixin ahead of one of KerasTuner's oracles, with which a search survives a kill.
 
-    KerasTuner writes its files in place, counts a trial as running until the next one begins, and stops a search after
-    three failures in a row; here a file is whole or absent, a trial that has ended is never run again, and failures
-    are only recorded.
+    KerasTuner writes its files in place. Here a file is whole or absent. KerasTuner counts a trial as running until the
+    next one begins. Here a trial that has ended is never run again. KerasTuner stops a search after three failures in a
+    row. Here failures are recorded, and the search goes on.
     """
 
     hours: float | None = None  # of search, all sittings together; a trial that has begun is finished
@@ -85,13 +85,13 @@ class Resumable(Oracle):
         write_whole(os.path.join(self._get_trial_dir(trial.trial_id), "trial.json"), json.dumps(trial.get_state()))
 
     def reload(self):
-        """Goes on where the files say. Raises ValueError for damaged ones."""
+        """Takes the state from the files. Raises ValueError for damaged ones."""
         folder = os.path.dirname(self._get_oracle_fname())
         for path in glob.glob("**/*.json", root_dir=folder, recursive=True):
-            read_json(os.path.join(folder, path))  # KerasTuner's own errors name no file
+            read_json(os.path.join(folder, path))  # as KerasTuner's own errors name no file
         try:
             super().reload()
-            # A kill between a new trial's two files leaves its own without a word in the oracle's: it has not begun.
+            # A kill between a new trial's two files leaves one that the oracle does not know. It has not begun.
             self.trials = {trial_id: self.trials[trial_id] for trial_id in self.start_order}
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = error.__cause__ or error  # KerasTuner's own advice is for callers of its classes
@@ -130,7 +130,7 @@ class Grid(Resumable, keras_oracles.GridSearchOracle):
 
 
 class TrialLoop(BaseTuner):
-    """KerasTuner's loop over trials, with one record for whoever continues it: its own is for each process anew."""
+    """KerasTuner's loop over trials, with one file for all processes. KerasTuner's own has one for each."""
 
     @property
     def is_worker(self) -> bool:
@@ -157,7 +157,7 @@ def bayesian(
 ) -> Resumable:
     """A Gaussian process's lower confidence bound (Srinivas et al. 2010), mean - `exploration` standard deviations.
 
-    `initial_trials` of random search come first; None: three for each parameter.
+    `initial_trials` of random search come first. None makes three for each parameter.
     """
     return Bayesian(objective, space, seed, max_trials=None, num_initial_points=initial_trials, beta=exploration)
 

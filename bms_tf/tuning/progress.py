@@ -1,4 +1,4 @@
-"""The progress of a search: on a terminal, a bar for each run that is going on, below the lines that were printed."""
+"""The progress of a search: on a terminal, each run that is going on has a bar below the printed lines."""
 
 import contextlib
 import threading
@@ -12,9 +12,9 @@ EVERY = 1.0  # seconds
 
 
 class Progress:
-    """The bars of the runs that are going on, which are read from their folders: other processes train them.
+    """The bars of the runs that are going on. Other processes train these, so that the bars follow the run folders.
 
-    As a context manager it moves them each second.
+    While it is entered, a thread moves the bars each second.
     """
 
     def __init__(self):

@@ -1,4 +1,4 @@
-"""What a search shows: a line per trial, and at its end a table, the winning gin file, plots and their JSON lines."""
+"""What a search shows: a line for each trial, and at its end a table, the best gin file, plots and JSON lines."""
 
 import json
 import math
@@ -20,7 +20,7 @@ ALONE = "tuner0"  # KerasTuner's name for the one process of a search without wo
 
 
 def attach(setting: Setting, progress: Progress):
-    """From now on `progress` shows each trial, with a line when it begins and ends, and `trials.jsonl` is kept."""
+    """Has `progress` show each trial, with a line when it begins and ends, and keeps `trials.jsonl`."""
     oracle, score = setting.search.oracle, figures.score_name(setting.search.directions)
 
     def name(trial: Trial) -> str:
@@ -51,7 +51,7 @@ def attach(setting: Setting, progress: Progress):
 
 
 def time_left(setting: Setting) -> str:
-    """An estimate: trials as long as those so far, or what is left of the hours."""
+    """An estimate of the time left: the trials left are as long as those so far, but end with the hours."""
     oracle = setting.search.oracle
     left = []
     if oracle.max_trials:
@@ -63,7 +63,7 @@ def time_left(setting: Setting) -> str:
 
 
 def finish(setting: Setting, jobs: Sequence[fresh.Job]):
-    """Writes and prints the end of a search, of whose fresh runs `jobs` tell.
+    """Writes and prints the results of a search and of its fresh runs `jobs`.
 
     Raises ValueError if no trial has a score.
     """
@@ -165,7 +165,7 @@ def say_ties(best: Sequence[Row]):
 
 
 def pareto_front(directions: Mapping[str, str], rows: Sequence[Row]) -> list[Row]:
-    """Those that no other one is better than in one objective and as good as in the rest."""
+    """The trials that no other one beats: better in one objective, and as good in the rest."""
     signs = {name: 1 if direction == "min" else -1 for name, direction in directions.items()}
     costs = np.array([[sign * row["scores"][name] for name, sign in signs.items()] for row in rows])
     dominated = [np.any(np.all(costs <= cost, axis=1) & np.any(costs < cost, axis=1)) for cost in costs]

@@ -32,7 +32,7 @@ DEATHS = 3  # of processes in one trial, after which the trial has failed
 class Search:
     """The space, the objectives and the oracle of a search.
 
-    The values of several objectives are added up with their signs, as KerasTuner does it, to one score.
+    KerasTuner adds the values of several objectives, each with its sign, to one score.
     """
 
     def __init__(
@@ -47,10 +47,20 @@ class Search:
         finalists: int = 3,
         fresh_seeds: Sequence[int] = (101, 102, 103),
     ):
-        """`space`: gin parameters by name; `objectives`: metrics with their directions; `trials`, `hours`: the budget;
-        `seed`: of every trial. The best `finalists` are run again with each of `fresh_seeds`.
+        """Makes the oracle.
 
-        Raises ValueError for a value out of range, and where nothing bounds the search.
+        Args:
+            space: gin parameters by name, each with the values to try.
+            objectives: metrics with their directions.
+            oracle: makes the oracle that proposes the trials.
+            trials: the most trials; None sets no bound.
+            hours: the most hours; None sets no bound.
+            seed: the seed of every trial.
+            finalists: how many of the best settings are run again.
+            fresh_seeds: the seeds on which the finalists are run.
+
+        Raises:
+            ValueError: for a value out of range, and where nothing bounds the search.
         """
         if not space or not objectives:
             raise ValueError("tune.space and tune.objectives must not be empty")
@@ -78,7 +88,7 @@ class Search:
         return [*bindings(values), *length]
 
     def objective_of(self, scores: Mapping[str, float | None]) -> dict[str, float]:
-        """The objectives among a run's scores, and the one number that KerasTuner compares.
+        """The objectives among a run's scores, with the one number that KerasTuner compares.
 
         Raises ValueError where one is not finite.
         """
@@ -93,7 +103,7 @@ class Search:
 
 
 class Setting:
-    """A search in its folder: the gin files that it was started with, and what lies where."""
+    """A search in its folder, and the gin files that it was started with."""
 
     def __init__(self, folder: str, files: Sequence[str], params: Sequence[str], allow_import: Sequence[str]):
         """Reads the gin files. Raises ValueError for what is wrong with them, or with the search that they describe."""
@@ -104,7 +114,7 @@ class Setting:
             self.search = Search()
 
     def configure(self, params: Sequence[str]):
-        """Makes gin's configuration that of a run: the recipe with `params` on top, and nothing of the search."""
+        """Makes gin's configuration that of a run: the recipe with `params` on top, without the search."""
         config.load(self.files, [*self.params, *params], self.allow_import)
         config.forget("bms_tf.tuning")
 
@@ -112,7 +122,7 @@ class Setting:
         return os.path.join(self.folder, "trials", trial_id)
 
     def check(self):
-        """Raises ValueError for what would end every trial: a name, a type, an objective, a seed; trains nothing."""
+        """Raises ValueError for a name, a type, an objective or a seed that would end every trial. Trains nothing."""
         search = self.search
         for name, parameter in search.space.items():
             for code in parameter.codes:
@@ -143,13 +153,13 @@ class Setting:
 
     @property
     def arguments(self) -> tuple:
-        """What another process makes the same setting of."""
+        """The arguments with which another process makes the same setting."""
         return self.folder, self.files, self.params, self.allow_import
 
     def enter(self, group: processes.Group):
-        """Makes the folder, or finds this search in it. The check is made by a process of `group`.
+        """Makes the folder, or finds this search in it. A process of `group` checks a new search first.
 
-        Raises ValueError where it holds another one; before that, for a new one, for what `check` finds.
+        Raises ValueError for what `check` finds, and where the folder holds another search.
         """
         path = os.path.join(self.folder, "search.gin")
         if not os.path.exists(path):
@@ -173,7 +183,7 @@ class Setting:
 
 
 class Tuner(oracles.TrialLoop):
-    """KerasTuner's loop over trials, with the training of this library, each in a process of its own."""
+    """KerasTuner's loop over trials. Each trial is trained in a process of its own."""
 
     def __init__(self, setting: Setting, group: processes.Group):
         self.setting, self.group = setting, group
@@ -208,7 +218,7 @@ def _run_trial(arguments: tuple, trial_id: str, values: dict[str, Code]) -> dict
     setting = Setting(*arguments)
     folder = setting.run_dir(trial_id)
     os.makedirs(os.path.dirname(folder), exist_ok=True)
-    # A process whose search was killed may still be at it.
+    # A process of a search that was killed may still train it.
     with files.locked(folder + ".lock", f"at trial {trial_id}", wait=True):
         if "tuner/trial_id" in values:
             _continue(setting.run_dir(str(values["tuner/trial_id"])), folder)
@@ -219,7 +229,8 @@ def _run_trial(arguments: tuple, trial_id: str, values: dict[str, Code]) -> dict
 def train(judge: Callable[[Scores], Scores], configure: Callable[[], None], folder: str) -> Scores:
     """Trains what gin holds after `configure()` in the run folder `folder`; returns `judge` of its scores.
 
-    What it says is kept in `log.txt` there; an error is kept in `error.txt` and raised as a ValueError of one line.
+    What the training prints goes to `log.txt` there. An error goes to `error.txt`, and is raised as a ValueError of one
+    line.
     """
     os.makedirs(folder, exist_ok=True)
     Path(folder, "error.txt").unlink(missing_ok=True)
@@ -240,7 +251,7 @@ def train(judge: Callable[[Scores], Scores], configure: Callable[[], None], fold
 
 
 def record_error(folder: str, line: str):
-    """What ended the run in `folder`."""
+    """Keeps the line of what ended the run in `folder`."""
     os.makedirs(folder, exist_ok=True)
     files.write_whole(os.path.join(folder, "error.txt"), line + "\n")
 
@@ -252,7 +263,7 @@ def has_ended_well(folder: str) -> bool:
 
 
 def _continue(parent: str, folder: str):
-    """Makes `folder` a copy of the run `parent`, to be trained further."""
+    """Copies the run `parent` to `folder`, where it is trained further."""
     if not os.path.exists(folder):
         shutil.rmtree(folder + ".new", ignore_errors=True)
         shutil.copytree(parent, folder + ".new", ignore=shutil.ignore_patterns("scores.json", "log.txt", "lock"))

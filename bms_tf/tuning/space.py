@@ -1,7 +1,7 @@
-"""What is swept: the values of one gin parameter each, declared to KerasTuner all at once and before the first trial.
+"""What is swept: gin parameters with their values. All are declared to KerasTuner before the first trial.
 
-KerasTuner knows numbers and strings. So a choice between numbers is one for it as well, while any other value
-(a tuple, True, None, a reference) travels as the text that gin reads.
+KerasTuner knows numbers and strings. So a choice between numbers is one for it as well. Any other value (a tuple,
+True, None, a reference) travels as the text that gin reads.
 """
 
 import contextlib
@@ -21,10 +21,15 @@ Code = int | float | str  # a value as KerasTuner holds it; its str() is gin tex
 @gin.configurable("choice")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One of `values`. A string that begins with @ or % is gin's reference of that name.
+    """One of several values. A string that begins with @ or % is gin's reference of that name.
 
-    `when`: for each parent's name those of its values for which this parameter is swept; otherwise it keeps what the
-    recipe says. Raises ValueError for no values, or one that comes twice.
+    Args:
+        values: each once.
+        when: for each parent's name, those of its values for which this parameter is swept. Otherwise the parameter
+            keeps the recipe's value.
+
+    Raises:
+        ValueError: for no values, or one that comes twice.
     """
 
     values: Sequence
@@ -52,11 +57,18 @@ class Choice:
 @gin.configurable("interval")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A number in [low, high], whole if both are; with `log` each factor is as likely as any other.
+    """A number between two ends, whole if both are.
 
-    `step`: the distance of neighbors, with `log` their ratio; None: any number, for a grid ten. `when`: as for
-    `choice`. Raises ValueError for an interval that is empty or inverted, a logarithm through zero, or a step that
-    does not lead up.
+    Args:
+        low: the least value.
+        high: the largest value.
+        step: the distance of neighbors, with `log` their ratio. None allows any number, of which a grid takes ten.
+        log: whether each factor is as likely as any other.
+        when: see `Choice`.
+
+    Raises:
+        ValueError: for an interval that is empty or inverted, a logarithm through zero, or a step that does not lead
+            up.
     """
 
     low: float
@@ -118,7 +130,7 @@ def bindings(values: Mapping[str, Code]) -> list[str]:
 
 
 def swept(values: Mapping[str, Code]) -> dict[str, Code]:
-    """Only the values of the space."""
+    """The values of the space alone."""
     return {name: value for name, value in values.items() if not name.startswith("tuner/")}
 
 
@@ -129,6 +141,6 @@ def shown(values: Mapping[str, Code]) -> str:
 
 
 def short_names(names: Collection[str]) -> dict[str, str]:
-    """`lambda_` for `BMSVAEGAN.lambda_`, where no other name ends so."""
+    """Shortens `BMSVAEGAN.lambda_` to `lambda_`, where no other name ends so."""
     last = [name.rpartition(".")[2] for name in names]
     return {name: end if last.count(end) == 1 else name for name, end in zip(names, last)}

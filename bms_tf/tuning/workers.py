@@ -1,7 +1,7 @@
 """Many processes: KerasTuner's chief, which asks the oracle, and its workers, which train.
 
-A process is told which one it is by KerasTuner's variables KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and
-KERASTUNER_ORACLE_PORT; all of them see the same search folder.
+KerasTuner's variables KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT tell a process which one it
+is. All processes see the same search folder.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ def role() -> str | None:
 
 
 def become_chief(*, on_loopback: bool):
-    """Makes this process the chief, on a free port of this machine or where KerasTuner's variables say.
+    """Makes this process the chief, on a free port of this machine or at the address in KerasTuner's variables.
 
     Raises ValueError where it cannot listen.
     """
@@ -89,9 +89,9 @@ class Workers:
         return os.path.join(self.folder, f"{tuner_id}.log")
 
     def revive(self, setting: Setting):
-        """Starts the dead anew; under the same name they get the trial that they were in.
+        """Starts dead workers again. Under the same name a worker gets the trial that it was in.
 
-        A trial in which so many died has failed. Raises ValueError where they die without one.
+        A trial in which `DEATHS` workers died has failed. Raises ValueError where so many die without a trial.
         """
         oracle = setting.search.oracle
         for index, (tuner_id, process) in enumerate(self.processes.items()):
@@ -112,7 +112,7 @@ class Workers:
             self.processes[tuner_id] = self._start(index)
 
     def stop(self):
-        """Ends them, with what they have started: each is told to, and killed if it does not in time."""
+        """Ends the workers with all that they have started. A worker that does not end in time is killed."""
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
@@ -130,7 +130,7 @@ def gpu(index: int) -> dict[str, str]:
 
 
 def serve(setting: Setting, count: int, flags: Sequence[str]):
-    """Hands out trials, to `count` workers of this machine among others, until there are no more and all know."""
+    """Hands out trials until none is left and all workers know. `count` of the workers are on this machine."""
     # KerasTuner prints a condition's first value whenever it is sent.
     conditions.print = lambda *_: None  # pyright: ignore[reportAttributeAccessIssue], in the place of the built-in one
     oracle = setting.search.oracle
