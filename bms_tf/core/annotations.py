@@ -1,4 +1,4 @@
-"""Does a value fit a parameter's annotation? For settings that come as text, where Python itself would not look."""
+"""Whether a value fits a parameter's annotation. It is asked of settings, which Python itself does not check."""
 
 import collections.abc
 import inspect
@@ -22,7 +22,7 @@ def parameters(function_or_class: Callable) -> dict[str, Any]:
     """
     is_class = inspect.isclass(function_or_class)
     function = function_or_class.__init__ if is_class else function_or_class
-    if function is object.__init__:  # which would take anything and then refuse it
+    if function is object.__init__:  # its signature takes anything, and a call refuses it
         return {}
     hints = _hints(function)
     signature = list(inspect.signature(function).parameters.values())[is_class:]  # without self
@@ -109,12 +109,12 @@ def _takes(function: Callable, arguments: Any = ...) -> bool:
 
 
 def _returned(function_or_class: Callable) -> Any:
-    """What a call gives: an instance of the class, or what the function is annotated with."""
+    """The type that a call gives: the class itself, or the annotation of what the function returns."""
     return function_or_class if inspect.isclass(function_or_class) else _hints(function_or_class).get("return", Any)
 
 
 def _result_fits(returned: Any, annotation: Any) -> bool:
-    """Whether what a call returned, as its annotation says it, may stand where `annotation` does."""
+    """Whether a value of the type `returned` may stand where `annotation` does."""
     if (typing.get_origin(annotation) or annotation) is not collections.abc.Callable:
         return _meet(returned, annotation)
     _, wanted = typing.get_args(annotation) or (..., Any)

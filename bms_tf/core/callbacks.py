@@ -1,4 +1,4 @@
-"""What happens at the boundary of a log interval, which is a Keras epoch; in the order of this file."""
+"""What happens at the end of a log interval, which is a Keras epoch, in the order of this file."""
 
 import dataclasses
 import glob
@@ -34,7 +34,7 @@ class Timing:
     last: int
 
     def due(self, step: int, every: int) -> bool:
-        """Whether what is done every `every` steps fell due in the interval that ends at `step`; all at the end."""
+        """Whether what is done every `every` steps fell due in the interval that ends at `step`. At the end, it did."""
         begin = (step - 1) // self.log_every * self.log_every
         return step == self.last or step // every > begin // every
 
@@ -42,7 +42,7 @@ class Timing:
 class _Every(keras.callbacks.Callback):
     """Calls `act(step, logs)` at the end of a log interval in which it fell due, and at the last step.
 
-    It is left out where it has taken more than `share` of the time so far, but for the first and the last.
+    Where the calls so far have taken more than `share` of the time, all but the first and the last are left out.
     """
 
     def __init__(self, *, timing: Timing, every: int, share: float = 1.0):
@@ -69,7 +69,7 @@ class ProgressBar(TensorLogs):
 
     def on_train_begin(self, logs=None):
         if not hasattr(self, "bar"):  # a training whose last interval is shorter has two beginnings
-            # None: not where the screen is a file, in which it would be a line for each half second.
+            # None shows no bar in a file, where it would be a line for each half second.
             looks = {"unit": "step", "dynamic_ncols": True, "disable": None}
             self.bar = tqdm(total=self.total, initial=step_of(self.model), **looks)
             self.shown = time.monotonic()
@@ -140,7 +140,7 @@ class Estimate(TensorLogs):
         self.said = False
 
     def on_train_batch_end(self, batch, logs=None):
-        if not hasattr(self, "begun"):  # not before: the first call of the step traces it
+        if not hasattr(self, "begun"):  # not at the beginning, as the first call of the step traces it
             self.begun = step_of(self.model), time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -179,7 +179,7 @@ class Evaluate(_Every):
 class Record(keras.callbacks.Callback):
     """Appends the logs to the metrics and to the TensorBoard events in `folder`.
 
-    Where a run resumes, what is behind its step is dropped: it is about to be written again.
+    A run that resumes drops what lies behind its step, since it writes that again.
     """
 
     def __init__(self, folder: RunFolder, log_every: int):
@@ -211,7 +211,7 @@ class Record(keras.callbacks.Callback):
 
 
 def drop_events(folder: str, step: int):
-    """Deletes all TensorBoard events behind `step`, and what of a file cannot be read."""
+    """Deletes all TensorBoard events behind `step`, and the parts of files that cannot be read."""
 
     def kept(record: bytes | None) -> bool:
         return record is not None and tf.compat.v1.Event.FromString(record).step <= step
@@ -224,7 +224,7 @@ def drop_events(folder: str, step: int):
 
 
 def _records(path: str) -> Iterator[bytes | None]:
-    """The records of a file, with None in the place of those from a damaged one on."""
+    """The records of a file. From a damaged record on there is one None."""
     try:
         yield from tf.data.TFRecordDataset(path).as_numpy_iterator()
     except tf.errors.OpError:
@@ -232,9 +232,9 @@ def _records(path: str) -> Iterator[bytes | None]:
 
 
 class Draw(_Every):
-    """Writes each of `figures()` as a PNG and into the TensorBoard events; at the end, all of one name as a GIF."""
+    """Writes each of `figures()` as a PNG and into the TensorBoard events. At the end, those of a name become a GIF."""
 
-    FRAMES = 200  # of a GIF, at most, for its size
+    FRAMES = 200  # the most in a GIF, for its size
 
     def __init__(self, figures: Callable[[], dict], folder: str, record: Record, **often):
         super().__init__(**often)
@@ -268,7 +268,7 @@ class Draw(_Every):
 
 
 class Operative(keras.callbacks.Callback):
-    """Keeps in the file `path` the parameters that were used so far: some are read by the first step or score alone."""
+    """Keeps the parameters that were used so far in the file `path`. The first step or score reads some of them."""
 
     def __init__(self, path: str):
         super().__init__()
@@ -286,7 +286,7 @@ class Operative(keras.callbacks.Callback):
 
 
 class Save(_Every):
-    """Writes a checkpoint: after the lines of the log, so that none is lost."""
+    """Writes a checkpoint, after the lines of the log, so that none of these is lost."""
 
     def __init__(self, checkpoints: Checkpoints, *, timing: Timing, every: int):
         super().__init__(timing=timing, every=every)
@@ -300,8 +300,8 @@ class StopOnSignal(TensorLogs):
     """On SIGTERM (clusters pre-empt), SIGHUP (a terminal is closed) and SIGINT, saves at the next step and ends the
     process with 128 + the signal.
 
-    Several workers stop together: they ask each other about once a second. A second signal acts as it does without us.
-    As a context manager it holds the signals, but for those that the process was started to ignore (`nohup`).
+    Several workers stop together: they ask each other about once a second. A second signal acts as usual. While this is
+    entered, it handles the signals, but for those that the process was started to ignore (`nohup`).
     """
 
     def __init__(self, checkpoints: Checkpoints, non_finite: StopOnNonFinite):
@@ -326,7 +326,7 @@ class StopOnSignal(TensorLogs):
 
     def on_train_batch_end(self, batch, logs=None):
         done = batch + 1
-        if done == self.params["steps"]:  # left to the interval's end, where its line is written
+        if done == self.params["steps"]:  # the end of the interval stops the run, behind its line
             return
         if several_workers():
             if done < self.due:

@@ -17,9 +17,9 @@ from bms_tf.core.system import System
 class Checkpoints:
     """The last few states of a system in `folder`: networks, optimizers, averages, singular vectors and step.
 
-    TensorFlow writes the data under a temporary name and the index last, so that a crash while writing leaves the
-    checkpoint before it in place; what else it leaves is deleted by the next `save`. What is there is what counts: the
-    folder holds no list of its checkpoints that could be damaged or behind the times.
+    TensorFlow writes the data under a temporary name and the index last. So a crash leaves the checkpoint before in
+    place, and the next `save` deletes what else it left. The files themselves count: there is no list of checkpoints
+    that could be damaged or out of date.
     """
 
     def __init__(self, system: System, folder: str, *, keep: int = 3):
@@ -37,12 +37,12 @@ class Checkpoints:
 
     @property
     def size(self) -> int:
-        """The most bytes that all checkpoints take: those that are kept, and one while it is written."""
+        """The most bytes that all checkpoints take: those that are kept, and one that is being written."""
         variables = [v for v in tf.train.TrackableView(self._checkpoint).descendants() if isinstance(v, tf.Variable)]
         return (self.keep + 1) * sum(v.shape.num_elements() * v.dtype.size for v in variables)
 
     def save(self) -> int:
-        """Writes the present state; returns its step. Raises OSError where it cannot, with the ones before in place."""
+        """Writes the present state and returns its step. Raises OSError where it cannot, and keeps those before."""
         step = int(self.system.step.numpy())
         path = os.path.join(self.folder, f"ckpt-{step}")
         index = f"{path}.index"
@@ -71,7 +71,7 @@ class Checkpoints:
         return step
 
     def _delete_leftovers(self):
-        """Deletes what writings that did not end have left: temporary folders, and data without an index."""
+        """Deletes what an interrupted `save` has left: temporary folders, and data without an index."""
         folder = glob.escape(self.folder)
         for path in glob.glob(os.path.join(folder, "ckpt-*_temp")):
             shutil.rmtree(path)
@@ -93,7 +93,7 @@ class Checkpoints:
             # TensorFlow's IndexError is "Read less bytes than requested", of a data file that was cut off.
             except (tf.errors.OpError, AssertionError, IndexError, ValueError) as error:
                 report(f"checkpoint {path} is damaged ({_reason(error)}); falling back to the one before")
-        if self._found() != found:  # a training goes on meanwhile, and deletes old ones
+        if self._found() != found:  # a training that goes on has deleted old ones
             return self.restore(report)
         if found:
             raise ValueError(

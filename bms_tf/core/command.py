@@ -16,7 +16,7 @@ import bms_tf
 
 
 def run(main: Callable[[Sequence[str]], None], usage_example: str, *, takes_arguments: bool = False) -> None:
-    """Runs `main` on absl's `app.run` and ends the process. `takes_arguments`: beside flags, in any order.
+    """Runs `main` on absl's `app.run` and ends the process. `takes_arguments`: whether beside flags, in any order.
 
     A `ValueError` or `OSError` is the user's (a setting, a file): one line on stderr, exit code 1; `--verbosity=1`
     shows where it came from. Any other exception is a fault of the program and keeps its traceback. Ctrl-C gives 130.
@@ -55,7 +55,7 @@ def run(main: Callable[[Sequence[str]], None], usage_example: str, *, takes_argu
 
 
 def _nobody_reads() -> bool:
-    """Whether whoever read the output, such as `head`, had enough; then nothing more of it is written."""
+    """Whether the reader of the output, such as `head`, has ended. Then nothing more is written."""
     screen = select.poll()
     screen.register(sys.stdout.fileno(), 0)
     if is_closed := bool(screen.poll(0)):
@@ -64,7 +64,7 @@ def _nobody_reads() -> bool:
 
 
 def listing(lines: Mapping[str, str]) -> str:
-    """Names and what is said of each in two columns, wrapped to the terminal's width; in a file, lines stay whole."""
+    """Names and what is said of each in two columns, wrapped to the terminal's width. In a file, lines stay whole."""
     width = max(map(len, lines)) + 2
     room = max(40, shutil.get_terminal_size().columns) if sys.stdout.isatty() else sys.maxsize
     said = (

@@ -1,8 +1,8 @@
-"""gin's configuration: made from gin text that is strictly checked, told as text, and forgotten.
+"""gin's configuration: made from gin text that is strictly checked, written as text, and forgotten.
 
-Stock gin runs whatever a file imports, lets a second binding of a parameter win in silence and takes values of any
-type. Here `gin_text` reads everything without running anything; what it names and sets is looked up and checked; only
-then is it handed to gin. What is private in gin is used here alone.
+Stock gin runs whatever a file imports, lets a second binding of a parameter win in silence, and takes values of any
+type. Here `gin_text` reads everything without running anything. Then names and values are looked up and checked. Only
+then does gin get them. What is private in gin is used here alone.
 """
 
 import contextlib
@@ -63,8 +63,8 @@ def load(files: Sequence[str], params: Sequence[str] = (), allow_import: Sequenc
         _check(binding, macros)
     _check_macros_are_used(bindings)
     delegate = gin.config.ParserDelegate()
-    # Arguments are made in the order in which they are bound, and networks draw their first weights as they are made: a
-    # run must not depend on the order of the lines of a file.
+    # A run must not depend on the order of the lines of a file. But arguments are made in the order in which they are
+    # bound, and networks draw their first weights as they are made.
     for b in sorted(bindings, key=_position):
         value = gin_text.replace(
             b.value,
@@ -95,7 +95,7 @@ def clear() -> None:
 
 @contextlib.contextmanager
 def apart() -> Iterator[None]:
-    """Inside, gin is empty at first; afterwards it is as it was, for a program that has settings of its own."""
+    """Inside, gin is empty at first. Afterwards it is as before, for a program that has settings of its own."""
     kept = [(ours, ours.copy()) for ours in (gin.config._CONFIG, gin.config._IMPORTS, gin.config._OPERATIVE_CONFIG)]
     loaded, locked = _loaded.copy(), gin.config_is_locked()
     clear()
@@ -131,7 +131,7 @@ def operative_text() -> str:
 
 @contextlib.contextmanager
 def used() -> Iterator[dict[str, Any]]:
-    """At its end the dictionary has the parameters that were used inside, with their defaults, by name."""
+    """Yields a dictionary. At the end it has the parameters that were used inside, with their defaults, by name."""
     operative, found = gin.config._OPERATIVE_CONFIG, {}
     before = operative.copy()
     operative.clear()
@@ -145,7 +145,7 @@ def used() -> Iterator[dict[str, Any]]:
 
 @contextlib.contextmanager
 def _dictionaries_as_written() -> Iterator[None]:
-    """Within the context, gin writes a dictionary in its own order, which may matter, and not in that of its keys."""
+    """Inside, gin writes a dictionary in its own order, which may matter. Otherwise gin sorts the keys."""
     gin.config.pprint = types.SimpleNamespace(pformat=functools.partial(pprint.pformat, sort_dicts=False))
     try:
         yield
@@ -154,7 +154,7 @@ def _dictionaries_as_written() -> Iterator[None]:
 
 
 def _plain_imports(text: str) -> str:
-    """Without the aliases that gin invents for modules of one package; they matter for dynamic registration only."""
+    """`text` without the aliases that gin invents for modules. They matter for dynamic registration only."""
     return re.sub(r"^(import \S+) as \S+$", r"\1", text, flags=re.MULTILINE)
 
 
@@ -164,9 +164,9 @@ def settings() -> dict[str, str]:
 
 
 def check_scopes(players: Collection[str]):
-    """To be asked once the run is built, whose players' optimizers are made in the scopes of their names.
+    """Raises ConfigError for a binding in a scope that neither a reference, a player nor what was built enters.
 
-    Raises ConfigError for a binding in a scope that nothing enters: neither a reference, a player, nor what was built.
+    It is called once the run is built. The optimizer of each player is made in the scope of the player's name.
     """
     read = {scope for scope, selector in gin.config._OPERATIVE_CONFIG if selector != MACRO}
     entered = {*players, *read, *(reference.name.rpartition("/")[0] for reference in _references(_loaded))} - {""}
@@ -178,7 +178,7 @@ def check_scopes(players: Collection[str]):
 
 
 def unused() -> list[str]:
-    """What is bound but was not read so far, as `scope/name` or `%macro`: an unused scope, or a part not built."""
+    """What is bound but was not read so far, as `scope/name` or `%macro`."""
     read = gin.config._OPERATIVE_CONFIG
     return sorted(
         f"%{scope}" if selector == MACRO else f"{scope}/" * bool(scope) + selector.split(".")[-1]
@@ -217,7 +217,7 @@ def _bindings(statements: Sequence[gin_text.Statement]) -> list[Binding]:
         earlier = bindings.get(binding.key)
         if (
             earlier
-            and earlier.place != place  # else two recipes include this file: the same line, read twice
+            and earlier.place != place  # a file that two recipes include is read twice
             and earlier.place.rpartition(":")[0] == s.location.filename
             and not place.startswith(gin_text.PARAM)
         ):
@@ -243,7 +243,7 @@ def _check(binding: Binding, macros: dict[str, Any]) -> None:
     place, name = binding.place, binding.name
 
     def look_up(reference: gin_text.Reference) -> Any:
-        """What stands in the reference's place for the check of types."""
+        """What takes the reference's place in the check of types."""
         if not reference.macro:
             found = _configurable(reference.name.split("/")[-1], place)
             if reference.evaluate and binding.selector == MACRO:
@@ -290,7 +290,7 @@ def _text(value: Any) -> str:
 
 
 def _check_macros_are_used(bindings: Sequence[Binding]) -> None:
-    """A misspelled macro in a file shows as an undefined one; in a `--gin_param` it would have no effect at all."""
+    """Raises ConfigError for a macro of a `--gin_param` that nothing uses. A misspelled one would have no effect."""
     used = {reference.name for reference in _references(bindings)}
     for b in bindings:
         if b.selector == MACRO and b.scope not in used and b.place.startswith(gin_text.PARAM):

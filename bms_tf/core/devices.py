@@ -42,7 +42,7 @@ def mirrored(*, devices: int | None = None) -> tf.distribute.Strategy:
 def multi_worker() -> tf.distribute.Strategy:
     """One replica on each GPU of every machine in the environment variable TF_CONFIG, or on each one's CPU without.
 
-    The same command is started on every machine, with an `index` of its own; see TensorFlow's guide to multi-worker
+    The same command is started on every machine, each with its own `index`. See TensorFlow's guide to multi-worker
     training. Raises ValueError where TF_CONFIG names no workers or not this one.
     """
     text = os.environ.get("TF_CONFIG", "")
@@ -56,7 +56,7 @@ def multi_worker() -> tf.distribute.Strategy:
         example = '{"cluster": {"worker": ["HOST1:2222", "HOST2:2222"]}, "task": {"type": "worker", "index": 0}}'
         raise ValueError(f"TF_CONFIG is {text!r}; it must name all workers and which of them this is, as in {example}")
     others = ", ".join(worker for index, worker in enumerate(workers) if index != task["index"])
-    # TensorFlow waits without a word, for an hour if need be, and hears no signal meanwhile.
+    # TensorFlow waits in silence, for an hour if need be, and hears no signal meanwhile.
     line = f"worker {task['index']} waits for {others}, each to be started with this command"
     print(line, file=sys.stderr, flush=True)
     try:
@@ -101,9 +101,9 @@ def values_of_workers(values: Sequence[int]) -> np.ndarray:
 
 
 def mean_over_replicas(values: Any) -> Any:
-    """The mean over all replicas of each tensor in a structure; without a gradient. Is called within each replica."""
+    """The mean over all replicas of each tensor in a structure, without a gradient. Each replica calls it."""
 
-    # What ReplicaContext.all_reduce does, but for its gradient: TensorFlow keeps that for good, and with it the graph.
+    # As ReplicaContext.all_reduce, without its gradient. TensorFlow keeps that for good, and the graph with it.
     def mean(strategy, *each):
         return strategy.extended.batch_reduce_to(tf.distribute.ReduceOp.MEAN, [(value, value) for value in each])
 
@@ -118,7 +118,7 @@ def any_worker(flag: bool) -> bool:
 
 @functools.cache
 def leave_last():
-    """Has worker 0 end after the others, which would print that it has crashed: it leads them."""
+    """Has worker 0 end after the others. It leads them, and they would print that it has crashed."""
     resolver = tf.distribute.get_strategy().cluster_resolver
     if several_workers() and resolver.task_id == 0:
         atexit.register(_await_the_end_of, resolver.cluster_spec().job_tasks("worker")[1:])
@@ -137,7 +137,7 @@ def _await_the_end_of(addresses: Sequence[str], patience: float = 60.0):
 
 @contextlib.contextmanager
 def noticing_lost_workers() -> Iterator[None]:
-    """Makes one line, an OSError, of a `LOST_WORKER`."""
+    """Turns a `LOST_WORKER` into an OSError of one line."""
     try:
         yield
     except LOST_WORKER as error:
@@ -145,7 +145,7 @@ def noticing_lost_workers() -> Iterator[None]:
 
 
 def fetching() -> tf.distribute.InputOptions:
-    """Batches are sent ahead to GPUs. CPUs have them, and TensorFlow would print a warning about the way there."""
+    """Sends batches ahead to GPUs. For CPUs, which have them, TensorFlow would print a warning."""
     return tf.distribute.InputOptions(experimental_fetch_to_device=bool(tf.config.list_logical_devices("GPU")))
 
 

@@ -1,4 +1,4 @@
-"""Which errors are the user's: those of a gin file, and some from inside a configurable; and the one line that says so.
+"""Which errors are the user's, and the one line that says so. They come from a gin file or inside a configurable.
 
 gin adds a line to the message for each configurable that an error passes through.
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator
 
 _CALLERS = re.compile(r"\n  In call to configurable '([^']+)' .*?(?: in scope '(.+)')?$", re.MULTILINE)
-# What TensorFlow says of an operation that was to read or decode an example, and of a record file, without its name.
+# What TensorFlow says of an operation that reads or decodes an example, and of a record file without its name.
 _UNREAD = re.compile(
     r"^(?:\{\{.*?\}\} )?(?:(.*)\n\t \[\[.*?\{\{node \S*(?:ReadFile|Decode)|"
     r"((?:corrupted|truncated) record at \d+|Input dataset was expected to contain \d+ elements but .* only \d+))",
@@ -35,9 +35,9 @@ def in_one_line() -> Iterator[None]:
 def of_the_user(error: Exception) -> str | None:
     """The line for a user, or None for a fault of the program.
 
-    It is the user's where a configurable raises a `ValueError` or `OSError`; a parameter is left unset; a function is
-    called in a way for which it is not made; a configurable is built of itself; there is not as much memory; or a file
-    is gone or changed while it is read again and again.
+    An error is the user's in these cases: a configurable raises a `ValueError` or `OSError`; a parameter is left unset;
+    a function is called in a way for which it is not made; a configurable is built of itself; the memory is too small;
+    a file that is read again and again is gone or changed.
     """
     if _is_recursion(error):  # before its message is asked for, which recurs through all of gin's lines
         return "a configurable refers to itself without end"
@@ -56,7 +56,7 @@ def of_the_user(error: Exception) -> str | None:
 
 
 def missing(package: str | None, extra: str) -> str:
-    """What to do where a package of an extra is not installed, in the words of the documentation."""
+    """Says how to install the package of an extra, as the documentation does."""
     return f'{package} is missing: in the clone, pip install -c constraints.txt -e ".[{extra}]"'
 
 
@@ -66,26 +66,26 @@ def short(text: str) -> str:
 
 
 def nearest(name: str, names: Collection[str], *, likeness: float = 0.5) -> str:
-    """The end of an error's line: the one of `names` that `name` may have meant, if there is one."""
+    """The end of an error's line, with the one of `names` that `name` may have meant, if there is one."""
     near = difflib.get_close_matches(name, names, n=1, cutoff=likeness)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _is_recursion(error: BaseException | None) -> bool:
-    """Also where gin, deep in the recursion, fails at something else."""
+    """Whether the error is of a recursion without end. Deep in it, gin may fail at something else."""
     while error is not None and not isinstance(error, RecursionError):
         error = error.__context__
     return error is not None
 
 
 def _unset(message: str) -> str | None:
-    """For gin's error about parameters that are `gin.REQUIRED`."""
+    """The line for gin's error about parameters that are `gin.REQUIRED`."""
     unset = re.match(r"Required bindings for `(.+)` not provided in config: (.+)", message)
     return unset and _must_be_set(unset[1], unset[2])
 
 
 def _wrongly_called(message: str, configurable: str) -> str | None:
-    """For Python's error about a call of `configurable` itself, whose body was not reached."""
+    """The line for Python's error about a call of `configurable` whose body was not reached."""
     name = re.escape(configurable.split(".")[-1])
     call = re.match(rf"(?:\S+\.)?({name})(?:\.__init__)?\(\) (missing|takes|got) (.+)", message)
     if call and call[2] == "missing":

@@ -1,4 +1,4 @@
-"""Examples in little memory: pictures as bytes, as they would be saved, so that they score as a folder of them."""
+"""Examples in little memory. Pictures are bytes, as in files, so that they score as a folder of them does."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,7 +18,7 @@ def as_bytes(x: np.ndarray) -> np.ndarray:
 
 
 def as_floats(stored: np.ndarray) -> np.ndarray:
-    """Bytes as float32 in [-1, 1]; anything else as it is."""
+    """Bytes as float32 in [-1, 1]; anything else unchanged."""
     return stored.astype(np.float32) / 127.5 - 1 if stored.dtype == np.uint8 else stored
 
 
@@ -26,8 +26,13 @@ class Rows:
     """Examples [N, ...] of which slices and indices give float32 arrays; `np.asarray` takes all into memory."""
 
     def __init__(self, stored: np.ndarray, finite: np.ndarray | None = None, places: np.ndarray | None = None):
-        """`stored`: pictures as bytes, or float32; on the disk or in memory. Those that are not `finite` (bool [N]) are
-        NaN, which bytes cannot say. `places`: which of them these are, in this order; None: all."""
+        """Takes some of the examples that are stored.
+
+        Args:
+            stored: pictures as bytes, or float32, on the disk or in memory.
+            finite: bool [N]. The others are NaN, for which bytes have no value.
+            places: which of those stored these are, in this order. None takes all.
+        """
         self._stored, self._finite, self._places = stored, finite, places
         count = len(stored) if places is None else len(places)
         self.shape, self.dtype, self.ndim = (count, *stored.shape[1:]), np.dtype(np.float32), stored.ndim
@@ -44,11 +49,11 @@ class Rows:
 
     @property
     def places(self) -> np.ndarray:
-        """Where each of them is among those that are stored, int64 [N]."""
+        """The place of each of them among those that are stored, int64 [N]."""
         return np.arange(len(self)) if self._places is None else self._places
 
     def taken(self, index: np.ndarray) -> "Rows":
-        """Those of a slice, indices or a mask, of which nothing is read yet."""
+        """Those at a slice, indices or a mask. Nothing is read yet."""
         return Rows(self._stored, self._finite, self.places[index])
 
     def compact(self) -> np.ndarray:

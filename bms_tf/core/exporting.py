@@ -86,7 +86,7 @@ def weights(system: System, traced: Signatures) -> list[tf.Variable]:
 
 
 def save(system: System, traced: Signatures, folder: str):
-    """Writes the SavedModel. It holds the signatures and their weights by name, nothing of Keras."""
+    """Writes the SavedModel. It holds the signatures and their weights by name, and nothing of Keras."""
     names = {id(variable): name for name, variable in variable_names(system).items()}
     averaged = zip(system.averages, system.generator.trainable_variables)  # which stand for the weights
     names |= {id(average): names[id(weight)] for average, weight in averaged}
@@ -96,7 +96,7 @@ def save(system: System, traced: Signatures, folder: str):
     logger = tf.get_logger()
     level = logger.level
     try:
-        logger.setLevel(max(level, logging.WARNING))  # in a notebook it tells of its scratch folder
+        logger.setLevel(max(level, logging.WARNING))  # in a notebook TensorFlow prints its scratch folder
         tf.saved_model.save(model, folder, signatures=dict(traced))
     except tf.errors.ResourceExhaustedError as error:  # TensorFlow's word for a full disk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder) from error
@@ -123,7 +123,7 @@ def metadata(run: Measured, traced: Signatures, folder: RunFolder) -> dict[str, 
 
 
 def _modes(run: Measured) -> dict[str, list]:
-    """The true modes of points of the plane, where a metric scores them by their centers: for pictures of the model."""
+    """The true modes of points of the plane, for pictures of the model, where a metric has their centers."""
     bound = [gin.get_bindings(metric.__name__).get("centers") for metric in run.recipe.metrics]
     centers = [np.asarray(found).tolist() for found in bound if found is not None]
     return {"modes": centers[0]} if centers and run.system.data_shape == (2,) else {}
@@ -132,8 +132,8 @@ def _modes(run: Measured) -> dict[str, list]:
 def publish(write: Callable[[str], None], name: str, export_dir: str) -> str:
     """Makes `<export_dir>/<name>/<version>/` of what `write(folder)` writes, and returns it.
 
-    It appears complete and on the disk, or not at all, under the next free number, whoever else publishes at the same
-    time.
+    The version appears complete and on the disk, or not at all. It has the next free number, also where others publish
+    at the same time.
     """
     os.makedirs(export_dir, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".tmp-", dir=export_dir) as scratch:

@@ -1,4 +1,4 @@
-"""Run a network with other tensors in the place of its variables, or for more than its output."""
+"""Runs of a network with other tensors in place of its variables, or for more than its output."""
 
 import contextlib
 import itertools
@@ -17,8 +17,8 @@ from bms_tf.core.random import Key
 def substituted(network: keras.layers.Layer, tensors: Mapping[int, tf.Tensor]) -> Iterator[None]:
     """Within the context, calls of `network` use `tensors[id(variable)]` instead of each such variable.
 
-    Works while tracing: a layer keeps each weight in its `__dict__`, and reads it there when it is called. Gradients
-    flow through the tensors.
+    It works while tracing: a layer reads each weight from its `__dict__` when it is called. Gradients flow through the
+    tensors.
     """
     replaced = [
         (layer, name, weight)
@@ -59,7 +59,7 @@ def computing_in_bfloat16(*networks: keras.Model) -> Iterator[None]:
     """Within the context, `networks` compute in bfloat16, in whatever precision they were made, and return float32.
 
     As under mixed precision, batch normalization reads its weights in float32, and a spectrally normalized kernel is
-    rounded behind its division; what stands under another wrapper stays as it is.
+    rounded behind its division. A layer in another wrapper stays as it is.
     """
     every = [layer for network in networks for layer in every_layer(network)]
     wrappers = [layer for layer in every if isinstance(layer, keras.layers.Wrapper)]
@@ -84,7 +84,7 @@ def computing_in_bfloat16(*networks: keras.Model) -> Iterator[None]:
 
 @contextlib.contextmanager
 def keyed(networks: Iterable[keras.layers.Layer], key: Key) -> Iterator[None]:
-    """Within the context, layers that drop out (all with `keys`) draw from `key`, other noise at each call of each."""
+    """Within the context, layers that drop out (all with `keys`) draw from `key`, with new noise at each call."""
     layers = [layer for network in networks for layer in every_layer(network) if hasattr(layer, "keys")]
     for index, layer in enumerate(layers):
         layer.keys = map(partial(key.fold, index), itertools.count())
@@ -103,7 +103,7 @@ def power_iteration(network: keras.layers.Layer):
 
 
 def with_features(network: keras.Model, x: tf.Tensor, *, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
-    """`network(x)`, and its features [B, F], both of one pass: what its last layer with weights is given."""
+    """`network(x)` and its features [B, F] from one pass. The features are the input of its last layer with weights."""
     outputs, features = in_float32(_with_features(network)(x, training=training))
     return outputs, tf.reshape(features, [-1, math.prod(features.shape[1:])])
 
@@ -117,7 +117,7 @@ def _with_features(network: keras.Model) -> keras.Model:
 
 
 def each(apply: Callable[[tf.Tensor], tf.Tensor], network: keras.layers.Layer, *batches: tf.Tensor) -> list[tf.Tensor]:
-    """`apply`, which runs `network`, on each of some batches: in one pass, unless examples of a batch are coupled."""
+    """`apply`, which runs `network`, on each batch: all in one pass, unless examples of a batch are coupled."""
     if len(batches) == 1 or couples_examples(network) or has_batch_normalization(network):
         return [apply(batch) for batch in batches]
     return tf.split(apply(tf.concat(batches, axis=0)), [batch.shape[0] for batch in batches])
@@ -135,9 +135,9 @@ def couples_examples(network: keras.layers.Layer) -> bool:
 
 @contextlib.contextmanager
 def watched_judgments(system, tape: tf.GradientTape) -> Iterator[list[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]]:
-    """Within the context, `tape` watches all that `system` has its discriminator judge, each batch apart.
+    """Within the context, `tape` watches every batch that `system` has its discriminator judge.
 
-    Gives the list of what was judged: (the data [B, ...], the same as the tape knows it, its logits [B]).
+    Yields a list of the batches: (the data [B, ...], the tensor that the tape watches, its logits [B]).
     """
     judge, with_features, judged = system.judge, system.discriminate_with_features, []
 
@@ -158,7 +158,7 @@ def watched_judgments(system, tape: tf.GradientTape) -> Iterator[list[tuple[tf.T
         judged.append((x, seen, logits))
         return logits, features
 
-    # In front of the methods; Keras itself would track an attribute.
+    # These hide the methods. Set the usual way, Keras would track them.
     object.__setattr__(system, "judge", watched_judge)
     object.__setattr__(system, "discriminate_with_features", watched_with_features)
     try:

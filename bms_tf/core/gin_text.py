@@ -1,6 +1,6 @@
 """Gin text: finds gin files, and reads them and `--gin_param`s strictly without running anything.
 
-What is wrong is said in one line with file and line number. gin's own state is not touched here, see `config`.
+An error is one line with file and line number. gin's own state is not touched here, see `config`.
 """
 
 import importlib.resources
@@ -110,7 +110,7 @@ def replace(value: Any, change: Callable[[Reference], Any]) -> Any:
 
 
 def expand(value: Any, macros: dict[str, Any]) -> Any:
-    """`value` with every macro replaced by what it stands for; one that needs its own value is left where it does.
+    """`value` with every macro replaced by what it stands for. A macro that needs its own value is left in its place.
 
     Raises ValueError for macros that stand for too much.
     """
@@ -142,7 +142,7 @@ def _recipes() -> Path:
 
 
 def _find(name: str, folders: Sequence[Path], place: str | None = None) -> Path:
-    """The file `name` in the first of `folders`, among the recipes (there with or without `gin/`), or in the rest."""
+    """The file `name` in the first of `folders`, among the recipes (with or without `gin/`), or in the others."""
     recipes = [_recipes() / name, _recipes() / name.removeprefix("gin/")]
     tried = [folders[0] / name, *recipes, *(folder / name for folder in folders[1:])]
     for path in tried:
@@ -155,7 +155,7 @@ def _find(name: str, folders: Sequence[Path], place: str | None = None) -> Path:
 
 
 def _read(path: Path, including: tuple[Path, ...] = (), left: Iterator[int] | None = None) -> Iterator[Statement]:
-    """The statements of a file, with those of the files that it includes in their place; `left`: of these."""
+    """The statements of a file, with those of included files in their places. `left` has an item for each more."""
     left = left or iter(range(MAX_REFERENCES))
     try:
         text = path.read_text(encoding="utf-8")
@@ -175,7 +175,7 @@ def _read(path: Path, including: tuple[Path, ...] = (), left: Iterator[int] | No
 
 
 class _Unresolved(config_parser.ParserDelegate):
-    """Keeps references as names, so that parsing looks nothing up."""
+    """Keeps references as names, so that the parser looks nothing up."""
 
     def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Reference:
         return Reference(scoped_configurable_name, evaluate)

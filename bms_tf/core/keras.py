@@ -29,12 +29,12 @@ def require_same_keras(obj: Any, what: str) -> None:
 
 
 def every_layer(network: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """`network`, the layers in it, and those in them, in any depth."""
+    """`network`, the layers in it, and those in them, at any depth."""
     return list(network._flatten_layers())
 
 
 def track_sub_layers(network: keras.layers.Layer) -> None:
-    """Gives `network` the weights of all layers it is given from now on; a Sequential has those of its stack alone."""
+    """Has `network` take in all layers that it is given from now on. A Sequential has those of its stack alone."""
     network._auto_track_sub_layers = True
 
 
@@ -54,20 +54,20 @@ def is_cast(weight: tf.Variable) -> bool:
 
 
 def replace_schedule(optimizer: keras.optimizers.Optimizer, change: Callable[[Schedule], Schedule]) -> None:
-    """Puts `change(schedule)` in the place of an optimizer's schedule, if it has one; Keras itself lets none be set."""
+    """Replaces an optimizer's schedule, if it has one, by `change(schedule)`. Keras itself lets none be set."""
     if isinstance(optimizer._learning_rate, Schedule):
         optimizer._learning_rate = change(optimizer._learning_rate)
 
 
 class Adam(keras.optimizers.Adam):
-    """Keras's, that tells a subclass of each update before the weights have their turns."""
+    """Keras's Adam, which calls a subclass at each update before the weights have their turns."""
 
     def _internal_apply_gradients(self, grads_and_vars):
         self.begin()
         return super()._internal_apply_gradients(grads_and_vars)
 
     def begin(self):
-        """Is called once for each update, when `learning_rate` is that of the update."""
+        """Begins an update, whose rate `learning_rate` now is."""
         raise TypeError(f"{type(self).__name__} must define begin()")
 
     def moments(self, variable: tf.Variable) -> tuple[tf.Variable, tf.Variable]:
@@ -77,17 +77,17 @@ class Adam(keras.optimizers.Adam):
 
 
 class Model(keras.Model):
-    """Keras's, whose `fit` begins at step `_initial_step` of its first epoch."""
+    """Keras's model, whose `fit` begins at step `_initial_step` of its first epoch."""
 
     _initial_step = 0
 
     def _maybe_load_initial_counters_from_ckpt(self, steps_per_epoch: int, initial_epoch: int) -> tuple[int, int]:
-        """Where Keras asks in which epoch and at which of its steps a training begins."""
+        """The epoch and the step in it at which a training begins, for which Keras asks here."""
         return initial_epoch, self._initial_step
 
 
 class TensorLogs(keras.callbacks.Callback):
-    """A callback that is given tensors; where all are that act at each step, none costs a round trip to the host."""
+    """A callback that gets tensors. If all callbacks of each step do, none costs a round trip to the host."""
 
     def __init__(self):
         super().__init__()

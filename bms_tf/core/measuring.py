@@ -28,9 +28,9 @@ class Measured:
         return self.recipe.batch_size
 
     def dataset(self, split: str, start_step: int, input_context=None) -> tf.data.Dataset:
-        """The data of the recipe, which tf.data does not tune: AUTOTUNE is a thread for each core, up to 16."""
+        """The data of the recipe. tf.data does not tune it: AUTOTUNE is a thread for each core, up to 16."""
         options = tf.data.Options()
-        # An iterator that ends waits for its tuner, which may sleep through the one wake-up call, for up to a minute.
+        # An iterator that ends waits for its tuner, for up to a minute, as that may sleep through the wake-up call.
         options.autotune.enabled = False
         data = self.recipe.data(split, start_step, self.examples_per_step, self.recipe.seed, input_context)
         return data.with_options(options)
@@ -79,7 +79,7 @@ class Measured:
         return self.scores(self.draw_samples())
 
     def real_scores(self) -> dict[str, float]:
-        """Every metric of as many examples of `floor_split`: what a perfect generator would get."""
+        """Every metric of as many examples of `floor_split`, which is what a perfect generator would get."""
         examples = self.dataset(self.recipe.floor_split, 0).unbatch().take(self.recipe.samples).batch(500)
         return self._scoring.scores(gathered(examples.as_numpy_iterator()), self.reference, real=True)
 

@@ -39,7 +39,7 @@ def needs(metric: Callable) -> str:
 def better(metric: Callable, name: str) -> str | None:
     """Whether a "lower" or a "higher" value of that name is better, as the function's attribute `better` says.
 
-    None where it does not: such a value should be near that of real data.
+    None where it says neither. Such a value should be near that of real data.
     """
     return getattr(metric, "better", {}).get(name)
 
@@ -50,13 +50,13 @@ def parameters(metric: Callable) -> tuple[str, ...]:
 
 
 def numbers(answer: Mapping[str, Any]) -> dict[str, float]:
-    """What of a metric's answer is no picture and no word."""
+    """The numbers of a metric's answer."""
     words_and_figures = {*words(answer), *figures(answer)}
     return {name: float(value) for name, value in answer.items() if name not in words_and_figures}
 
 
 def words(answer: Mapping[str, Any]) -> dict[str, str]:
-    """What a metric's answer adds to the protocol, such as the hash of a file that it read."""
+    """The words that a metric's answer adds to the protocol, such as the hash of a file that it read."""
     return {name: value for name, value in answer.items() if isinstance(value, str)}
 
 

@@ -14,10 +14,10 @@ DEFAULT_OUTPUTS = ("x", "output_0")  # of a signature with several
 
 @dataclass(frozen=True)
 class Model:
-    """Functions of float32 tensors with any number of rows, differentiable to first order; None where there is none.
+    """Functions of float32 tensors with any number of rows, differentiable to first order. A missing one is None.
 
-    `sample` and `sample_prior` are there where any code can be drawn: without a signature of their own, the prior is
-    taken to be the standard normal distribution.
+    A model without a signature for `sample` or `sample_prior` may still draw codes: its prior then counts as standard
+    normal.
     """
 
     code_size: int | None

@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules, as gin names them: one optimizer per player, built in the player's scope."""
+"""Optimizers and learning-rate schedules, as gin names them. Each player has an optimizer, built in its scope."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ from bms_tf.core.keras import Adam, Schedule, keras
 
 
 class FusedAdam(Adam):
-    """Keras's Adam with one operation for each weight in the place of a dozen, whose number binds small networks."""
+    """Keras's Adam with one operation for each weight, not a dozen: their number limits small networks."""
 
     def begin(self):
         step = tf.cast(self.iterations + 1, tf.float32)
@@ -97,7 +97,7 @@ def step_decay(learning_rate: float, *, horizon: int = gin.REQUIRED, end: float 
     """
     _check_horizon(horizon)
     _check_end("step_decay.end", end)
-    # Keras's has the first value up to and at the boundary.
+    # Keras's schedule has the first value up to and at the boundary.
     return keras.optimizers.schedules.PiecewiseConstantDecay([horizon - 1], [learning_rate, end * learning_rate])
 
 

@@ -28,12 +28,12 @@ def in_float32(tensors):
 
 
 def returning_float32(network: keras.Model) -> keras.Model:
-    """`network`, whose calls from now on return float32: losses are computed in it, whatever the layers compute in."""
+    """`network`, whose calls now return float32. Losses are computed in it, whatever the layers compute in."""
     call = network.call
     network.call = lambda *args, **kwargs: in_float32(call(*args, **kwargs))
     return network
 
 
 def as_read(tensor: tf.Tensor, weight: tf.Variable, layer: keras.layers.Layer) -> tf.Tensor:
-    """`tensor` in the type in which `layer` reads its `weight`; batch normalization reads float32 in any precision."""
+    """`tensor` in the type in which `layer` reads its `weight`. Batch normalization reads float32 in any precision."""
     return tf.cast(tensor, layer.compute_dtype) if is_cast(weight) else tensor

@@ -1,5 +1,6 @@
-"""What the processes of `processes.py` are copies of: the imports are done, and TensorFlow was not used, for that would
-have given it threads."""
+"""The processes of `processes.py` are copies of one that has imported this. TensorFlow is not used here: that would
+start its threads.
+"""
 
 from bms_tf.core import startup
 

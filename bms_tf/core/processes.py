@@ -1,8 +1,8 @@
-"""Calls in processes of their own, which take what they hold along when they end.
+"""Calls in processes of their own, whose memory is free when they end.
 
-TensorFlow keeps the graph of each traced function for good, as its cycles lead through objects in C++ that Python's
-collector does not follow: 13 MB for a run of the smallest networks. A new process is a copy of one that has imported
-TensorFlow, so that it begins within a tenth of a second and shares that memory.
+TensorFlow keeps the graph of each traced function for good, 13 MB for a run of the smallest networks: its cycles lead
+through objects in C++ that Python's collector does not follow. A new process is a copy of one that has imported
+TensorFlow. So it begins within a tenth of a second and shares that memory.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ class Group:
         self._closed = False
 
     def call(self, function: Callable, *args: Any, environment: Mapping[str, str] | None = None) -> Any:
-        """What `function(*args)` returns in a process of its own. All of it must be fit for pickle.
+        """What `function(*args)` returns in a process of its own. All three must be fit for pickle.
 
         `environment`: more variables. Raises ValueError with the line of the function's ValueError or OSError,
         ChildProcessError where the process ended otherwise, and SystemExit where the group is closed.
@@ -68,7 +68,7 @@ class Group:
         return result
 
     def close(self):
-        """Ends the processes that are running; from now on no other begins."""
+        """Ends the processes that are running. From now on no other begins."""
         with self._starting:
             self._closed = True
         _end(list(self._running))
@@ -89,7 +89,7 @@ class Group:
 
 
 def _end(processes: Sequence[BaseProcess]):
-    """Asks them to end, and kills those that do not."""
+    """Asks the processes to end, and kills those that do not."""
     for process in processes:
         process.terminate()
     for process in processes:
@@ -110,7 +110,7 @@ def _answer(connection, function: Callable, args: tuple, environment: dict[str, 
 
 
 def _end_with(connection):
-    """Ends this process as by SIGTERM when the one at the other end has died, however it did."""
+    """Ends this process as by SIGTERM when the process at the other end has died."""
     with contextlib.suppress(EOFError, OSError):
         connection.recv()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -13,8 +13,10 @@ PHILOX = 1
 
 
 def integers(shape: Sequence[int], seed: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Integers uniform over all that `dtype` has: `tf.random.stateless_uniform(..., alg="philox")` in a third of the
-    operations, whose number binds small networks. `seed`: integers of shape [2]."""
+    """Integers uniform over all values of `dtype`. `seed`: integers of shape [2].
+
+    They are those of `tf.random.stateless_uniform(..., alg="philox")` in a third of the operations, whose number limits
+    small networks."""
     draw = partial(tf.raw_ops.StatelessRandomUniformFullIntV2, alg=PHILOX)
     # TensorFlow's own scrambling of a seed into a key and a counter.
     scrambler, unscrambled = tf.constant([0x02461E293EC8F720], tf.uint64), tf.cast(seed, tf.uint64)

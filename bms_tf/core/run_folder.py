@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where in it, and to which run it belongs."""
+"""The folder of a run: its files, and the run to which it belongs."""
 
 import contextlib
 import json
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from bms_tf.core import files, gin_text
 
-# What may differ when a run is resumed: its length, on what it runs, and who is told.
+# What may differ when a run is resumed: its length, its devices, and its trackers.
 MAY_CHANGE = (
     "train.generator_updates",
     "train.devices",
@@ -85,7 +85,7 @@ class RunFolder:
             )
 
     def write_data(self, hashes: Hashes, step: int):
-        """Writes data.json; other data than that of the steps before `step` is noted beside it, not instead of it."""
+        """Writes data.json. Where the steps before `step` had other data, both are kept."""
         path, written = self.file("data.json"), hashes
         with contextlib.suppress(OSError, ValueError):
             earlier = files.read_json(path)
@@ -100,9 +100,9 @@ class RunFolder:
         files.write_whole(self.file("scores.json"), json.dumps({"step": step, **kept}, indent=1) + "\n")
 
     def scores_of(self, step: int) -> dict[str, dict[str, float | None]] | None:
-        """The columns of scores.json, None where a value was not finite, if they are of the state at `step`.
+        """The columns of scores.json, if they are of the state at `step`. A value that was not finite is None.
 
-        None where it has nothing, or that of an earlier end of a run that was prolonged.
+        Returns None where there are no scores, or those of an earlier end of a run that was prolonged.
         """
         with contextlib.suppress(OSError, ValueError):
             scores = files.read_json(self.file("scores.json"))
@@ -113,7 +113,7 @@ class RunFolder:
     def rows(self, report: Callable[[str], None] = print) -> list[dict]:
         """The lines of the metrics, none if there is no file.
 
-        Leaves out, and says so through `report`, each one that is damaged; of a last one that a crash cut off, nothing.
+        A damaged line is left out, and named through `report`. A last line that a crash cut off is left out in silence.
         """
         return files.read_rows(self.metrics, _row, lambda where: report(f"{where} is damaged and is left out"))
 

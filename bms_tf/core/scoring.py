@@ -1,4 +1,4 @@
-"""The metrics of a run in training: each is given what it needs of the samples and of the data."""
+"""The metrics of a run in training. Each is given what it needs of the samples and of the data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -17,7 +17,7 @@ ROWS = 500  # examples that go through a network of features at a time
 
 
 class Scoring:
-    """What a run's metrics say, of samples or of real data in their place."""
+    """Calls a run's metrics on samples, or on real data in their place."""
 
     def __init__(
         self, metrics: Sequence[Callable], features: Callable[[], Features] | None, system: System, *, seed: int
@@ -38,8 +38,8 @@ class Scoring:
         return from_signatures(signatures(self.system))
 
     def scores(self, samples: Examples, reference: Examples, *, real: bool = False) -> dict[str, float]:
-        """Every metric. `reference` is the same at each call. Of `real` data in the samples' place, those of a model
-        have no value.
+        """Every metric. `reference` is the same at each call. With `real` data in place of the samples, metrics of a
+        model are left out.
 
         Raises ValueError for a metric that cannot be had of these.
         """

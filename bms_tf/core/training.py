@@ -46,7 +46,7 @@ class Run(Measured):
 
     @cached_property
     def data_hashes(self) -> dict[str, str]:
-        """SHA-256 of the first training batch and of the test split: the same data and order give the same."""
+        """SHA-256 of the first training batch and of the test split. The same data in the same order give the same."""
         first = next(self.dataset("train", 0).as_numpy_iterator())
         return {
             "first_batch_sha256": hashlib.sha256(first.tobytes()).hexdigest(),
@@ -55,7 +55,7 @@ class Run(Measured):
 
     def describe(self, start_from: str | None = None) -> str:
         """Every network's layers and parameter counts, the shape of the first batch, and what would be taken from
-        `start_from`; takes one step.
+        `start_from`. One step is run.
         """
         self.check_data()
         lines = []
@@ -73,11 +73,14 @@ class Run(Measured):
     def train(
         self, run_dir: str, start_from: str | None = None, *, other_data: bool = False
     ) -> dict[str, dict[str, float]]:
-        """Trains in `run_dir`, from its newest checkpoint where it has one, else with what fits of the weights in
-        `start_from` (see `warm_start`). Returns the scores of samples and of data, of a finished run those it has.
+        """Trains in `run_dir` and returns the scores of samples and of data. A finished run returns those it has.
 
-        Raises ValueError if system and data do not fit, if the folder is another process's or holds a run with other
-        settings or, without `other_data`, on other data, if workers do not agree, or if a loss is not finite.
+        The training begins at the newest checkpoint. Without one, it begins with what fits of the weights in
+        `start_from`, see `warm_start`.
+
+        Raises ValueError if system and data do not fit, if another process trains in the folder, if the folder holds a
+        run with other settings or, without `other_data`, on other data, if workers do not agree, or if a loss is not
+        finite.
         """
         self.check_data()
         folder = RunFolder(run_dir)
@@ -97,7 +100,7 @@ class Run(Measured):
                 scores = folder.scores_of(start)
             if scores is None:
                 if not writes:
-                    # Reading the state may need all workers: each does what the chief does, and all but it forget it.
+                    # Reading the state may need all workers. So all do what the chief does, and the others forget it.
                     folder = RunFolder(stack.enter_context(tempfile.TemporaryDirectory()))
                     checkpoints.move_to(folder.checkpoints)
                 made = [tracker(folder.path, config.settings()) for tracker in self.recipe.trackers if writes]
@@ -131,7 +134,7 @@ class Run(Measured):
         return start
 
     def _check_workers_agree(self, start: int):
-        """Raises ValueError, on all workers, where they do not begin with the same step, settings, data and weights."""
+        """Raises ValueError on all workers where these do not begin with the same step, settings, data and weights."""
         with self.recipe.strategy.scope():
             if not several_workers():
                 return

@@ -1,4 +1,4 @@
-"""Begin from trained weights, of a run folder or of an exported SavedModel, also where only some of them fit."""
+"""A beginning from trained weights of a run folder or of an exported SavedModel. Not all of them need fit."""
 
 import os
 from collections import deque
@@ -20,7 +20,7 @@ def variable_names(system: System) -> dict[str, tf.Variable]:
 
 
 def _paths(network: keras.Model) -> Iterator[tuple[str, tf.Variable]]:
-    """Every variable with the shortest way to it, which is the one that a checkpoint names it by."""
+    """Every variable with the shortest path to it, by which a checkpoint names it."""
     view, queue, seen = tf.train.TrackableView(network), deque([("", network)]), {id(network)}
     while queue:
         path, node = queue.popleft()
@@ -33,10 +33,10 @@ def _paths(network: keras.Model) -> Iterator[tuple[str, tf.Variable]]:
 
 
 def warm_start(system: System, source: str, report: Callable[[str], None] = print):
-    """Takes from `source`, a run folder or a SavedModel, what has the name and the shape of a variable of `system`.
+    """Takes each variable of `system` whose name and shape `source` has, a run folder or a SavedModel.
 
-    Says through `report`, for each network, what was taken and what was left. The generator's average begins at its
-    weights. Raises ValueError if there is nothing to read, or nothing that fits.
+    `report` hears for each network what was taken and what was left. The generator's average begins at its weights.
+    Raises ValueError if there is nothing to read, or nothing that fits.
     """
     reader, prefix = _open(system, source)
     shapes = reader.get_variable_to_shape_map()
