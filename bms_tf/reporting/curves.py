@@ -10,8 +10,8 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 from bms_tf.core.files import number
 from bms_tf.reporting.runs import Run
 
-POINTS = 60_000  # of all curves of a page together
-MOST = 400  # of one curve
+POINTS = 60_000  # the most in all curves of a page together
+MOST = 400  # the most in one curve
 WIDTH, HEIGHT = 340, 190
 LEFT, RIGHT, TOP, BOTTOM = 48, WIDTH - 10, 8, HEIGHT - 22
 NOT_DRAWN = ("step", "generator_updates", "seconds")
@@ -21,7 +21,7 @@ Tick = tuple[float, str]
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """Where the values of `low` to `high` lie, between the pixels `begin` and `end`; logarithmic with `log`."""
+    """Puts the values from `low` to `high` between the pixels `begin` and `end`, on a logarithmic scale with `log`."""
 
     low: float
     high: float
@@ -42,7 +42,7 @@ class Axis:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One run's curve: `x`, `y` for reading values off (None: not finite), `path` as SVG draws it."""
+    """One run's curve. Its values `x`, `y` (None: not finite) are read off; SVG draws its `path`."""
 
     run: int
     x: Sequence[int]
@@ -52,9 +52,10 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """One term or score of all runs. `floors`: the heights of the values of real data.
+    """One term or score of all runs.
 
-    With a height comes the number of a run on these data, None where all runs have the same.
+    `floors` are the heights of the values of real data, each with the number of a run on these data. The number is None
+    where all runs have the same data.
     """
 
     title: str
@@ -65,7 +66,7 @@ class Chart:
 
     @property
     def readings(self) -> dict:
-        """What the page's script reads values from."""
+        """The values for the page's script."""
         x = self.x
         lines = [{"run": line.run, "x": line.x, "y": line.y} for line in self.lines]
         return {"low": x.low, "high": x.high, "begin": x.begin, "end": x.end, "lines": lines}
@@ -80,7 +81,7 @@ class Chart:
 
 
 def charts(runs: Sequence[Run]) -> dict[str, list[Chart]]:
-    """By player the charts of its terms; under "" those of the scores. What was logged once is no curve."""
+    """The charts of each player's terms, and under "" those of the scores. What was logged once is no curve."""
     columns = [_columns(run) for run in runs]
     names = list(dict.fromkeys(name for own in columns for name in own))
     count = max(2, min(MOST, POINTS // max(1, sum(map(len, columns)))))
@@ -94,7 +95,7 @@ def charts(runs: Sequence[Run]) -> dict[str, list[Chart]]:
 
 
 def _columns(run: Run) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """By name the generator updates at which it was logged, and its values, NaN for those that are not finite."""
+    """For each name, the generator updates at which it was logged, and its values, NaN where one is not finite."""
     found: dict[str, tuple[list, list]] = {}
     for row in run.log:
         for name, value in row.items():
@@ -106,7 +107,7 @@ def _columns(run: Run) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _floors(runs: Sequence[Run], name: str) -> dict[float, int | None]:
-    """A score's values of real data, with the first run on these, None where all runs are on the same."""
+    """A score's values of real data, each with the first run on these data. It is None where all runs have the same."""
     several = len({run.real_data for run in runs}) > 1
     found: dict[float, int | None] = {}
     for i, run in enumerate(runs):
@@ -117,7 +118,7 @@ def _floors(runs: Sequence[Run], name: str) -> dict[float, int | None]:
 
 
 def thinned(x: np.ndarray, y: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """At most `count` points: of each stretch its least and its largest value, so that no spike is lost.
+    """At most `count` points, the least and the largest value of each stretch, so that no spike is lost.
 
     A stretch without a finite value keeps one point that is NaN.
     """
@@ -132,7 +133,7 @@ def thinned(x: np.ndarray, y: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
 
 
 def chart(title: str, curves: Mapping[int, tuple[np.ndarray, np.ndarray]], floors: Mapping[float, int | None]) -> Chart:
-    """The curves of one term, by run; `floors`: values of real data, see `Chart`."""
+    """The chart of one term, from its curves by run. `floors`: the values of real data, see `Chart`."""
     xs = np.concatenate([x for x, _ in curves.values()])
     ys = np.concatenate([*(y for _, y in curves.values()), np.array(list(floors), float)])
     ys = ys[np.isfinite(ys)]
@@ -153,13 +154,13 @@ def chart(title: str, curves: Mapping[int, tuple[np.ndarray, np.ndarray]], floor
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:
-    """The limits of an axis, which may not be equal."""
+    """The limits of an axis, moved apart where they are equal."""
     room = 0.0 if high > low else abs(low) / 10 or 1.0
     return float(low - room), float(high + room)
 
 
 def _with_room(low: float, high: float) -> tuple[float, float, bool]:
-    """The limits of an axis of values, with some room, and whether it is logarithmic: over a factor of a hundred."""
+    """The limits of an axis of values, with some room, and whether it is logarithmic, as over a factor of a hundred."""
     low, high = _apart(low, high)
     if low > 0 and high >= 100 * low:
         room = (high / low) ** 0.04
@@ -169,7 +170,7 @@ def _with_room(low: float, high: float) -> tuple[float, float, bool]:
 
 
 def path(x: np.ndarray, y: np.ndarray) -> str:
-    """Pixels as the `d` of an SVG path, with gaps where y is NaN; a point that stands alone is a cross."""
+    """Pixels as the `d` of an SVG path, with gaps where y is NaN. A point alone is a cross."""
     is_drawn = np.isfinite(y)
     begins = is_drawn & ~np.append(False, is_drawn[:-1])
     is_alone = begins & ~np.append(is_drawn[1:], False)

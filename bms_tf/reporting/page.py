@@ -1,4 +1,4 @@
-"""The page: one HTML file with its style, script and pictures inside, which asks no other machine for anything."""
+"""The page: one HTML file that holds its style, script and pictures. It asks no other machine for anything."""
 
 import base64
 import datetime
@@ -13,9 +13,9 @@ from bms_tf.reporting import curves, pictures, runs, tables
 from bms_tf.reporting.pictures import Film
 
 MEGABYTE = 1_000_000
-PICTURES = 3 * MEGABYTE  # as they stand in the page; the rest stays well below 2 MB
-MOST = 5 * MEGABYTE  # of a page
-KINDS = {  # of pictures, by words in their names; the first that fits
+PICTURES = 3 * MEGABYTE  # of base64 in the page; the rest stays well below 2 MB
+MOST = 5 * MEGABYTE  # of the whole page
+KINDS = {  # a picture is of the first kind whose words are in its name
     "Reconstructions": ("reconstruct", "ivom", "closest"),
     "Nearest training images": ("nearest",),
     "Code space": ("code", "posterior", "kl_per_datum", "embedding"),
@@ -24,7 +24,7 @@ KINDS = {  # of pictures, by words in their names; the first that fits
 
 
 class Section(NamedTuple):
-    """A part of the page. `kind`: which macro of the template shows the `content`."""
+    """A part of the page. `kind` names the macro of the template that shows the `content`."""
 
     title: str
     kind: str
@@ -36,12 +36,12 @@ class Section(NamedTuple):
 
 
 class Report:
-    """What the page and the tables are made of."""
+    """The runs and studies of a report, from which its page and tables are made."""
 
     def __init__(self, paths: Sequence[str]):
-        """`paths`: folders of runs, of several seeds of one, and of studies; what is named twice is there once.
+        """Reads `paths`: folders of runs, of several seeds of one, and of studies. One that is named twice counts once.
 
-        Raises ValueError or OSError where one is neither, or has nothing to show, or is damaged.
+        Raises ValueError or OSError where a folder is neither, has nothing to show, or is damaged.
         """
         paths = list(dict.fromkeys(os.path.normpath(path) for path in paths))
         self.studies = [path for path in paths if os.path.isfile(os.path.join(path, "study.gin"))]

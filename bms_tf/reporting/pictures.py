@@ -13,22 +13,22 @@ from PIL import Image
 from bms_tf.core import picture_file
 from bms_tf.reporting.runs import Run
 
-FRAMES = 24  # of one picture over time, at most
+FRAMES = 24  # the most of one picture over time
 WIDTHS = (720, 480, 320, 200, 120)  # pixels, tried in turn
-FIGURE = 1600  # pixels of one alone, as a figure of a study, which has words
-FEW = 6  # frames for which a smaller width is taken
+FIGURE = 1600  # the width of a picture without others over time; a study's figure has words to read
+FEW = 6  # frames; where fewer fit, a smaller width is taken
 
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """One picture of one run over time: (generator updates, data URI), in their order."""
+    """One picture of one run over time. `frames`: (generator updates, data URI) in their order."""
 
     run: str
     frames: Sequence[tuple[int, str]]
 
     @property
     def without_last(self) -> list[tuple[int, str | None]]:
-        """The frames, without the picture of the last one, which the page has in its place."""
+        """The frames. The last one has no picture here, as the page itself shows it."""
         return [*self.frames[:-1], (self.frames[-1][0], None)]
 
 
@@ -46,15 +46,15 @@ def over_time(run: Run) -> dict[str, Files]:
 
 
 def stills(folder: str, begin: str = "") -> dict[str, Files]:
-    """The pictures right in a folder, by name, of those that begin so."""
+    """The pictures in a folder whose file names start with `begin`, by the rest of the name."""
     names = sorted(file for file in os.listdir(folder) if file.startswith(begin) and file.endswith(".png"))
     return {name[len(begin) : -len(".png")]: [(0, os.path.join(folder, name))] for name in names}
 
 
 def films(pictures: Mapping[str, Mapping[str, Files]], share: int) -> dict[str, list[Film]]:
-    """By name of the picture the films of all runs, from those by run and name, each at most `share` bytes.
+    """The films of all runs by the picture's name, each of at most `share` bytes. `pictures`: by run and name.
 
-    What cannot be read is left out with a line on the screen.
+    A picture that cannot be read is left out with a line on the screen.
     """
     found: dict[str, list[Film]] = {}
     for run, own in pictures.items():
@@ -65,7 +65,7 @@ def films(pictures: Mapping[str, Mapping[str, Files]], share: int) -> dict[str, 
 
 
 def within(files: Files, budget: int) -> list[tuple[int, str]]:
-    """As many frames as fit, evenly spaced with the first and the last, of the largest width at which some do."""
+    """As many frames as fit, evenly spaced from the first to the last, in the largest width at which enough fit."""
     frames = []
     for width in WIDTHS if len(files) > 1 else (FIGURE, *WIDTHS):
         last = _last_readable(files, width)
@@ -88,7 +88,7 @@ def _last_readable(files: Files, width: int) -> str | None:
 
 
 def _spaced(items: Sequence, count: int) -> list:
-    """`count` of them, evenly spaced; the last one alone is kept before the first."""
+    """`count` of the items, evenly spaced. One alone is the last."""
     if count < 2:
         return list(items[-1:]) if count else []
     indices = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
@@ -96,7 +96,7 @@ def _spaced(items: Sequence, count: int) -> list:
 
 
 def data_uri(path: str, width: int, *, quiet: bool = False) -> str | None:
-    """A picture as WebP of at most `width` pixels; None, with a line unless `quiet`, where it cannot be read."""
+    """A picture as WebP of at most `width` pixels. None where it cannot be read, with a line unless `quiet`."""
     try:
         with picture_file.opened(path) as image:
             image = image.convert("RGB")

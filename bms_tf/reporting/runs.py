@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run by its files. `name`: in the report; `settings`: what was used, by gin parameter, as gin text."""
+    """A run, read from its files. `settings` has the gin text of each parameter that was used."""
 
     name: str
     path: str
@@ -26,12 +26,12 @@ class Run:
     protocol: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def setting(self, name: str) -> str:
-        """Without the @ and () of a reference; "" where it was not set."""
+        """A parameter's value, without the @ and () of a reference. "" where it was not set."""
         return self.settings.get(name, "").lstrip("@").removesuffix("()")
 
     @property
     def real_data(self) -> str:
-        """What stands beside the samples: the data, by the name of their pipeline."""
+        """The name of the real data beside the samples: that of their pipeline."""
         return f"real data ({self.setting('train.data')})"
 
     @property
@@ -59,7 +59,7 @@ def folders(path: str) -> list[str]:
 
 
 def names(paths: Sequence[str]) -> list[str]:
-    """The ends of the paths that tell them apart, as in `ring/seed_0`."""
+    """The ends of the paths by which they differ, as in `ring/seed_0`."""
     parts = [os.path.abspath(path).split(os.sep) for path in paths]
     if len(parts) < 2:
         return [own[-1] for own in parts]
@@ -68,7 +68,7 @@ def names(paths: Sequence[str]) -> list[str]:
 
 
 def read(path: str, name: str) -> Run:
-    """The run in the folder `path`, with a line on the screen for each damaged line that is left out.
+    """The run in the folder `path`. Each damaged line is left out and said on the screen.
 
     Raises ValueError where a file is damaged, or nothing was logged so far.
     """

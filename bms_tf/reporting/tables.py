@@ -1,4 +1,4 @@
-"""The tables of a report, as texts: on the page, and in Markdown, CSV and LaTeX."""
+"""The tables of a report as texts, for the page, Markdown, CSV and LaTeX."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from bms_tf.studies import folder, formats, plan, table
 
 
 class Table(NamedTuple):
-    """`rows`: the first one has the titles."""
+    """A table, whose first row has the titles."""
 
     title: str
     rows: Sequence[Sequence[str]]
@@ -55,7 +55,7 @@ def settings(runs: Sequence[Run], *, differ: bool) -> Table:
 
 
 def scores(runs: Iterable[Run]) -> Table:
-    """The scores at the end, with those of real data in the samples' place as a floor.
+    """The scores at the end. Those of real data in the samples' place are the floor.
 
     Runs that were scored by different protocols bear letters, and notes say in what these differ.
     """
@@ -95,13 +95,13 @@ def evaluated(runs: Sequence[Run]) -> Table:
 
 
 def _of_recipe(protocol: Row) -> Row:
-    """With one name for the data of runs that were evaluated on their own; their hash tells which they are."""
+    """`protocol`, with one name for the own data of any run. The hash of the data says which they are."""
     own = os.path.basename(protocol.get("data") or "") == "config.gin"
     return protocol | {"data": "of the run"} if own else protocol
 
 
 def versions(runs: Sequence[Run]) -> Table:
-    """What each run was made of: hashes of its settings and data, and the versions that its evaluations name."""
+    """The hashes of each run's settings and data, and the versions that its evaluations name."""
     rows = [["of", "what", "value"]]
     for run in runs:
         text = files.read_text(os.path.join(run.path, "config.gin"))
@@ -117,7 +117,7 @@ def versions(runs: Sequence[Run]) -> Table:
 
 
 def of_study(path: str) -> list[Table]:
-    """A study's tables, ours beside the published, with what is to be said below, and what its runs were made on.
+    """A study's tables, ours beside the published, with notes below, and the machines of its runs.
 
     Raises ValueError where none of its runs has ended, or its file of them is damaged.
     """
@@ -140,13 +140,13 @@ def of_study(path: str) -> list[Table]:
         [words, str(len(ended)), " to ".join(sorted({min(ended), max(ended)}))] for words, ended in machines.items()
     ]
     found.append(Table(f"{study.title}: what it was run on", [["machine", "runs", "ended"], *rows]))
-    below = max(0, len(found) - 2)  # the last one of scores, if there is any
+    below = max(0, len(found) - 2)  # the index of the last table of scores, if there is any
     found[below] = found[below]._replace(notes=formats.notes(study, (), plan.left(study, done)))
     return found
 
 
 def written(tables: Sequence[Table]) -> dict[str, str]:
-    """The texts of all tables, by the ending of their file's name: one of Markdown, one of LaTeX, and a CSV of each."""
+    """The texts of all tables by the ending of the file's name: one in Markdown, one in LaTeX, and a CSV of each."""
     texts = {}
     for ending in ("md", "tex"):
         parts = []
@@ -163,5 +163,5 @@ def written(tables: Sequence[Table]) -> dict[str, str]:
 
 
 def _bare(text: str) -> str:
-    """A number without the commas between its thousands, which a reader of CSV takes for words."""
+    """A number without commas between its thousands, with which a reader of CSV would take it for text."""
     return text.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+( of \d{1,3}(,\d{3})*)?", text) else text

@@ -18,7 +18,7 @@ from tensorflow_serving.apis import (
 
 from bms_tf.serving.models import Model, Models, Refused, check_shape, invalid
 
-# Calls that may wait for a thread beside those that are answered at once, to be told that they are too many.
+# Calls beyond those that are answered at once. They wait for a thread that refuses them as too many.
 QUEUED = 64
 # A client whose connection is closed opens another one with its next call. With those of REST there are fewer than the
 # 1,024 files that Linux lets a process open.
@@ -66,7 +66,7 @@ SERVICES = {
 
 
 def _handler(models: Models, request_type: type[Message], method: Callable[[Models, Message], Message]):
-    """The method on bytes, as gRPC would print a traceback for those that are no such request."""
+    """The method on bytes. gRPC itself would print a traceback for bytes that are no such request."""
 
     def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
         try:
@@ -93,7 +93,7 @@ class Server:
                 ("grpc.server_handshake_timeout_ms", 10_000),
                 ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
                 ("grpc.max_connection_idle_ms", IDLE_MS),
-                ("grpc.max_connection_age_ms", AGE_MS),  # of one that never ends its call
+                ("grpc.max_connection_age_ms", AGE_MS),  # of a client that never ends its call
                 ("grpc.max_connection_age_grace_ms", 2 * IDLE_MS),
             ],
         )
@@ -113,7 +113,7 @@ class Server:
         self._server.start()
 
     def drain(self, seconds: float):
-        """Takes no more calls (UNAVAILABLE) and waits for those in progress."""
+        """Refuses new calls (UNAVAILABLE) and waits for those in progress."""
         self._health.enter_graceful_shutdown()
         self._server.stop(seconds).wait()
 

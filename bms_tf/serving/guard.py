@@ -1,4 +1,4 @@
-"""What keeps one visitor from harming the others: who may ask, and how long a connection may make the server wait."""
+"""Protection of visitors from each other: who may ask, and how long a connection may make the server wait."""
 
 import asyncio
 import contextlib
@@ -14,16 +14,16 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-PATIENCE = 15.0  # seconds without a whole request, or without a piece of the answer being taken
+PATIENCE = 15.0  # seconds until a whole request is there, or a piece of the answer is taken
 PIECE = 2**16  # bytes
 BODY_PATIENCE = 30.0  # seconds for all of a request's body
 MAX_CONNECTIONS = 512  # half of the files that Linux lets a process open
 
 
 class Protocol(AutoHTTPProtocol):
-    """HTTP that closes a connection where nothing moves, and past `MAX_CONNECTIONS` the one that waits the longest."""
+    """HTTP that closes idle connections and, past `MAX_CONNECTIONS`, the connection that has waited longest."""
 
-    # What either of uvicorn's has.
+    # What both of uvicorn's protocols have.
     loop: asyncio.AbstractEventLoop
     connections: set[Any]
     transport: asyncio.Transport
@@ -45,7 +45,7 @@ class Protocol(AutoHTTPProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _watch(self):
-        """Once a second, for as long as this connection speaks HTTP: a websocket has pings of its own."""
+        """Looks once a second, while this connection speaks HTTP. A websocket has pings of its own."""
         if self.transport.is_closing() or self.transport.get_protocol() is not self:
             return
         unsent = self.transport.get_write_buffer_size()
@@ -59,13 +59,13 @@ class Protocol(AutoHTTPProtocol):
 
 
 class Guard:
-    """Around an application: refuses requests that a page of another site makes a visitor's browser send.
+    """Stands around an application, and refuses requests that a page of another site has a visitor's browser send.
 
     Such a page can send to any address and, if its name is made to mean this machine, also read the answers.
     """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]):
-        """`hosts`: the names by which this server may be asked, beside localhost, this machine's and any address."""
+        """`hosts`: the names for this server, beside localhost, this machine's name and any address."""
         self.app, self.hosts = app, {"localhost", socket.gethostname().lower(), *map(str.lower, hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send):
@@ -96,7 +96,7 @@ class Guard:
 
 
 def _in_time(scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send]:
-    """For both, a visitor who takes too long to send a body is gone; whatever is answered then, it is that."""
+    """`receive` and `send` for which a visitor who takes too long to send a body is gone. The answer then says so."""
     ends = asyncio.get_running_loop().time() + BODY_PATIENCE
     whole = late = False
 

@@ -1,8 +1,7 @@
-"""Tensors in JSON, as TensorFlow Serving's REST protocol has them: checked before memory is taken, in small pieces.
+"""Tensors in JSON, as TensorFlow Serving's REST protocol has them. They are checked before memory is taken.
 
-Python runs one thread at a time, and a single call of the JSON library or NumPy is not interrupted: what one request
-takes in such a call, all others wait for. So the work goes row by row, and what cannot be a right request is refused
-before it is parsed.
+Python runs one thread at a time, and does not interrupt a call of the JSON library or NumPy. All other requests wait
+for such a call. So the work goes row by row, and what cannot be a right request is refused before it is parsed.
 """
 
 import base64
@@ -19,9 +18,11 @@ NUMBERS_AT_ONCE = 2**14  # some ten milliseconds at most
 
 
 def parse(body: bytes | bytearray, numbers: int) -> Any:
-    """The body of a request as objects of Python. Raises Refused if it is no JSON, or holds more than `numbers` and the
-    lists and names around them can explain."""
-    # Each element but the first stands behind a comma, and a list of one number in brackets: [[1], [2]].
+    """The body of a request as Python objects.
+
+    Raises Refused if it is no JSON, or holds more than `numbers` with their lists and names can explain.
+    """
+    # Each element but the first has a comma before it, and a list of one number has brackets: [[1], [2]].
     most = 3 * numbers + 1000
     if body.count(b",") > most or body.count(b"[") + body.count(b"{") > most:
         raise invalid(f"the request has too many elements: the model takes {numbers} numbers at once")
@@ -32,7 +33,7 @@ def parse(body: bytes | bytearray, numbers: int) -> Any:
 
 
 def tensor(value: Any, spec: tf.TensorSpec, max_rows: int) -> tf.Tensor:
-    """The tensor of nested lists of numbers, one list a row. Raises Refused if it is not `spec`."""
+    """The tensor of nested lists of numbers, one list for each row. Raises Refused if it is not `spec`."""
     if not isinstance(value, list):
         raise invalid(f"input {spec.name} is no list of rows")
     shape = tuple(spec.shape[1:].as_list()) if spec.shape.rank else ()
@@ -53,7 +54,7 @@ def tensor(value: Any, spec: tf.TensorSpec, max_rows: int) -> tf.Tensor:
 
 
 def _collect(value: Any, shape: tuple[int, ...], kinds: set[type], leaves: list) -> bool:
-    """Puts the numbers of nested lists of `shape` behind `leaves`; False where it has another shape or other kinds."""
+    """Appends the numbers of nested lists of `shape` to `leaves`. Returns False for another shape or other kinds."""
     if not shape:
         leaves.append(value)
         return type(value) in kinds  # True is no number
@@ -66,7 +67,7 @@ def _collect(value: Any, shape: tuple[int, ...], kinds: set[type], leaves: list)
 
 
 def predictions(outputs: Mapping[str, np.ndarray]) -> bytes:
-    """{"predictions": [a row's outputs, ...]}; a single output goes without its name."""
+    """{"predictions": [a row's outputs, ...]}. A single output has no name."""
     rows = (
         _row({name: output[i] for name, output in outputs.items()}) for i in range(len(next(iter(outputs.values()))))
     )
@@ -79,7 +80,7 @@ def _row(outputs: Mapping[str, Any]) -> bytes:
 
 
 def columns(outputs: Mapping[str, np.ndarray]) -> bytes:
-    """{"outputs": {name: all rows, ...}}; a single output goes without its name."""
+    """{"outputs": {name: all rows, ...}}. A single output has no name."""
     written = {name: b"[" + b", ".join(_written(name, row) for row in rows) + b"]" for name, rows in outputs.items()}
     return _object({"outputs": next(iter(written.values())) if len(written) == 1 else _object(written)})
 
@@ -89,7 +90,7 @@ def _object(written: Mapping[str, bytes]) -> bytes:
 
 
 def _written(name: str, value: Any) -> bytes:
-    """A row of an output: numbers in the fewest digits that give them back, strings of a name in _bytes in base64."""
+    """A row of an output, with numbers in the fewest digits that give them back, and strings of *_bytes in base64."""
     if isinstance(value, bytes):
         return orjson.dumps({"b64": base64.b64encode(value).decode()} if name.endswith("_bytes") else value.decode())
     return b"".join(_pieces(np.asarray(value)))
@@ -108,7 +109,7 @@ def _pieces(array: np.ndarray) -> Iterator[bytes]:
 
 
 def _with_names(value: float | Sequence) -> str:
-    """NaN and Infinity by their names, as Serving writes and reads them, for which JSON has none."""
+    """Writes NaN and Infinity by these names, as Serving does. JSON has no words for them."""
     if isinstance(value, list):
         return f"[{','.join(map(_with_names, value))}]"
     return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(repr(value), repr(value))

@@ -1,4 +1,4 @@
-"""Which versions of which models TensorFlow Serving loads, and what it calls them: `models.config`."""
+"""`models.config`: which versions of which models TensorFlow Serving loads, and their labels."""
 
 import os
 import re
@@ -20,7 +20,7 @@ HEADER = """\
 
 
 def put(model_dir: str, name: str, version: int, label: str) -> str:
-    """Lets `label` of the model `name` mean `version` in `<model_dir>/models.config`; returns what is loaded then.
+    """Gives `version` of the model `name` the `label` in `<model_dir>/models.config`. Returns what is then loaded.
 
     A model that is not listed is added. Versions without a label are no longer loaded. Raises ValueError for a bad name
     or label, where there is no such version, and where the file cannot be read as a list of models.
@@ -38,7 +38,7 @@ def put(model_dir: str, name: str, version: int, label: str) -> str:
     models = listing.model_config_list.config
     model = next((model for model in models if model.name == name), None)
     if model is None:
-        # Where compose.yaml shows this folder to the server.
+        # The place at which compose.yaml shows this folder to the server.
         model = models.add(name=name, base_path=f"/models/{name}", model_platform="tensorflow")
     model.version_labels[label] = version
     del model.model_version_policy.specific.versions[:]

@@ -22,7 +22,7 @@ LONGEST_MESSAGE = 500  # characters: a request of many megabytes is not echoed, 
 
 
 class Refused(Exception):
-    """A request without an answer; `code` is the status that TensorFlow Serving gives to the same request."""
+    """A request without an answer. TensorFlow Serving gives the status `code` to the same request."""
 
     def __init__(self, code: grpc.StatusCode, message: str):
         super().__init__(message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}...")
@@ -49,7 +49,7 @@ class Model:
         self.signatures = dict(self._loaded.signatures)
 
     def extra(self, name: str) -> dict[str, Any]:
-        """One of the JSON files that say where the model comes from; {} if there is no object in it."""
+        """One of the JSON files that say where the model comes from. {} if it holds no object."""
         try:
             return files.read_json(os.path.join(self.folder, "assets.extra", name))
         except (OSError, ValueError):
@@ -65,7 +65,7 @@ class Model:
             return ""
 
     def inputs(self, signature: str) -> dict[str, tf.TensorSpec]:
-        """The inputs of a signature, "" being the default one. Raises Refused where there is none of that name."""
+        """The inputs of a signature; "" is the default one. Raises Refused where there is none of that name."""
         name = signature or "serving_default"
         if name not in self.signatures:
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
@@ -73,7 +73,7 @@ class Model:
 
     @functools.cached_property
     def numbers_in_a_row(self) -> int:
-        """The most numbers that a row of any signature's inputs has; a million for an input of no definite shape."""
+        """The most numbers in a row of any signature's inputs. An input without a definite shape counts a million."""
         rows = ([spec.shape[1:].num_elements() or 2**20 for spec in self.inputs(n).values()] for n in self.signatures)
         return max(map(sum, rows), default=0)
 
@@ -82,7 +82,7 @@ class Models:
     """All models of a folder `<name>/<version>/`, each in its newest version that can be loaded."""
 
     def __init__(self, model_dir: str, *, max_rows: int, max_requests: int = 256, warn: Callable[[str], None] = print):
-        """`max_rows`: of one request; `max_requests`: at once; `warn` hears of each version that cannot be loaded.
+        """Allows `max_rows` a request and `max_requests` at once. `warn` hears of each version that cannot be loaded.
 
         Raises ValueError for a folder without any model.
         """
@@ -95,10 +95,10 @@ class Models:
             raise ValueError(f"{model_dir} holds no model that can be loaded; it must hold <name>/<version>/")
 
     def find(self, name: str, version: int | None = None, label: str = "") -> Model:
-        """Raises Refused if there is no such model, or another version alone is served."""
+        """The model of that name. Raises Refused if there is none, or another version alone is served."""
         if not name:
             raise invalid("ModelSpec has no name specified.")
-        if label:  # they are given in Serving's models.config
+        if label:  # labels are given in Serving's models.config
             raise invalid(f"Unrecognized servable version label: {label}")
         model = self.by_name.get(name)
         if model is None or version not in (None, model.version):
@@ -107,7 +107,7 @@ class Models:
         return model
 
     def status(self, name: str, version: int | None = None) -> Model:
-        """The model whose state is asked for; a label is not looked at. Raises Refused where it is not served."""
+        """The model whose state is asked for, whatever the label. Raises Refused where it is not served."""
         model = self.by_name.get(name)
         if model is None:
             raise Refused(grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {name}")
@@ -117,7 +117,7 @@ class Models:
 
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:
-        """Inside, the request is one of those that are answered at once. Raises Refused for one too many."""
+        """Counts the request inside among those that are answered at once. Raises Refused for one too many."""
         if not self._free.acquire(blocking=False):
             raise too_many()
         try:
@@ -133,7 +133,7 @@ class Models:
         decode: Callable[[Value, tf.TensorSpec, int], tf.Tensor],
         outputs: Sequence[str] = (),
     ) -> dict[str, np.ndarray]:
-        """The outputs named in `outputs`, or all; `decode(value, spec, max_rows)` makes tensors of the `values`.
+        """The outputs named in `outputs`, or all. `decode(value, spec, max_rows)` makes a tensor of each of `values`.
 
         Raises Refused as TensorFlow Serving would, and for a row that is not finite.
         """
@@ -158,7 +158,7 @@ class Models:
 
 
 def check_shape(shape: Sequence[int | None], spec: tf.TensorSpec, max_rows: int):
-    """Raises Refused if `shape` is not `spec`'s, or has more than `max_rows` rows: before the memory is taken."""
+    """Raises Refused if `shape` is not `spec`'s, or has more than `max_rows` rows, before memory is taken."""
     rows = shape[0] if shape else None
     if rows is None or not (tf.TensorShape(shape).is_fully_defined() and spec.shape.is_compatible_with(shape)):
         raise invalid(f"input {spec.name} has shape {list(shape)}; it must be {spec.shape.as_list()}")
@@ -167,7 +167,7 @@ def check_shape(shape: Sequence[int | None], spec: tf.TensorSpec, max_rows: int)
 
 
 def check_rows(tensors: Mapping[str, tf.Tensor]):
-    """Raises Refused for no rows, unequal numbers of them, and one that is not finite, whatever the graph does then."""
+    """Raises Refused for no rows, unequal numbers of rows, and a row that is not finite, whatever the graph says."""
     rows = {name: int(tensor.shape[0]) for name, tensor in tensors.items()}
     if len(set(rows.values())) > 1 or 0 in rows.values():
         raise invalid(f"inputs must have equal numbers of rows, at least one; they have {rows}")

@@ -1,4 +1,4 @@
-"""A page to look at a model: fresh samples, a walk between two codes, the density in 2-D, a reconstruction, card."""
+"""A page to look at a model: fresh samples, a walk between two codes, the density in 2-D, reconstructions, its card."""
 
 import base64
 import functools
@@ -25,7 +25,7 @@ INK = "#808080"
 
 
 def application(models: Models) -> FastAPI:
-    """The page as an ASGI application; its own lifespan must be run."""
+    """The page as an ASGI application, whose lifespan must be run."""
     logging.getLogger("nicegui").setLevel(logging.ERROR)  # it warns of each path that is not there
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     ui.page("/", title="bms_tf", language="en-US", dark=None)(lambda: _page(models))
@@ -45,7 +45,7 @@ def _page(models: Models):
             _about(view.model)
 
     names = sorted(name for name, model in models.by_name.items() if SIGNATURES <= model.signatures.keys())
-    ui.colors(primary="#1565c0")  # on which white is read
+    ui.colors(primary="#1565c0")  # white can be read on it
     with ui.header().classes("items-center"), ui.element("h1").classes("text-xl"):
         ui.label("What a model makes")
     if not names:
@@ -74,19 +74,19 @@ class View:
         )
 
     def figure(self, x: np.ndarray) -> Figure:
-        """x [N, ...] drawn as what it is."""
+        """Draws x [N, ...] as what it is, see `pictures.samples_of`."""
         return pictures.samples_of(x, self.modes)
 
 
 @functools.cache
 def _ratio(shape: tuple[int, ...], count: int) -> float:
-    """The width over the height of a figure of so many. To draw one holds the server up for tens of milliseconds."""
+    """The width over the height of a figure of `count` examples. Drawing one takes tens of milliseconds."""
     width, height = pictures.samples_of(np.zeros((count, *shape), np.float32)).get_size_inches()
     return width / height
 
 
 def _modes(model: Model) -> np.ndarray | None:
-    """The true ones [M, 2], where the model's metadata has them."""
+    """The true modes [M, 2], where the model's metadata has them."""
     try:
         return np.array(model.extra("metadata.json").get("modes"), np.float32).reshape(-1, 2)
     except (TypeError, ValueError):
@@ -94,10 +94,10 @@ def _modes(model: Model) -> np.ndarray | None:
 
 
 class Picture:
-    """A place for a figure. While one is drawn, of those that are asked for the last one alone is drawn after it."""
+    """A place for a figure. Of the figures that are asked for while one is drawn, only the last is drawn then."""
 
     def __init__(self, alt: str, caption: str = "", *, ratio: float | None = None):
-        """With the `ratio` of its width to its height, the place is kept until the first one comes."""
+        """`ratio`: width over height, by which the place is kept free until the first figure comes."""
         self.image = ui.image().classes("w-full").props(f'alt="{alt}" no-transition')
         self.caption = ui.label(caption).classes("text-caption")
         if ratio is None:
@@ -129,7 +129,7 @@ class Picture:
 
 
 def _data_url(figure: Figure) -> str:
-    """A URL with the picture in it: a file's could be gone when the browser asks for it."""
+    """A URL that holds the picture. A file could be gone when the browser asks for it."""
     for axes in figure.axes:
         axes.tick_params(colors=INK, which="both")
         axes.xaxis.label.set_color(INK)

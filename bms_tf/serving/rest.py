@@ -1,6 +1,6 @@
 """The REST protocol: predict, status and metadata, https://www.tensorflow.org/tfx/serving/api_rest.
 
-What is answered to which path follows TensorFlow Serving's http_rest_api_handler.cc; what does not is in the README.
+Paths and answers follow TensorFlow Serving's http_rest_api_handler.cc. What differs is in docs/serving.md.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from bms_tf.serving import json_tensors
 from bms_tf.serving.grpc_server import signature_map
 from bms_tf.serving.models import Model, Models, Refused, invalid, is_version, too_many
 
-# As TensorFlow Serving translates them; every other code is 500.
+# As TensorFlow Serving translates codes of gRPC; every other code is 500.
 HTTP = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.FAILED_PRECONDITION: 400,
@@ -39,18 +39,18 @@ LARGE, MOST = 2**16, 16  # bytes of a large body; how many of the largest ones m
 
 
 class _TooLarge(Exception):
-    """Of a body."""
+    """A body that is too large."""
 
 
 class _Bodies:
-    """The bodies of all requests: past `limit` bytes in all, large ones are refused, small ones never."""
+    """The bodies of all requests. Past `limit` bytes in all, large bodies are refused, and small ones never."""
 
     def __init__(self, limit: int):
         self.limit, self.held = limit, 0
 
     @contextlib.contextmanager
     def body(self) -> Iterator[bytearray]:
-        """One that counts until the end of the block."""
+        """A body that counts until the end of the block."""
         body = bytearray()
         try:
             yield body
@@ -58,7 +58,7 @@ class _Bodies:
             self.held -= len(body)
 
     def extend(self, body: bytearray, part: bytes):
-        """Raises Refused where a large body finds no room."""
+        """Adds a piece. Raises Refused where a large body finds no room."""
         body += part
         self.held += len(part)
         if len(body) > LARGE and self.held > self.limit:
@@ -66,7 +66,7 @@ class _Bodies:
 
 
 def routes(models: Models, max_bytes: int) -> list[Mount]:
-    """The routes of the protocol, over `models`; `max_bytes`: of a request's body, unpacked."""
+    """The routes of the protocol over `models`. `max_bytes`: the most of a request's body, unpacked."""
     bodies = _Bodies(MOST * max_bytes)
 
     async def answer(request: Request) -> Response:
@@ -114,7 +114,7 @@ def _error(message: str) -> bytes:
 
 
 def _unquoted(part: bytes) -> str:
-    """`part` of a path, with its %XX; bytes that are no UTF-8 are replaced."""
+    """`part` of a path with its %XX decoded. Bytes that are no UTF-8 are replaced."""
     return re.sub(rb"%([0-9A-Fa-f]{2})", lambda code: bytes([int(code[1], 16)]), part).decode("utf-8", "replace")
 
 
@@ -163,7 +163,7 @@ def _predict(models: Models, which: tuple[str, int | None, str], method: bytes, 
 
 
 def _by_name(values: Any, names: list[str]) -> dict[str, Any]:
-    """{input: all rows}; other names beside them are not looked at."""
+    """{input: all rows}. Other names beside them are ignored."""
     if not isinstance(values, dict):
         if len(names) > 1:
             raise invalid("inputs is a plain value/list, but expecting an object as multiple input tensors required")
@@ -175,7 +175,7 @@ def _by_name(values: Any, names: list[str]) -> dict[str, Any]:
 
 
 def _by_row(rows: Any, names: list[str]) -> dict[str, list]:
-    """{input: all rows}, of rows that are each {input: value}, or all plain values of a single input."""
+    """{input: all rows}, from rows that are each {input: value}, or plain values of a single input."""
     if not isinstance(rows, list) or not rows:
         raise invalid("'instances' must be a list/array that is not empty")
     named = isinstance(rows[0], dict)
@@ -194,7 +194,7 @@ def _metadata(model: Model) -> bytes:
     signatures = json_format.MessageToDict(signature_map(model), preserving_proto_field_name=True)
     for signature in signatures["signature_def"].values():
         for side in ("inputs", "outputs"):
-            for info in signature.get(side, {}).values():  # as a printer in C++ writes what has its default
+            for info in signature.get(side, {}).values():  # as C++ prints a field that has its default
                 info["tensor_shape"] = {"dim": [], "unknown_rank": False, **info.get("tensor_shape", {})}
                 for dim in info["tensor_shape"]["dim"]:
                     dim.update({"size": "0", "name": ""} | dim)

@@ -1,4 +1,4 @@
-"""A picture that somebody uploads, made like the pictures of a folder to train on: upright, square, resized."""
+"""An uploaded picture, made like the pictures of a folder to train on: upright, square, resized."""
 
 import io
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ MAX_PIXELS = 80_000_000  # of a picture before it is decoded, as of those in a f
 
 
 def read(data: bytes, shape: Sequence[int]) -> np.ndarray:
-    """The central square of a PNG or JPEG, float32 of `shape` (H, W, C) in [-1, 1], C = 1 or 3; alpha over white.
+    """The central square of a PNG or JPEG, float32 of `shape` (H, W, C) in [-1, 1], C = 1 or 3. Alpha lies over white.
 
     Raises ValueError for what is no such picture, and for one of more than `MAX_PIXELS`.
     """
@@ -31,7 +31,7 @@ def read(data: bytes, shape: Sequence[int]) -> np.ndarray:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Gray or RGB with 8 bits a channel: of 16 the upper ones, as TensorFlow decodes them, where Pillow would clip."""
+    """Gray or RGB with 8 bits a channel. Of 16 bits it takes the upper ones, as TensorFlow does. Pillow would clip."""
     if image.mode.startswith("I"):
         return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
