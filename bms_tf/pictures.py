@@ -35,8 +35,9 @@ def density(
     """Density of the data beside that of the samples, on the same axes, as in VEEGAN's figure 2.
 
     Args:
-        samples: [N, 2]. The title says how many lie outside of the axes.
-        reference: [M, 2]. The axes cover its range and a margin.
+        samples: [N, 2].
+        reference: [M, 2]. The axes cover its 0.1 % to 99.9 % quantiles and a margin, so that no outlier stretches them.
+            The titles say how many points lie outside.
         reconstruct: not used.
         bins: of the histogram, along each axis; at most 10,000.
         blur: standard deviation of the Gaussian that smooths it, in bins.
@@ -46,7 +47,7 @@ def density(
     """
     if not 1 <= bins <= 10_000 or blur < 0:
         raise ValueError(f"density.bins is {bins} and blur {blur}; they must lie in 1..10000 and not be negative")
-    low, high = reference.min(axis=0), reference.max(axis=0)
+    low, high = np.quantile(reference, (0.001, 0.999), axis=0)
     margin = 0.15 * (high - low).max()
     limits = np.stack([low - margin, high + margin], axis=1)
 

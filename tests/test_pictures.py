@@ -44,6 +44,13 @@ def test_density_shows_both_on_the_same_axes():
     assert png_size(figure) < 200_000
 
 
+def test_an_outlier_of_the_data_does_not_stretch_the_axes():
+    reference = np.random.default_rng(0).uniform(-1, 1, size=(5000, 2))
+    figure = density(reference, np.concatenate([reference, [[1000.0, 0.0]]]))
+    assert figure.axes[0].get_xlim() == pytest.approx((-1.3, 1.3), abs=0.01)
+    assert figure.axes[0].get_title() == "data: 5,001 points, 1 outside"
+
+
 def test_density_of_nothing_finite():
     figure = density(np.full((5, 2), np.nan), np.random.default_rng(0).normal(size=(50, 2)))
     assert figure.axes[1].get_title() == "samples: 5 points, 5 outside"
