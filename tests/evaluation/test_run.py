@@ -1,4 +1,4 @@
-"""The frame: what each metric is given, the floor, the protocol, one pass, what is kept, and what is refused."""
+"""The frame: what each metric is given, the floor, one pass, where the lines go, and what is refused."""
 
 import hashlib
 import json
@@ -15,24 +15,15 @@ from matplotlib.figure import Figure
 import bms_tf
 from bms_tf.core import errors
 from bms_tf.core.examples import Rows
-from bms_tf.evaluation import registry, run, tables
-from bms_tf.evaluation.run import beside, evaluate, settings_of
-from bms_tf.metrics.classifier import class_scores
-from bms_tf.metrics.kept import read_arrays, write_arrays
-from bms_tf.metrics.stacked import stacked_scores
-from tests.metrics.three_classes import ThreeClasses
+from bms_tf.evaluation import run
+from bms_tf.evaluation.run import beside, evaluate
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def normal(count, shift=0.0, seed=0):
     return np.random.default_rng(seed).normal(shift, 1, size=(count, 3)).astype(np.float32)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "bms_tf" / "evaluation"
 
 
 @gin.configurable(module="test_run")
@@ -134,53 +125,6 @@ def test_a_metric_is_given_what_it_needs():
     assert isinstance(samples, Rows) and isinstance(reference, Rows)
     np.testing.assert_allclose(samples[3:5], floats[3:5], atol=1e-6)
     assert seen == [20, 20], "one pass over each"
-
-
-def test_the_next_call_finds_the_features(cache):
-    count = []
-
-    class Network:
-        protocol = {"features": "counted"}
-
-        def __call__(self, x):
-            count.append(len(x))
-            return {"features": np.asarray(x)}
-
-    def call(network=None, **changed):
-        given = {"samples": normal(250), "data": normal(260, seed=1), "metrics": [difference], **changed}
-        evaluate(features=network or Network(), **given)
-        total = sum(count)
-        count.clear()
-        return total
-
-    assert call() == 250 + 260
-    assert call() == 0
-    assert call(samples=normal(250, seed=5)) == 250
-    other = Network()
-    other.protocol = {"features": "counted", "resizer": "another"}
-    assert call(other) == 250 + 260
-    assert call(n=100) == 100
-
-
-def test_mean_and_covariance_are_kept_beside_the_features(cache, caplog):
-    def distance(**changed):
-        given = {"samples": normal(250, 1.0), "data": normal(260, seed=1), "floor_data": normal(250, seed=2)}
-        return evaluate(metrics=["frechet"], **given | changed)[0]["value"]
-
-    first = distance()
-    paths = set(cache.glob("*.moments.npz"))
-    assert len(paths) == 3
-    # That of other samples needs one more; what is kept of the data is read.
-    assert distance(samples=normal(250, 2.0)) > first
-    (own,) = set(cache.glob("*.moments.npz")) - paths
-    mean, covariance = read_arrays(own)
-    write_arrays(own, (mean + [0, 0, 8], covariance))
-    assert distance(samples=normal(250, 2.0)) > first + 50
-    for path in paths:
-        os.truncate(path, 100)
-    assert distance() == first
-    assert caplog.text.count("cannot be read") == 3 and distance() == first
-    assert caplog.text.count("cannot be read") == 3, "they were replaced"
 
 
 class Doubled:
@@ -304,67 +248,6 @@ def test_the_gin_file_of_the_data(tmp_path):
         evaluate(samples=normal(9), data="gin/data/ring.gin", gin_param=["mixture_scores.withn = 2"])
 
 
-@gin.configurable(module="test_run")
-def width(x, *, scale: float = 1.0):
-    return scale * x
-
-
-@gin.configurable(module="test_run")
-def widths(samples, reference, *, seed, hidden=(2, 3), function=width, within: float = 0.5, more=()):
-    return {"width": function(1.0)}
-
-
-def test_the_settings_are_all_that_the_metric_used():
-    def settings(*gin_param):
-        return evaluate(samples=normal(9), data=normal(9), metrics=[widths], gin_param=gin_param)[0]["protocol"][
-            "settings"
-        ]
-
-    default = {"hidden": [2, 3], "function": "@width", "within": 0.5, "more": [], "width.scale": 1.0}
-    assert settings() == default
-    assert settings("widths.hidden = (8,)") == default | {"hidden": [8]}
-    assert settings("n = 2.5", "widths.within = %n") == default | {"within": 2.5}, "what a macro stands for"
-    assert settings("width.scale = 3.0") == default | {"width.scale": 3.0}
-    del default["width.scale"]
-    in_scope = settings("widths.function = @a/width", "a/width.scale = 2.0")
-    assert in_scope == default | {"function": "@a/width", "a/width.scale": 2.0}
-    assert settings("widths.more = [@width, {'a': @width()}, 'x']", "width.x = 1")["more"] == [
-        "@width",
-        {"a": "@width()"},
-        "x",
-    ]
-
-
-gin.external_configurable(ThreeClasses, "three_classes", module="test_run")
-
-
-class ThreeClassesAsNetwork(ThreeClasses):
-    def __call__(self, x):
-        return {"features": self.features(x)}
-
-
-@pytest.mark.parametrize("metric", [class_scores, stacked_scores])
-def test_the_classifier_is_in_the_protocol(metric):
-    pixels = np.full([8, 1, 1, 1], 255, np.uint8)
-    pixels[::2] = 126
-    binding = f"{metric.__name__}.classifier = @three_classes()"
-    lines = evaluate(samples=pixels, data=pixels, metrics=[metric], gin_param=[binding])
-    for line in lines:
-        assert line["protocol"]["features"] == "three_classes" and line["protocol"]["weights_sha256"] == "3" * 64
-    assert "features" not in by_name(lines)
-    # The same words as those of a score in its features.
-    of_features = evaluate(samples=pixels, data=pixels, metrics=[difference], features=ThreeClassesAsNetwork())
-    assert len({tables._protocol(line) for line in (*lines, *of_features)}) == 1
-
-
-def test_settings_of_a_function_that_gin_does_not_know():
-    def plain(samples, reference, *, seed, k=3, given):
-        pass
-
-    assert settings_of(plain, {}) == {"k": 3}
-    assert settings_of(drawn, {}) == {}
-
-
 # Files of lines.
 
 
@@ -433,14 +316,7 @@ def test_a_network_that_gives_no_numbers():
         evaluate(samples=normal(9), data=normal(9), metrics=[difference], features=Network())
 
 
-# The registry.
-
-
-def test_every_metric_is_found_by_its_name_and_says_what_it_is():
-    for name, listed in registry.listed().items():
-        metric = registry.find(name)
-        assert metric.__name__ == name and listed.summary.endswith(".") and len(listed.summary) < 120
-        assert metric.needs in ("values", "rows", "features", "logits") if hasattr(metric, "needs") else True
+# As a part of the package.
 
 
 def test_an_own_function_is_a_short_name_of_the_package():
@@ -464,36 +340,6 @@ print(len(rows), [name for name in sys.modules if name.startswith("bms_tf.system
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.splitlines()[-1:] == ["2 []"], done.stderr
-
-
-@pytest.mark.slow
-def test_a_killed_evaluation_goes_on(tmp_path):
-    """SIGKILL in the middle of the features: the next call computes the rest, and no more."""
-    code = """
-import os, signal, sys
-import numpy as np
-import bms_tf
-class Network:
-    protocol = {"features": "slow"}
-    rows = 0
-    def __call__(self, x):
-        if Network.rows == int(sys.argv[2]):
-            os.kill(os.getpid(), signal.SIGKILL)
-        Network.rows += len(x)
-        return {"features": x}
-x = np.random.default_rng(0).normal(size=(1000, 3))
-rows = bms_tf.evaluate(samples=x, data=x[::-1].copy(), metrics=["frechet"], features=Network(), out=sys.argv[1])
-print(Network.rows, rows[0]["value"])
-"""
-    command = [sys.executable, "-c", code, str(tmp_path / "out.jsonl")]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    killed = subprocess.run([*command, "700"], capture_output=True, text=True, env=environment)
-    assert killed.returncode == -9 and not (tmp_path / "out.jsonl").exists()
-    done = subprocess.run([*command, "-1"], capture_output=True, text=True, env=environment)
-    computed, value = done.stdout.split()
-    assert int(computed) == 2000 - 700
-    assert float(value) == pytest.approx(0, abs=1e-6)
-    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 1
 
 
 def test_run_module_is_not_shadowed():
