@@ -91,15 +91,16 @@ class Workers:
     def revive(self, setting: Setting):
         """Starts dead workers again. Under the same name a worker gets the trial that it was in.
 
-        A trial in which `DEATHS` workers died has failed. Raises ValueError where so many die without a trial.
+        A trial in which `DEATHS` workers died has failed. Raises ValueError where one dies so often without a trial.
         """
         oracle = setting.search.oracle
         for index, (tuner_id, process) in enumerate(self.processes.items()):
             if process.poll() in (None, 0):
                 continue
             trial = oracle.ongoing_trials.get(tuner_id)
-            self.deaths[trial and trial.trial_id] += 1
-            if self.deaths[trial and trial.trial_id] == DEATHS:
+            where = tuner_id if trial is None else trial.trial_id
+            self.deaths[where] += 1
+            if self.deaths[where] == DEATHS:
                 if trial is None:
                     with open(self._log(tuner_id)) as log:
                         why = last_words(log.read(), process.returncode)
