@@ -23,7 +23,8 @@ SCORES = {  # title and format
 }
 SIGNS = {BETTER: "▲", EQUAL: "≈", WORSE: "▼", None: ""}
 SYMBOLS = {"±": r"$\pm$", "▲": r"$\blacktriangle$", "≈": r"$\approx$", "▼": r"$\blacktriangledown$"}
-LEGEND = "▲ better than published, ≈ equal within the spread, ▼ worse; mean ± standard deviation over the seeds"
+SPREAD = "Mean ± standard deviation over the seeds"
+MARKS = "▲ better than published, ≈ equal within the spread, ▼ worse"
 
 
 def cell(cell: Cell, digits: str) -> str:
@@ -111,7 +112,9 @@ def counted(number: int, what: str) -> str:
 
 def notes(study: Study, records: Collection[Row], left: Mapping[tuple[str, str], int]) -> list[str]:
     """The notes below the tables. `left`: how many runs are not there yet, by data set and method."""
-    words = [f"{study.title}. Ours: {study.protocol}", study.published_protocol, LEGEND]
+    words = [f"{study.title}. Ours: {study.protocol}", SPREAD]
+    if any(method.published for method in study.methods):
+        words += [study.published_protocol, MARKS]
     made = [row for row in records if "machine" in row]
     if made:
         days = sorted({row["ended"] for row in made})

@@ -161,8 +161,9 @@ def test_what_is_said_below_a_table():
     this = study(published_protocol="Published: 5 runs")
     assert formats.notes(this, records, {("ring", "A, T = 1"): 2, ("ring", "B"): 0, ("ring", "C"): 1}) == [
         "t. Ours: 2,500 samples.",
+        f"{formats.SPREAD}.",
         "Published: 5 runs.",
-        f"{formats.LEGEND}.",
+        f"{formats.MARKS}.",
         "3 runs, 2026-11-25 to 2026-11-27: a core, 1 thread a run, TensorFlow 2.15.1.",
         "Not run so far on ring, at most: 2 of A, T = 1; 1 of C.",
     ]
@@ -170,6 +171,9 @@ def test_what_is_said_below_a_table():
     assert formats.notes(this, [gpu], {})[-1] == (
         "1 run, 2026-11-27: a GPU, a core, 1 thread a run, TensorFlow 2.15.1."
     )
+    unpublished = [dataclasses.replace(method, published={}) for method in this.methods]
+    said = formats.notes(dataclasses.replace(this, methods=unpublished), [], {})
+    assert said == ["t. Ours: 2,500 samples.", f"{formats.SPREAD}."], "nothing is compared with what was not published"
 
 
 def test_every_run_is_in_the_plan():
