@@ -21,6 +21,7 @@ from bms_tf.core import command, files
 from bms_tf.core.keras import keras
 from bms_tf.core.measuring import Measured
 from bms_tf.train import main, print_table
+from tests.commands import TIME_LIMIT, Command
 from tests.commands import run as run_apart
 
 ROOT = Path(__file__).parents[1]
@@ -477,13 +478,14 @@ def test_a_failing_process_says_one_line(here, arguments, line):
 
 @pytest.mark.slow
 def test_interrupting_ends_at_once_and_quietly(here):
-    process = start(*tiny(train__generator_updates="1000000"))
-    deadline = time.monotonic() + 120
+    errors, arguments = here / "errors", tiny(train__generator_updates="1000000")
+    process = Command("bms_tf.train", arguments, here / "out", errors=errors)
+    deadline = time.monotonic() + TIME_LIMIT
     while not (here / "run/checkpoints/ckpt-20.index").exists():
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.runs() and time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=60)
-    assert (process.returncode, screen(errors)) == (130, [])
-    step = re.fullmatch(r"stopped by SIGINT at step (\d+); the same command resumes there", out.splitlines()[-1])[1]
+    process.signal(signal.SIGINT)
+    assert (process.wait(60), screen(errors.read_text())) == (130, [])
+    line = process.said().splitlines()[-1]
+    step = re.fullmatch(r"stopped by SIGINT at step (\d+); the same command resumes there", line)[1]
     assert (here / f"run/checkpoints/ckpt-{step}.index").exists()
