@@ -52,7 +52,7 @@ def local_server(model_dir: Path = MODELS, *flags: str, errors: Path | None = No
                 assert command.runs() and time.monotonic() < end, command.said()
                 time.sleep(0.02)
             address, url = (text.replace("0.0.0.0", "127.0.0.1") for text in ready.groups())
-            yield Server("local", address, url, psutil.Process(command.process.pid), command)
+            yield Server("local", address, url, psutil.Process(command.pid), command)
         finally:
             command.signal(signal.SIGKILL)
             command.wait()
@@ -77,7 +77,8 @@ def _tensorflow_model_server() -> Iterator[Server]:
                 if probe.connect_ex(("127.0.0.1", rest_port)) == 0:
                     break
             time.sleep(0.5)
-        yield Server("TensorFlow Serving", f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{rest_port}", psutil.Process(process.pid))
+        url, found = f"http://127.0.0.1:{rest_port}", psutil.Process(process.pid)
+        yield Server("TensorFlow Serving", f"127.0.0.1:{grpc_port}", url, found)
     finally:
         process.kill()
         process.wait()
