@@ -41,13 +41,14 @@ class Command:
         arguments = module, list(map(str, flags)), files, cwd or os.getcwd(), dict(environment or os.environ), prepare
         self.process = _CONTEXT.Process(target=_main, args=arguments)
         self.process.start()
+        self.pid = self.process.pid
 
     def runs(self) -> bool:
         return self.process.is_alive()
 
     def signal(self, number: int):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.process.pid, number)
+            os.kill(self.pid, number)
 
     def wait(self, seconds: float = TIME_LIMIT) -> int | None:
         """Its exit code; minus the signal that ended it; None if it did not end."""

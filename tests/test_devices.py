@@ -154,8 +154,8 @@ def test_workers_begin_as_one_and_end_as_one(tmp_path):
     assert train(run, 20).wait() == 0
     # On a disk that only one of them sees the other one would begin at step 0, and train on other weights.
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    processes = [start(folder, 40, workers, index) for index, folder in enumerate((run, elsewhere))]
-    assert [process.wait(timeout=300) for process in processes] == [1, 1]
+    commands = [train(folder, 40, workers, index) for index, folder in enumerate((run, elsewhere))]
+    assert [command.wait() for command in commands] == [1, 1]
     line = "error: the workers, in the order of TF_CONFIG, begin with different step: 20, 0; all must be given the same"
     for index, name in enumerate(("run_0.log", "elsewhere_1.log")):
         said = (tmp_path / name).read_text()

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,6 +14,7 @@ from absl.testing import flagsaver
 
 from bms_tf import reproduce
 from bms_tf.core import command
+from tests.commands import TIME_LIMIT, Command
 
 ROOT = Path(__file__).parents[1]
 TINY = (ROOT / "tests/studies/tiny.gin").read_text()
@@ -41,15 +40,10 @@ def refused(*arguments) -> str:
     return command.one_line(caught.value)
 
 
-def start(*arguments, name="log"):
+def start(*arguments, name="log") -> Command:
     """The command as a process of its own."""
-    with open(name, "a") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "bms_tf.reproduce", "--study=tiny.gin", "--study_dir=study", *arguments],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdout=log,
-            stderr=log,
-        )
+    flags = ["--study=tiny.gin", "--study_dir=study", *arguments]
+    return Command("bms_tf.reproduce", flags, Path(name), environment=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
 def rows() -> list[dict]:
@@ -58,9 +52,9 @@ def rows() -> list[dict]:
 
 
 def until(condition, *processes):
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + TIME_LIMIT
     while not condition():
-        assert all(process.poll() is None for process in processes), Path("log").read_text()
+        assert all(process.runs() for process in processes), Path("log").read_text()
         assert time.monotonic() < deadline, Path("log").read_text()
         time.sleep(0.05)
 
@@ -178,8 +172,8 @@ def test_a_study_is_stopped_killed_continued_and_shared_and_no_run_is_done_twice
     until(lambda: len(list(Path("study/runs").glob("*/*/*/*/checkpoints/*"))) >= 2, process)
     children = workers(process)
     assert len(children) == 2
-    process.terminate()
-    assert process.wait(timeout=120) == 128 + signal.SIGTERM
+    process.signal(signal.SIGTERM)
+    assert process.wait(120) == 128 + signal.SIGTERM
     assert not any(child.is_running() for child in children)
     assert not list(Path("study/runs").glob("**/deaths")), "a stop is no death"
 
@@ -187,9 +181,9 @@ def test_a_study_is_stopped_killed_continued_and_shared_and_no_run_is_done_twice
     processes = [start("--jobs=1"), start("--jobs=1", name="other_log")]
     until(lambda: all(map(workers, processes)) and len(rows()) >= 2)
     workers(processes[0])[0].kill()
-    assert processes[0].wait(timeout=600) == 1
+    assert processes[0].wait() == 1
     assert "workers ended with -9; the same command continues the study" in Path("log").read_text()
-    assert processes[1].wait(timeout=600) == 0, Path("other_log").read_text()
+    assert processes[1].wait() == 0, Path("other_log").read_text()
     counts = Counter((row["method"], str(row["setting"]), row["seed"]) for row in rows())
     assert set(counts.values()) == {1}
     assert not [row["error"] for row in rows() if "error" in row]

@@ -21,6 +21,7 @@ from bms_tf.core import command, files
 from bms_tf.core.keras import keras
 from bms_tf.core.measuring import Measured
 from bms_tf.train import main, print_table
+from tests.commands import TIME_LIMIT, Command
 from tests.commands import run as run_apart
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +40,10 @@ TINY = {
     "ring.held_out": "300",
     "train.steps_per_execution": "1",
 }
+
+
+# For runs of which neither pictures nor the encoder's scores are looked at: a quarter of the time goes there.
+UNSEEN = {"train__pictures": "[]", "train__metrics": "[@mixture_scores]"}
 
 
 @gin.configurable(module="test_train")
@@ -217,6 +222,7 @@ def test_lengths_that_divide_nothing(here, capsys):
     # 37 updates, a line every 15 and at the end; 12 and 24 steps fall into the intervals that end at 15 and 30. Three
     # steps an execution do not fill an interval, and more than the run has are as many as it has.
     often = {"train__log_every": "15", "train__checkpoint_every": "12", "train__evaluate_every": "100"}
+    often |= UNSEEN
     run(*tiny(**often, train__generator_updates="37", train__steps_per_execution="4"))
     assert [row["step"] for row in rows(here / "run")] == ["15", "30", "37"]
     assert ["modes" in row for row in rows(here / "run")] == [False, False, True]
@@ -380,7 +386,7 @@ def explodes(learning_rate: float) -> keras.optimizers.schedules.LearningRateSch
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(here, capsys):
-    settings = tiny(adam__schedule="@test_train.explodes")
+    settings = tiny(adam__schedule="@test_train.explodes", **UNSEEN)
     for _ in range(2):  # starting it again comes to the same end
         line = refused(*settings)
         stop = re.fullmatch(r"the loss (\w+)/\w+ is not finite at step 2\d; the last good checkpoint: (.+)", line)
@@ -393,8 +399,9 @@ def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(here, capsys)
         assert [row["step"] for row in rows(here / "run")] == ["10", "20"]
         assert "Traceback" not in capsys.readouterr().err
     # Where nothing good was kept, the same folder takes other settings.
-    assert refused(*tiny("--run_dir=new", adam__learning_rate="1e30")).endswith("the last good checkpoint: none")
-    run(*tiny("--run_dir=new"))
+    line = refused(*tiny("--run_dir=new", adam__learning_rate="1e30", **UNSEEN))
+    assert line.endswith("the last good checkpoint: none")
+    run(*tiny("--run_dir=new", **UNSEEN))
 
 
 def test_data_have_no_score_of_a_metric_of_the_model(capsys):
@@ -414,7 +421,7 @@ def test_a_score_that_is_no_number_on_either_side_is_left_out(capsys):
 
 @pytest.mark.slow
 def test_several_seeds(here, capsys):
-    run(*tiny("--seeds=1,2"))
+    run(*tiny("--seeds=1,2", **UNSEEN))
     table = capsys.readouterr().out.split("2 seeds")[1]
     scores = [json.loads((here / f"run/seed_{seed}/scores.json").read_text())["samples"] for seed in (1, 2)]
     a, b = (score["energy_distance"] for score in scores)
@@ -422,7 +429,7 @@ def test_several_seeds(here, capsys):
     assert float(mean) == pytest.approx((a + b) / 2, rel=1e-3)
     assert float(deviation) == pytest.approx(abs(a - b) / 2**0.5, rel=1e-2)  # of two values
     # A seed's run does not depend on the one before it in the same process.
-    run(*tiny("--seed=2", "--run_dir=alone"))
+    run(*tiny("--seed=2", "--run_dir=alone", **UNSEEN))
     assert rows(here / "alone") == rows(here / "run/seed_2") != rows(here / "run/seed_1")
 
 
@@ -477,13 +484,14 @@ def test_a_failing_process_says_one_line(here, arguments, line):
 
 @pytest.mark.slow
 def test_interrupting_ends_at_once_and_quietly(here):
-    process = start(*tiny(train__generator_updates="1000000"))
-    deadline = time.monotonic() + 120
+    errors, arguments = here / "errors", tiny(train__generator_updates="1000000", **UNSEEN)
+    process = Command("bms_tf.train", arguments, here / "out", errors=errors)
+    deadline = time.monotonic() + TIME_LIMIT
     while not (here / "run/checkpoints/ckpt-20.index").exists():
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.runs() and time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=60)
-    assert (process.returncode, screen(errors)) == (130, [])
-    step = re.fullmatch(r"stopped by SIGINT at step (\d+); the same command resumes there", out.splitlines()[-1])[1]
+    process.signal(signal.SIGINT)
+    assert (process.wait(60), screen(errors.read_text())) == (130, [])
+    line = process.said().splitlines()[-1]
+    step = re.fullmatch(r"stopped by SIGINT at step (\d+); the same command resumes there", line)[1]
     assert (here / f"run/checkpoints/ckpt-{step}.index").exists()

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,7 +24,7 @@ from bms_tf.tuning import report
 from bms_tf.tuning.progress import Progress
 from bms_tf.tuning.search import Setting
 from bms_tf.tuning.workers import VARIABLES
-from tests.commands import free_ports
+from tests.commands import TIME_LIMIT, Command, free_ports
 
 ROOT = Path(__file__).parents[1]
 # The smallest system that trains: one phase of two small players.
@@ -356,29 +355,15 @@ def test_hyperband_trains_a_trial_further_from_its_own_checkpoint(here):
 SETTINGS = ("rate/choice.values = (1e-3, 2e-3)", "train.generator_updates = 200")
 
 
-def start(*settings: str, workers: int = 0) -> subprocess.Popen:
-    with open("log", "a") as log:
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "bms_tf.tune",
-                "--gin_file=tiny.gin",
-                "--search_dir=search",
-                f"--workers={workers}",
-                *params(*SETTINGS, *settings),
-            ],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdout=log,
-            stderr=log,
-        )
+def start(*settings: str, workers: int = 0) -> Command:
+    flags = ["--gin_file=tiny.gin", "--search_dir=search", f"--workers={workers}", *params(*SETTINGS, *settings)]
+    return Command("bms_tf.tune", flags, Path("log"), environment=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
-def until(condition, *processes: subprocess.Popen):
-    deadline = time.monotonic() + 600
+def until(condition, command: Command):
+    deadline = time.monotonic() + TIME_LIMIT
     while not condition():
-        assert all(process.poll() is None for process in processes), Path("log").read_text()
-        assert time.monotonic() < deadline, Path("log").read_text()
+        assert command.runs() and time.monotonic() < deadline, command.said()
         time.sleep(0.02)
 
 
@@ -401,7 +386,7 @@ def steps(trial: str) -> list[int]:
 def test_a_killed_search_goes_on_with_the_trial_it_was_in(here):
     process = start()
     until(lambda: len(ended()) == 1 and len(steps("1")) >= 3, process)
-    process.kill()
+    process.signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert ended() == ["0"], "it was killed within the second trial"
     first = Path("search/trials/0/metrics.jsonl").stat().st_mtime_ns
@@ -422,17 +407,17 @@ CONTINUOUS = (
 )
 
 
-def servers(process: subprocess.Popen) -> list[psutil.Process]:
-    """What `process` copies its processes from."""
-    return [p for p in psutil.Process(process.pid).children() if "forkserver" in " ".join(p.cmdline())]
+def with_server(process: psutil.Process) -> list[psutil.Process]:
+    """The process, and what it copies its processes from."""
+    return [process, *(p for p in process.children() if "forkserver" in " ".join(p.cmdline()))]
 
 
 def alive(folder: Path) -> list[psutil.Process]:
-    """The processes that work in `folder`."""
+    """The processes that work in `folder`, but for this one and what it copies commands from."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            ours = process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE
+            ours = os.getpid() in (process.pid, process.ppid()) or process.status() == psutil.STATUS_ZOMBIE
             found += [process] if process.cwd() == str(folder) and not ours else []
     return found
 
@@ -444,8 +429,8 @@ def test_no_process_outlives_its_search(here, workers, number):
     process = start("train.generator_updates = 10000000", workers=workers)
     until(lambda: len(steps("0")) >= 2, process)
     assert len(alive(here)) >= 2 + 2 * workers
-    process.send_signal(number)
-    assert process.wait(timeout=60) == (-number if number == signal.SIGKILL else 128 + number), Path("log").read_text()
+    process.signal(number)
+    assert process.wait(60) == (-number if number == signal.SIGKILL else 128 + number), Path("log").read_text()
     deadline = time.monotonic() + 30
     while alive(here) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -490,12 +475,12 @@ def test_an_error_that_is_over_spoils_no_fresh_run(there, monkeypatch):
 def test_the_memory_of_a_search_does_not_grow_with_its_trials(here):
     # In one process a trial of this size took 13 MB for good. 200 trials may take 100 MB in all.
     process = start("tune.oracle = @random_search", "tune.trials = 8", "train.generator_updates = 10", *CONTINUOUS)
-    memory = {}
-    while process.poll() is None:
+    memory, at_work = {}, psutil.Process(process.pid)
+    while process.runs():
         with contextlib.suppress(psutil.Error):
-            memory[len(ended())] = sum(p.memory_info().rss for p in [psutil.Process(process.pid), *servers(process)])
+            memory[len(ended())] = sum(p.memory_info().rss for p in with_server(at_work))
         time.sleep(0.1)
-    assert process.returncode == 0, Path("log").read_text()
+    assert process.wait() == 0, Path("log").read_text()
     assert memory[7] - memory[2] < 5 * 100e6 / 200, memory
 
 
@@ -508,7 +493,7 @@ def test_a_worker_that_is_killed_is_started_again_and_loses_no_trial(here):
     (worker,) = (p for p in psutil.Process(chief.pid).children() if p.environ().get(VARIABLES[0]) == "worker1")
     worker.kill()
     assert trial not in ended(), "it was killed within its trial"
-    assert chief.wait(timeout=600) == 0, Path("log").read_text()
+    assert chief.wait() == 0, Path("log").read_text()
     assert sorted(ended()) == ["0", "1", "2", "3"], "none lost, none counted twice"
     assert "resuming at step" in Path("search/trials", trial, "log.txt").read_text()
     trials = rows(here / "search/trials.jsonl")

@@ -33,7 +33,7 @@ SYSTEMS = files("gin/systems")  # so is each of these, in test_systems.py
 SWEEPS = files("gin/sweeps")  # each is checked with every recipe that its commands name
 STUDIES = files("gin/studies", "gin/tables")  # each is read with all that it names in test_studies.py
 ON_CIFAR10 = ["gin/networks/resnet.gin"]  # networks that no recipe names
-SMALL_BATCH = "train.batch_size = 4"  # the only thing that is not the recipe's own
+SMALL_BATCH = "train.batch_size = 2"  # the only thing that is not the recipe's own
 
 
 def with_includes(name):

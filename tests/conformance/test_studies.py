@@ -66,7 +66,7 @@ def test_what_a_study_puts_together_takes_a_step(name, method, stored, tmp_path)
     path = tmp_path / "recipe.gin"
     path.write_text(study.recipe(data, study.method(method)))
     pipelines = set(re.findall(r"^import pipelines\.(\w+)$", path.read_text(), re.MULTILINE))
-    config.load([str(path)], ["train.batch_size = 4", *stored(pipelines)])
+    config.load([str(path)], ["train.batch_size = 2", *stored(pipelines)])
     run = training.Run()
     assert isinstance(run.system, System)
     assert "one step:" in run.describe()

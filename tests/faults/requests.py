@@ -53,7 +53,8 @@ PATIENCE, LULL = 300, 0.5  # seconds for an answer, and until it is asked whethe
 def scenarios(scratch: Path) -> Iterator["Requests"]:
     """One for each kind of request, all to one server of its own."""
     scratch.mkdir(parents=True, exist_ok=True)
-    with open(scratch / "server.log", "w+") as log, local_server(stderr=log) as server:
+    log = scratch / "server.log"
+    with local_server(errors=log) as server:
         yield from (kind(server, log) for kind in KINDS)
 
 
@@ -80,8 +81,7 @@ class Requests:
         except OSError as error:
             self.lost.append(f"the server does not answer: {error}")
         if self.log is not None:
-            self.log.seek(0)
-            if said := self.log.read():
+            if said := self.log.read_text():
                 self.lost.append(f"the server says: {said[-500:]}")
         return self.lost
 

@@ -3,20 +3,22 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
 import tensorflow as tf
 
 from bms_tf.client import Grpc, Rest
-from tests.commands import free_ports
+from tests.commands import TIME_LIMIT, Command, free_ports
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "savedmodels"
@@ -26,8 +28,8 @@ class Server(NamedTuple):
     kind: str  # "TensorFlow Serving" or "local"
     address: str  # host:port of gRPC
     url: str  # http://host:port of REST
-    process: subprocess.Popen | None = None
-    said: str = ""  # at its start
+    process: psutil.Process | None = None
+    command: Command | None = None  # of the local one
 
     def grpc(self) -> Grpc:
         """A transport with patience, for slow machines; rest() likewise."""
@@ -38,22 +40,22 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def local_server(model_dir: Path = MODELS, *flags: str, stderr=None) -> Iterator[Server]:
-    """The local server in a process of its own, ready."""
-    command = [sys.executable, "-m", "bms_tf.serve", f"--model_dir={model_dir}", "--port=0", "--rest_port=0", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=ROOT)
-    said = ""
-    try:
-        for line in process.stdout:
-            said += line
-            if ready := re.match(r"gRPC at (\S+), REST and a page at (\S+)", line):
-                address, url = (text.replace("0.0.0.0", "127.0.0.1") for text in ready.groups())
-                yield Server("local", address, url, process, said)
-                return
-        raise AssertionError(f"the server ended with {process.wait()}")
-    finally:
-        process.kill()
-        process.wait()
+def local_server(model_dir: Path = MODELS, *flags: str, errors: Path | None = None) -> Iterator[Server]:
+    """The local server in a process of its own, ready. `errors`: what its stderr is appended to."""
+    flags = (f"--model_dir={model_dir}", "--port=0", "--rest_port=0", *flags)
+    with tempfile.TemporaryDirectory() as folder:
+        said = Path(folder, "said")
+        command = Command("bms_tf.serve", flags, said, errors=errors or Path(folder, "errors"), cwd=ROOT)
+        try:
+            end = time.monotonic() + TIME_LIMIT
+            while not (ready := re.search(r"^gRPC at (\S+), REST and a page at (\S+)\n", command.said(), re.MULTILINE)):
+                assert command.runs() and time.monotonic() < end, command.said()
+                time.sleep(0.02)
+            address, url = (text.replace("0.0.0.0", "127.0.0.1") for text in ready.groups())
+            yield Server("local", address, url, psutil.Process(command.pid), command)
+        finally:
+            command.signal(signal.SIGKILL)
+            command.wait()
 
 
 @contextmanager
@@ -75,7 +77,8 @@ def _tensorflow_model_server() -> Iterator[Server]:
                 if probe.connect_ex(("127.0.0.1", rest_port)) == 0:
                     break
             time.sleep(0.5)
-        yield Server("TensorFlow Serving", f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{rest_port}", process)
+        url, found = f"http://127.0.0.1:{rest_port}", psutil.Process(process.pid)
+        yield Server("TensorFlow Serving", f"127.0.0.1:{grpc_port}", url, found)
     finally:
         process.kill()
         process.wait()

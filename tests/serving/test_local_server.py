@@ -13,7 +13,6 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-import psutil
 import pytest
 import requests
 import tensorflow as tf
@@ -97,7 +96,7 @@ def test_idle_connections_over_grpc_are_closed_and_lock_nobody_out(strict):
             with contextlib.suppress(ConnectionError):
                 connection.sendall(preface)
         assert Client(strict.rest(), "ring").sample([1]).shape == (1, 2)
-        files = psutil.Process(strict.process.pid).num_fds()
+        files = strict.process.num_fds()
         assert files < 400, "of 1,024"
         for connection in idle:  # each of them in the end, and all of them in the time of one
             with contextlib.suppress(ConnectionError):
@@ -187,7 +186,7 @@ class Watched:
     """What a server took while a block ran: bytes of memory at the most, seconds of the processor."""
 
     def __init__(self, server):
-        self.process = psutil.Process(server.process.pid)
+        self.process = server.process
 
     def __enter__(self):
         self.before, self.cpu = self.process.memory_info().rss, sum(self.process.cpu_times()[:2])
@@ -205,6 +204,14 @@ class Watched:
         self.thread.join()
         self.growth = self.most - self.before
         self.cpu = sum(self.process.cpu_times()[:2]) - self.cpu
+
+
+@pytest.fixture(scope="module")
+def ring_alone(tmp_path_factory):
+    """The ring's model, for a server that starts sooner."""
+    folder = tmp_path_factory.mktemp("ring_alone")
+    (folder / "ring").symlink_to(MODELS / "ring")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -261,8 +268,9 @@ def test_one_too_many_at_once_is_unavailable(local):
     assert seen["grpc"] | seen["rest"] == {Code.OK, Code.UNAVAILABLE}
 
 
-def test_what_is_no_request_over_grpc_prints_nothing(local, tmp_path):
-    with open(tmp_path / "said", "w+") as said, local(stderr=said) as server:
+def test_what_is_no_request_over_grpc_prints_nothing(local, ring_alone, tmp_path):
+    said = tmp_path / "said"
+    with local(ring_alone, errors=said) as server:
         with grpc.insecure_channel(server.address) as channel:
             call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
             for _ in range(3):
@@ -270,14 +278,14 @@ def test_what_is_no_request_over_grpc_prints_nothing(local, tmp_path):
                     call(b"\xff" * 100, timeout=300)
                 assert refused.value.code() == Code.INTERNAL
                 assert refused.value.details() == "the request cannot be read as a PredictRequest"
-        said.seek(0)
-        assert said.read() == ""
+        assert said.read_text() == ""
 
 
-def test_a_server_for_all_says_so(local):
-    with local(MODELS, "--host=0.0.0.0") as server:
-        assert "every machine that can reach this one can use the models" in server.said
-        assert "no password and no encryption" in server.said
+def test_a_server_for_all_says_so(local, ring_alone):
+    with local(ring_alone, "--host=0.0.0.0") as server:
+        said = server.command.said()
+        assert "every machine that can reach this one can use the models" in said
+        assert "no password and no encryption" in said
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
@@ -306,14 +314,14 @@ def test_a_folder_without_models_is_a_line(folder, said, tmp_path, local):
     assert done.returncode == 1 and done.stderr.startswith("error: ") and said in done.stderr
 
 
-def test_requests_in_progress_are_answered_at_the_end(local):
+def test_requests_in_progress_are_answered_at_the_end(local, ring_alone):
     """Four clients ask without a pause while SIGTERM comes: each ends with UNAVAILABLE, and no failure of the model.
 
     A call that reaches gRPC's Python server in the moment in which it stops is dropped by it, which clients see as
     CANCELLED.
     """
     ends = {}
-    with local() as server:
+    with local(ring_alone) as server:
 
         def ask(transport):
             try:
@@ -328,8 +336,8 @@ def test_requests_in_progress_are_answered_at_the_end(local):
             thread.start()
         for transport in transports[::2]:
             Client(transport, "ring").sample([1])  # all are under way
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(300) == 0
+        server.command.signal(signal.SIGTERM)
+        assert server.command.wait(300) == 0
         for thread in threads:
             thread.join(300)
     over_grpc, over_rest = ([ends[transport] for transport in some] for some in (transports[:2], transports[2:]))
