@@ -32,12 +32,12 @@ def test_it_says_what_it_is(ring, digits):
     assert (digits.code_size, digits.data_shape) == (32, (32, 32, 1))
     assert ring.path == str(MODELS / "ring" / "1")
     assert {"sample", "generate", "encode", "reconstruct", "discriminate", "posterior"} <= set(ring.offers)
-    assert ring.scores["samples"]["modes"] == 8 and ring.scores["data"]["hq_percent"] == 98.72
+    assert ring.scores["samples"]["modes"] == 8 and ring.scores["data"]["hq_percent"] == 98.92
     assert repr(ring).startswith(f"<Model {ring.path}: codes [32], data [2]; discriminate, encode, ")
 
 
 def test_with_the_seed_of_the_run_the_samples_are_those_that_were_scored(ring):
-    scores = mixture_scores(ring.sample(2500, seed=10), np.zeros([1, 2]), seed=0, centers=ring_centers(), std=0.01)
+    scores = mixture_scores(ring.sample(2500, seed=20), np.zeros([1, 2]), seed=0, centers=ring_centers(), std=0.01)
     # One sample is 0.04 %; the last bits of a sample depend on the machine.
     assert scores["hq_percent"] == pytest.approx(ring.scores["samples"]["hq_percent"], abs=0.05)
     assert scores["mode_kl"] == pytest.approx(ring.scores["samples"]["mode_kl"], abs=1e-4)

@@ -207,7 +207,7 @@ def test_the_card_the_scores_and_the_version_are_shown(page):
     about = page.locator(".q-card", has_text="About ring, version 1")
     scores = json.loads((MODELS / "ring/1/assets.extra/scores.json").read_text())
     expect(about.get_by_role("row", name="hq_percent")).to_contain_text(f"{scores['samples']['hq_percent']:.3g}")
-    expect(about).to_contain_text("system BMSVAEGAN, updates 15000, seed 10")
+    expect(about).to_contain_text("system BMSVAEGAN, updates 15000, seed 20")
     about.get_by_text("Model card").click()
     expect(about).to_contain_text("Not for")
     expect(about).not_to_contain_text("license: apache")  # the metadata are for the hub
