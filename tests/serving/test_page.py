@@ -185,10 +185,7 @@ def test_a_model_whose_settings_cannot_be_loaded_is_shown_without_its_modes(page
 
 
 def test_clicks_do_not_queue(page):
-    """Of ten clicks at once the first and the last are drawn, and no queue: two more pictures, soon, and not ten.
-
-    On a busy machine the clicks may come in two or three goes, of which each draws its first and its last.
-    """
+    """Of ten clicks at once at most the first and the last are drawn: two more pictures, and soon."""
     choose(page, "ring")
     picture(page, "Density of fresh samples")
     page.evaluate("""() => {
@@ -202,7 +199,7 @@ def test_clicks_do_not_queue(page):
     }""")
     page.wait_for_function("window.drawn.size >= 2")
     page.wait_for_timeout(3000)
-    assert page.evaluate("window.drawn.size") <= 6
+    assert page.evaluate("window.drawn.size") <= 3
 
 
 def test_the_card_the_scores_and_the_version_are_shown(page):
