@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 MODELS = Path(__file__).parents[1] / "savedmodels"
-NAMES = sorted(path.name for path in MODELS.iterdir() if path.is_dir())
+# Those of the clone; `my_` is for a user's own, which git leaves out too.
+NAMES = sorted(path.name for path in MODELS.iterdir() if path.is_dir() and not path.name.startswith("my_"))
 
 
 @pytest.mark.parametrize("name", NAMES)
