@@ -237,8 +237,8 @@ def test_the_first_change_of_a_contributor(tmp_path):
     gin_file = files["lsgan.gin"].replace("import lsgan", "import bms_tf.systems.lsgan")
     (clone / "gin/systems/lsgan.gin").write_text(gin_file)
     init = clone / "bms_tf/systems/__init__.py"
-    block = "if TYPE_CHECKING:\n"
-    text = init.read_text().replace(block, block + "    from bms_tf.systems.lsgan import LSGAN\n")
+    after = "    from bms_tf.systems.md_gan import MDGAN\n"
+    text = init.read_text().replace(after, "    from bms_tf.systems.lsgan import LSGAN\n" + after)
     init.write_text(text.replace('    "MDGAN",\n', '    "LSGAN",\n    "MDGAN",\n'))
     recipe = ("--gin_file=gin/ring.gin", "--gin_file=gin/systems/lsgan.gin")
     trained = start("-m", "bms_tf.train", *recipe, "--dry_run", cwd=clone)
