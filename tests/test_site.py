@@ -57,6 +57,15 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(site):
         assert f'href="{path.name}"' in text and (site / "notebooks" / path.name).exists()
 
 
+def test_the_pages_of_the_api_have_everything_that_is_public():
+    import bms_tf
+
+    elsewhere = {"keras", *hook("docs_api").PAGES}  # Keras has its own documentation
+    public = {f"{home}.{name}" for name, home in bms_tf._homes.items() if name not in elsewhere}
+    written = "".join(path.read_text(encoding="utf-8") for path in DOCS.glob("api/*.md"))
+    assert len(public) > 7 and public <= set(re.findall(r"^::: (\S+)$", written, re.MULTILINE))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["index.html", "systems/gan.html"])
 def test_a_page_on_the_disk_can_be_searched(site, page):
