@@ -34,8 +34,9 @@ class Axis:
         low, high = scale(self.low), scale(self.high)
         return self.begin + (self.end - self.begin) * (scale(values) - low) / (high - low)
 
-    def ticks(self, spell) -> list[Tick]:
-        locator = LogLocator(numticks=5) if self.log else MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
+    def ticks(self, spell, whole: bool = False) -> list[Tick]:
+        """Where ticks lie, and what `spell` makes of their values; with `whole` at whole numbers alone."""
+        locator = LogLocator(numticks=5) if self.log else MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=whole)
         inside = [v for v in locator.tick_values(self.low, self.high) if self.low <= v <= self.high * (1 + 1e-9)]
         return [(round(float(self.at(v)), 1), spell(0.0 if abs(v) < 1e-12 else v)) for v in inside]
 
@@ -77,7 +78,8 @@ class Chart:
 
     @property
     def y_ticks(self) -> list[Tick]:
-        return self.y.ticks(lambda value: f"{value:.4g}")
+        values = [value for line in self.lines for value in line.y if value is not None]
+        return self.y.ticks(lambda value: f"{value:.4g}", whole=all(value.is_integer() for value in values))
 
 
 def charts(runs: Sequence[Run]) -> dict[str, list[Chart]]:

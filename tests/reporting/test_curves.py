@@ -49,6 +49,13 @@ def test_what_spans_two_decades_is_logarithmic(values, log):
     assert chart.y.low < min(values) and max(values) < chart.y.high and len(chart.y_ticks) >= 2
 
 
+def test_counts_have_ticks_at_whole_numbers():
+    # Of the four stretches that an axis has at most, 2.5 long, every second tick would be no number of modes.
+    for low, ticks in ((17.0, ["20", "25"]), (17.5, ["17.5", "20", "22.5", "25"])):
+        chart = curves.chart("modes", {0: (np.arange(2), np.array([low, 25.0]))}, {})
+        assert [text for _, text in chart.y_ticks] == ticks
+
+
 def test_charts_of_a_run(make_run):
     charts = curves.charts([runs.read(str(make_run()), "one")])
     assert {player: len(own) for player, own in charts.items()} == {"discriminator": 10, "generator": 10, "": 1}
