@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from bms_tf.core import files, gin_text
 
@@ -19,6 +20,8 @@ MAY_CHANGE = (
     "mlflow.experiment",
     "wandb.project",
 )
+# Files that tell a folder of something else.
+OTHERS = {"search.gin": "a search", "study.gin": "a study", "*/saved_model.pb": "exported models"}
 Hashes = Mapping[str, str]
 
 
@@ -37,7 +40,13 @@ class RunFolder:
     pictures = property(lambda self: self.file("pictures"))
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Makes the folder, and holds it for this process. Raises ValueError where another one trains in it."""
+        """Makes the folder, and holds it for this process.
+
+        Raises ValueError where another process trains in it, and where it holds something else than a run.
+        """
+        for file, what in OTHERS.items():
+            if next(Path(self.path).glob(file), None):
+                raise ValueError(f"{self.path} holds {what}, no run; take another --run_dir")
         os.makedirs(self.path, exist_ok=True)
         return files.locked(self.file("lock"), f"training in {self.path}")
 

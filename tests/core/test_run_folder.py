@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,19 @@ def test_others_are_named(folder):
         f"{folder.path} holds a run on other data (another test split than at its start); --other_data goes on with "
         "these"
     )
+
+
+@pytest.mark.parametrize(
+    ("file", "what"),
+    [("search.gin", "a search"), ("study.gin", "a study"), ("1/saved_model.pb", "exported models")],
+)
+def test_a_folder_of_something_else_is_refused_as_it_is(tmp_path, file, what):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    with pytest.raises(ValueError) as caught:
+        RunFolder(str(tmp_path)).locked()
+    assert str(caught.value) == f"{tmp_path} holds {what}, no run; take another --run_dir"
+    assert [path.name for path in tmp_path.iterdir()] == [Path(file).parts[0]]
 
 
 @pytest.mark.parametrize(
