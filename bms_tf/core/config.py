@@ -234,7 +234,7 @@ def _configurable(selector: str, place: str) -> gin.config.Configurable:
     if found:
         raise ConfigError(f"{place}: {selector!r} is ambiguous: {', '.join(sorted(found))}")
     names = [known.split(".")[-1] for known, _ in registry.items() if not known.startswith("gin.")]
-    hint = errors.nearest(selector.split(".")[-1], names) or " (is its module imported?)"
+    hint = errors.nearest(selector.split(".")[-1], names) or " (is a recipe or an import missing before it?)"
     raise ConfigError(f"{place}: no configurable {selector!r}{hint}")
 
 
