@@ -176,8 +176,8 @@ def named(name: str, weights: str | None = None, resizer: str | None = None) -> 
     if name not in BY_NAME:
         raise ValueError(f"features are {name!r}; they may be values, {', '.join(BY_NAME)}")
     if not weights:
-        where = f": {WHERE[name]}" if name in WHERE else ", a file or folder"
-        raise ValueError(f"the features {name!r} need weights{where}")
+        where = f"; {WHERE[name]}" if name in WHERE else ""
+        raise ValueError(f"the features {name!r} need --weights, a file or folder{where}")
     if resizer not in (None, *RESIZERS):
         raise ValueError(f"the resizer is {resizer!r}; it may be {' or '.join(RESIZERS)}")
     with errors.in_one_line():

@@ -330,9 +330,9 @@ def test_names():
         ValueError, match="features are 'vgg'; they may be values, inception, keras, savedmodel, dinov2"
     ):
         named("vgg", "file")
-    with pytest.raises(ValueError, match="the features 'inception' need weights: it is in http"):
+    with pytest.raises(ValueError, match="the features 'inception' need --weights, a file or folder; it is in http"):
         named("inception")
-    with pytest.raises(ValueError, match="the features 'keras' need weights, a file or folder"):
+    with pytest.raises(ValueError, match="the features 'keras' need --weights, a file or folder$"):
         named("keras")
     with pytest.raises(ValueError, match="values, which need no weights"):
         named("values", "file")
