@@ -45,7 +45,7 @@ def run(folder, job, left) -> bool:
 
     with folder.claimed(job) as ours:
         if ours:
-            print(f"{named(job)}: running, of {left} that are known to be left", flush=True)
+            print(f"{named(job)}: running, one of {left} that are left", flush=True)
             finish(folder, job)
             row = row_of(job, folder.run_dir(job))
             folder.record(row | {"ended": datetime.date.today().isoformat(), "machine": machine()})
