@@ -1,15 +1,17 @@
 """The source distribution and the wheel work without the clone, and without the network."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 # What is of no use without the clone, and what git does not track.
@@ -72,15 +74,31 @@ def wheel(unpacked, tmp_path_factory):
     return next(out.glob("*.whl"))
 
 
+def needed(package, extras=(), found=None):
+    """The packages of this environment that one of them requires, with what they require themselves."""
+    found = {} if found is None else found
+    for requirement in map(Requirement, package.requires or ()):
+        key, marker = (requirement.name, *sorted(requirement.extras)), requirement.marker
+        if key not in found and (marker is None or any(marker.evaluate({"extra": e}) for e in ("", *extras))):
+            found[key] = metadata.distribution(requirement.name)
+            needed(found[key], requirement.extras, found)
+    return found.values()
+
+
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """The scripts' folder of an environment of its own that has this one's packages, but not the clone."""
+    """The scripts' folder of a new environment that has what pip would bring along from an index, by links."""
     folder = tmp_path_factory.mktemp("environment")
-    python("-m", "venv", folder)
+    python("-m", "venv", "--without-pip", folder)
     site = next(folder.glob("lib/python*/site-packages"))
-    # A folder that a .pth file names is searched, but its own .pth files, with the clone's place, are not read.
-    (site / "others.pth").write_text(sysconfig.get_paths()["purelib"])
-    run(folder / "bin/pip", "install", "--no-index", "--no-deps", "--ignore-installed", wheel)
+    (package,) = metadata.distributions(path=[str(wheel)])
+    for other in needed(package):
+        for top in {file.parts[0] for file in other.files} - {"..", "__pycache__"}:
+            if not (site / top).exists():
+                (site / top).symlink_to(other.locate_file(top))
+    # pip takes every requirement as the wheel declares it, and fails where the linked packages do not fulfil it.
+    alone = os.environ | {"PIP_CONFIG_FILE": os.devnull}
+    python("-m", "pip", "--python", folder / "bin/python", "install", "--no-index", wheel, env=alone)
     return folder / "bin"
 
 
@@ -119,6 +137,14 @@ def test_an_installed_package_finds_its_recipes_from_another_directory(installed
     assert "one step:" in said
     assert list(tmp_path.iterdir()) == [], "a dry run writes nothing"
     assert "gin/systems/bms_vae_gan.gin " in run(installed / "bms-train", "--list", cwd=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_command_whose_extra_is_not_installed_says_so(installed, tmp_path):
+    command = [installed / "bms-client", "--model=ring", "--server=localhost:1"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    line = r'error: \w+ is missing: in the clone, pip install -c constraints\.txt -e "\.\[serving\]"\n'
+    assert ended.returncode == 1 and re.fullmatch(line, ended.stderr), ended.stderr
 
 
 @pytest.mark.slow
