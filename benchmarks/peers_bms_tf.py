@@ -42,23 +42,23 @@ def main(networks: str, many: str, variant: str, seconds: str):
 
 
 class Windows(keras.callbacks.Callback):
-    """The epochs per second of the best fifth of the time, behind the first epoch, which traces."""
+    """The epochs per second of the best window, a fifth of the time, behind the first epoch, which traces."""
 
     def __init__(self, seconds: float):
         super().__init__()
-        self.length, self.best, self.windows = seconds / 5, 0.0, 0
-        self.begun = self.count = None
+        self.seconds, self.best = seconds, 0.0
+        self.begun = self.count = self.end = None
 
     def on_epoch_end(self, epoch, logs=None):
         now = time.perf_counter()
         if self.begun is None:
-            self.begun, self.count = now, 0
+            self.begun, self.count, self.end = now, 0, now + self.seconds
             return
         self.count += 1
-        if now - self.begun >= self.length:
+        if now - self.begun >= self.seconds / 5:
             self.best = max(self.best, self.count / (now - self.begun))
-            self.windows, self.begun, self.count = self.windows + 1, now, 0
-        self.model.stop_training = self.windows >= 5
+            self.begun, self.count = now, 0
+        self.model.stop_training = now >= self.end and self.best > 0.0
 
 
 if __name__ == "__main__":

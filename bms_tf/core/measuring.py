@@ -35,9 +35,14 @@ class Measured:
         data = self.recipe.data(split, start_step, self.examples_per_step, self.recipe.seed, input_context)
         return data.with_options(options)
 
+    @cached_property
+    def training_data(self) -> tf.data.Dataset:
+        """The training data from the first step on: several ask for it, and each data set is traced anew."""
+        return self.dataset("train", 0)
+
     def check_data(self):
         """Raises ValueError where system and data do not fit, or there is no such split."""
-        example = tuple(self.dataset("train", 0).element_spec.shape[1:])
+        example = tuple(self.training_data.element_spec.shape[1:])
         if example != self.system.data_shape:
             raise ValueError(f"the data has examples of shape {example}; the generator makes {self.system.data_shape}")
         for split in ("test", self.recipe.floor_split):

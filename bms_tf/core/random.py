@@ -2,8 +2,8 @@
 
 import math
 import zlib
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 import tensorflow as tf
 
@@ -69,12 +69,22 @@ class Key:
 
     def _own_rows(self, distribution, name, shape, draws):
         batch, *rest = shape
-        seed = self.fold(zlib.crc32(name.encode())).seed
-        noise = distribution([*draws, batch * self.replicas, *rest], seed)
+        draw = _draw(distribution, (*draws, batch * self.replicas, *rest))
+        noise = draw(self.seed, tf.constant(zlib.crc32(name.encode()), tf.int64))
         if self.replicas == 1:
             return noise
         begin = [0] * len(draws) + [tf.cast(self.replica, tf.int32) * batch] + [0] * len(rest)
         return tf.slice(noise, begin, [*draws, batch, *rest])
+
+
+@cache
+def _draw(distribution: Callable, shape: tuple[int, ...]) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """`distribution` of a shape, as a function of a key's seed and a name. A step draws often; this is traced once."""
+
+    def draw(seed: tf.Tensor, name: tf.Tensor) -> tf.Tensor:
+        return distribution(shape, Key(seed).fold(name).seed)
+
+    return tf.function(draw, autograph=False)
 
 
 def normal_rows(seeds: tf.Tensor, size: int, stream: int = 0) -> tf.Tensor:

@@ -47,7 +47,7 @@ class Run(Measured):
     @cached_property
     def data_hashes(self) -> dict[str, str]:
         """SHA-256 of the first training batch and of the test split. The same data in the same order give the same."""
-        first = next(self.dataset("train", 0).as_numpy_iterator())
+        first = next(self.training_data.as_numpy_iterator())
         return {
             "first_batch_sha256": hashlib.sha256(first.tobytes()).hexdigest(),
             "test_split_sha256": self.reference_sha256,
@@ -64,7 +64,7 @@ class Run(Measured):
         for name, network in self.system.networks.items():
             lines.append(f"\n{name}")
             network.summary(print_fn=lambda line, **_: lines.append(line), expand_nested=True, line_length=88)
-        shape = next(iter(self.dataset("train", 0))).shape
+        shape = next(iter(self.training_data)).shape
         lines.append(f"\nfirst batch: {tuple(shape)} ({self.system.batches_per_step} batch(es) a step)")
         losses = self.fit(0, 1)
         lines.append("one step: " + ", ".join(f"{term} {values[0]:.4g}" for term, values in losses.items()))
@@ -215,7 +215,7 @@ class Run(Measured):
         """The training data from step `start` on, for all replicas."""
         strategy = self.recipe.strategy
         if strategy.num_replicas_in_sync == 1:
-            return self.dataset("train", start)
+            return self.dataset("train", start) if start else self.training_data
         return strategy.distribute_datasets_from_function(
             lambda context: self.dataset("train", start, context), fetching()
         )
