@@ -66,11 +66,10 @@ callbacks.ProgressBar = Stopped
 """
 # ... or one of its draws has another key.
 PERTURBED = """
-import zlib
 from bms_tf.core.random import Key
 
-fold = Key.fold
-Key.fold = lambda self, *words: fold(self, *words, *([1] if words == (zlib.crc32(b"prior"),) else []))
+normal = Key.normal
+Key.normal = lambda self, name, *args, **kwargs: normal(self, name.replace("prior", "other"), *args, **kwargs)
 """
 
 
