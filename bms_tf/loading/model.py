@@ -171,7 +171,7 @@ class Model:
         arrays = {name: _checked(name, inputs[name], spec) for name, spec in specs.items()}
         rows = {len(array) for array in arrays.values()}
         if len(rows) != 1 or 0 in rows:
-            counts = ", ".join(f"{len(array)} of {name}" for name, array in arrays.items())
+            counts = ", ".join(f"{len(array)} of {name}" for name, array in sorted(arrays.items()))
             raise ValueError(f"there are {counts}; there must be equal numbers of rows, at least one")
         parts = [
             self._call(signature, {name: array[start : start + self._batch_size] for name, array in arrays.items()})

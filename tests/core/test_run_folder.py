@@ -59,7 +59,7 @@ def test_a_folder_of_something_else_is_refused_as_it_is(tmp_path, file, what):
         (b"", "damaged (it is empty)"),
         (b"\0" * 50, "damaged (it is empty)"),
         (b"\xff\xfe", "damaged ('utf-8' codec can't decode byte 0xff in position 0: invalid start byte)"),
-        (b"train.seed = (", "EOF in multi-line statement"),  # with other words around it in Python 3.12
+        (b"train.seed =", "line 1: Unable to parse value."),
     ],
 )
 def test_damaged_settings_are_no_other_settings(folder, tmp_path, content, why):
@@ -67,8 +67,7 @@ def test_damaged_settings_are_no_other_settings(folder, tmp_path, content, why):
     with pytest.raises(ValueError) as caught:
         folder.check_settings(SETTINGS)
     line = str(caught.value)
-    assert line.startswith(f"{tmp_path}/config.gin cannot be compared with these settings (")
-    assert why in line and "\n" not in line
+    assert line.startswith(f"{tmp_path}/config.gin cannot be compared with these settings ({why}") and "\n" not in line
     assert line.endswith("); put it back, or delete it to go on with these")
     (tmp_path / "config.gin").unlink()
     folder.check_settings(SETTINGS)

@@ -82,7 +82,7 @@ def test_the_size_of_a_batch_does_not_change_the_answer(digits):
         (lambda m: m.generate(Z[:, :5]), r"z has shape \(7, 5\); it must be \[B, 32\]"),
         (lambda m: m.generate(1.0), r"z has shape \(\); it must be \[B, 32\]"),
         (lambda m: m.generate(Z[:0]), "there are 0 of z; there must be equal numbers of rows, at least one"),
-        (lambda m: m.log_posterior(Z[:3], X), "there are 3 of z, 7 of x; there must be equal numbers of rows"),
+        (lambda m: m.log_posterior(Z[:3], X), "there are 7 of x, 3 of z; there must be equal numbers of rows"),
         (lambda m: m.encode(X * np.nan), "x holds values that are not finite"),
         (lambda m: m.encode(np.zeros([7, 2], np.uint8)), r"x is uint8; pixels of 0 to 255 are given as x / 127.5 - 1"),
         (lambda m: m.predict("sample", seed=[0.5]), "seed is float64; it must be of integers"),

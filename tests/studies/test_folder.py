@@ -186,7 +186,7 @@ def test_a_folder_of_another_study(here, old, new, line):
 
 
 @pytest.mark.parametrize("file", ["study.gin", "recipes/ring_VAE.gin"])
-@pytest.mark.parametrize(("content", "line"), [("a.b = 3\nc.d = (", ":3: EOF in"), ("\xff", " is damaged (")])
+@pytest.mark.parametrize(("content", "line"), [("a.b = 3\nc.d =", ":2: Unable to parse"), ("\xff", " is damaged (")])
 def test_a_damaged_file_of_a_study_is_named(here, file, content, line):
     Path(enter().file(file)).write_text(content, encoding="latin-1")
     with pytest.raises(ValueError) as caught:
