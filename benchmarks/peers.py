@@ -64,7 +64,7 @@ def main(_):
                         weights.add(result["weights"])
             if len(weights) > 1:
                 raise RuntimeError(f"the networks differ: {sorted(weights)} weights")
-            rates = [f"{best[name]:14.1f}" if name in best else f"{'-':>14}" for name, _, _ in PEERS]
+            rates = [f"{best[name]:14.4g}" if name in best else f"{'-':>14}" for name, _, _ in PEERS]
             ratios = [f"{best['bms_tf'] / best[name]:.2f}" for name, _, _ in PEERS[1:] if name in best]
             print(f"{networks:8} {many:>3} | " + " | ".join(rates) + " | " + ", ".join(ratios), flush=True)
 
