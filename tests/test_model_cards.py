@@ -1,14 +1,11 @@
 """The block of metadata at the head of each model's card, as the Hugging Face hub reads it."""
 
 import json
-from pathlib import Path
 
 import pytest
 import yaml
 
-MODELS = Path(__file__).parents[1] / "savedmodels"
-# Those of the clone; `my_` is for a user's own, which git leaves out too.
-NAMES = sorted(path.name for path in MODELS.iterdir() if path.is_dir() and not path.name.startswith("my_"))
+from tests.shipped import MODELS, NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

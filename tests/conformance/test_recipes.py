@@ -27,8 +27,7 @@ def files(*folders):
 
 HEADLINE = files("gin")
 AT_30 = [name for name in HEADLINE if "T = 30" in (ROOT / name).read_text()]  # which the papers, or we, also want
-ON_RING = files("gin/modifiers")  # each is put on top of the ring recipe
-ON_GAN = files("gin/data", "gin/trackers")  # and each of these on a GAN's
+ON_RING = files("gin/modifiers", "gin/data", "gin/trackers")  # each is put on top of the ring recipe
 FEATURES = files("gin/features")  # each names a network in whose features metrics compare
 SYSTEMS = files("gin/systems")  # so is each of these, in test_systems.py
 SWEEPS = files("gin/sweeps")  # each is checked with every recipe that its commands name
@@ -83,20 +82,13 @@ def test_a_recipe_takes_steps_with_30_samples_per_data_point(name, stored):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ON_RING)
-def test_a_modifier_takes_a_dry_run_on_top_of_the_ring_recipe(build, check_dry_run, name):
+def test_a_part_takes_a_dry_run_on_top_of_the_ring_recipe(build, check_dry_run, stored, name):
     if "addons" in name:
         pytest.importorskip("tensorflow_addons")
     # R1 and R2 refuse a discriminator of packs or with batch normalization.
     free = ["train.modifiers = []"] if name.endswith(("packing.gin", "batch_normalization.gin")) else []
     once = "train.steps_per_execution = 1"  # else each step is traced twice, as a loop's
-    check_dry_run(build(name, SMALL_BATCH, once, *free))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ON_GAN)
-def test_a_part_takes_a_dry_run_on_top_of_a_gan(check_dry_run, stored, name):
-    config.load(["gin/ring.gin", "gin/systems/gan.gin", name], [SMALL_BATCH, *stored(pipelines(name))])
-    check_dry_run(training.Run())
+    check_dry_run(build(name, SMALL_BATCH, once, *free, *stored(pipelines(name))))
 
 
 @pytest.mark.slow
@@ -238,7 +230,7 @@ def test_batch_normalization_in_every_network_in_place_of_spectral_normalization
 
 def test_every_gin_file_is_tested():
     # A file in a new folder belongs to a list above, or to one of its own in another test of this folder.
-    named = (*HEADLINE, *ON_RING, *ON_GAN, *FEATURES, *SYSTEMS, *ON_CIFAR10, *SWEEPS, *STUDIES)
+    named = (*HEADLINE, *ON_RING, *FEATURES, *SYSTEMS, *ON_CIFAR10, *SWEEPS, *STUDIES)
     assert FILES == {used for name in named for used in with_includes(name)}
 
 

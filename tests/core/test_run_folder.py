@@ -8,6 +8,7 @@ import pytest
 
 from bms_tf.core import files
 from bms_tf.core.run_folder import RunFolder
+from tests import truncated
 
 SETTINGS = "train.seed = 1\ntrain.batch_size = 8\n"
 HASHES = {"first_batch_sha256": "a", "test_split_sha256": "b"}
@@ -59,7 +60,7 @@ def test_a_folder_of_something_else_is_refused_as_it_is(tmp_path, file, what):
         (b"", "damaged (it is empty)"),
         (b"\0" * 50, "damaged (it is empty)"),
         (b"\xff\xfe", "damaged ('utf-8' codec can't decode byte 0xff in position 0: invalid start byte)"),
-        (b"train.seed =", "line 1: Unable to parse value."),
+        (truncated.TEXT.encode(), f"line {truncated.LINE}: {truncated.FAULT}"),
     ],
 )
 def test_damaged_settings_are_no_other_settings(folder, tmp_path, content, why):

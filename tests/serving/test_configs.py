@@ -2,17 +2,13 @@
 
 import re
 from functools import partial
-from pathlib import Path
 
 import pytest
 import yaml
 from google.protobuf import text_format
 
 from tests.commands import run
-
-MODELS = Path(__file__).parents[2] / "savedmodels"
-# Those of the clone; `my_` is for a user's own, which git leaves out too.
-NAMES = sorted(path.name for path in MODELS.iterdir() if path.is_dir() and not path.name.startswith("my_"))
+from tests.shipped import MODELS, NAMES
 
 
 def test_every_model_is_listed_with_labels_of_versions_that_are_there():

@@ -15,6 +15,7 @@ from bms_tf.studies import worker
 from bms_tf.studies.folder import DEATHS, Folder, row_of, seconds, slug
 from bms_tf.studies.study import Job
 from bms_tf.tuning import search
+from tests import truncated
 
 TINY = (Path(__file__).parent / "tiny.gin").read_text()
 JOB = Job("ring", "VAE", (("adam.learning_rate", 0.001),), 100)
@@ -186,7 +187,9 @@ def test_a_folder_of_another_study(here, old, new, line):
 
 
 @pytest.mark.parametrize("file", ["study.gin", "recipes/ring_VAE.gin"])
-@pytest.mark.parametrize(("content", "line"), [("a.b = 3\nc.d =", ":2: Unable to parse"), ("\xff", " is damaged (")])
+@pytest.mark.parametrize(
+    ("content", "line"), [(truncated.TEXT, f":{truncated.LINE}: {truncated.FAULT}"), ("\xff", " is damaged (")]
+)
 def test_a_damaged_file_of_a_study_is_named(here, file, content, line):
     Path(enter().file(file)).write_text(content, encoding="latin-1")
     with pytest.raises(ValueError) as caught:
