@@ -21,6 +21,7 @@ _NOISE = (
     "^To enable the following instructions: ",  # second line of the note on CPU features
     r"failed call to cuInit: .*UNKNOWN ERROR \(303\)",  # no driver at all; other numbers are real faults of a GPU
 )
+_NO_GPU = "failed call to cuInit: .*CUDA_ERROR_NO_DEVICE"  # hidden as well where the user has hidden all GPUs
 _INFO = "^[-0-9]+ [0-9:.]+: I "  # hidden as well where the user has not said from which level on lines are wanted
 
 
@@ -46,6 +47,8 @@ def quiet() -> Iterator[None]:
     before a crash is still shown. Without a `grep` nothing is filtered.
     """
     noise = _NOISE if "TF_CPP_MIN_LOG_LEVEL" in os.environ else (*_NOISE, _INFO)
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        noise = (*noise, _NO_GPU)
     if not shutil.which("grep"):
         yield
         return

@@ -6,6 +6,8 @@ import sys
 import warnings
 from pathlib import Path
 
+import pytest
+
 from bms_tf.core import startup
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +31,18 @@ def test_known_noise_is_hidden_and_every_other_line_passes(capfd):
             os.write(2, line.encode() + b"\n")
     os.write(2, NOISE[0].encode() + b"\n")  # afterwards nothing is filtered
     assert capfd.readouterr().err.splitlines() == [*REAL, NOISE[0]]
+
+
+@pytest.mark.parametrize("visible, shown", [("-1", False), ("", False), ("0", True), (None, True)])
+def test_that_there_is_no_gpu_is_no_news_to_who_hid_them(monkeypatch, capfd, visible, shown):
+    """TensorFlow 2.21's line on a machine with a GPU, under CUDA_VISIBLE_DEVICES=-1."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    line = "E0000 00:00:1.1 836 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA_ERROR_NO_DEVICE: no device"
+    with startup.quiet():
+        os.write(2, line.encode() + b"\n")
+    assert capfd.readouterr().err.splitlines() == [line] * shown
 
 
 def test_what_was_said_before_a_crash_is_shown():
