@@ -2,7 +2,7 @@
 
     python benchmarks/systems.py steps [--only=gan,wgan_gp]    step times beside the passes that the equations need
     python benchmarks/systems.py short [--only=...]            a short run beside the untrained model
-    python benchmarks/systems.py pictures --updates=5000       samples on ring and grid, for the gallery of systems
+    python benchmarks/systems.py pictures                      samples on ring and grid, for the gallery of systems
 
 Systems are those of gin/systems/ but for the files that end in _2d, which are another's with other settings. Each has a
 process of its own. `steps` stands on the ring recipe; windows of a system's steps alternate with windows of GAN's.
@@ -25,7 +25,7 @@ from absl import app, flags
 flags.DEFINE_list("only", None, "Names of files in gin/systems/; all of them if not given.")
 flags.DEFINE_float("seconds", 2.0, "How long each system's steps are timed, at least; GAN's as long.")
 flags.DEFINE_string("child", None, "Measure one system; what the child processes are called with.")
-flags.DEFINE_integer("updates", 2000, "Generator updates of a short run.")
+flags.DEFINE_integer("updates", 5000, "Generator updates of a short run.")
 FLAGS = flags.FLAGS
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -48,7 +48,9 @@ OWN = {
     "unrolled_gan": ("adam.learning_rate = 1e-3",),
     "vae_gan": ("VAEGAN.gamma = 10.0",),
     # The prior's codes are not where a deterministic encoder puts data of fewer dimensions.
+    "wae_gan": ("WAE.encoder = @gaussian_encoder()",),
     "wae_mmd": ("WAE.encoder = @gaussian_encoder()",),
+    "wgan_gp": ("WGANGP.lambda_ = 0.1",),  # as in its authors' gan_toy.py
 }
 WORSE = f"  more than {HALF} of the untrained model's"
 

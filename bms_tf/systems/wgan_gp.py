@@ -40,7 +40,7 @@ class WGANGP(System):
         Args:
             generator: gives data [B, ...].
             discriminator: gives [B]. It has no batch normalization, under which an example has no slope of its own.
-            lambda_: the weight of the penalty, positive.
+            lambda_: the weight of the penalty, positive. For 2-D data the authors' code (gan_toy.py) has 0.1.
             critic_updates: the critic's updates for each of the generator, at least 1.
             seed: seeds all noise.
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
