@@ -14,7 +14,7 @@ import gin
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import NullFormatter, NullLocator
 from PIL import Image
 
 from bms_tf.core import files
@@ -186,8 +186,11 @@ class Curves:
                 shade = colormaps["viridis"](number / max(1, len(lines)))
                 axes.errorbar(x, means, bars, fmt="o-", markersize=3, capsize=2, color=shade, label=label)
             axes.set(xlabel=self.x.rpartition(".")[2].strip("_"), title=title(score))
-            if is_wide([at for points in lines.values() for at in points] or [0]):
+            ticks = sorted({at for points in lines.values() for at in points})
+            if is_wide(ticks or [0]):
                 axes.set_xscale("log")
+                axes.set_xticks(ticks, [f"{at:g}" for at in ticks])
+                axes.xaxis.set_minor_locator(NullLocator())
             if is_wide([value for points in lines.values() for own in points.values() for value in own] or [0]):
                 axes.set_yscale("log")
         grid[0].legend(fontsize="small")

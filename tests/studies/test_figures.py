@@ -75,6 +75,8 @@ def test_a_line_for_each_data_set_where_the_methods_differ_in_the_parameter():
     assert curves.lines(this, rows, "hq") == {"ring": {1: [0.0, 1.0], 10: [5.0]}, "grid": {10: [6.0]}}
     figure = curves.draw(this, rows)
     assert [axes.get_title() for axes in figure.axes] == ["hq", "fd", "ratio"]
+    for axes in figure.axes:  # wide, so on a logarithmic axis, and yet the values themselves stand below it
+        assert [label.get_text() for label in axes.get_xticklabels(which="both")] == ["1", "10"]
 
 
 def test_every_figure_of_a_sweep_is_drawn(tmp_path):
