@@ -46,9 +46,11 @@ def quiet() -> Iterator[None]:
     TensorFlow writes from C++, so `sys.stderr` is not enough. The filter is a process of its own: what the library says
     before a crash is still shown. Without a `grep` nothing is filtered.
     """
-    noise = _NOISE if "TF_CPP_MIN_LOG_LEVEL" in os.environ else (*_NOISE, _INFO)
+    noise = [*_NOISE]
+    if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+        noise.append(_INFO)
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        noise = (*noise, _NO_GPU)
+        noise.append(_NO_GPU)
     if not shutil.which("grep"):
         yield
         return
