@@ -51,10 +51,10 @@ ONCE = [
     (MIXTURES, "age", {"adam.learning_rate": 3e-3, "updates": 10_000}),
     (MIXTURES, "dist_gan", {"adam.learning_rate": 3e-3, "updates": 10_000, "DistGAN.horizon": 10_000}),
     (MIXTURES, "dist_gan_2d", {"updates": 20_000}),
-    (MIXTURES, "md_gan_2d", {"updates": 20_000}),
+    (MIXTURES, "md_gan_2d", {"updates": 40_000}),
     (MIXTURES, "began_2d", {"adam.learning_rate": 3e-3, "updates": 5_000}),
     (("ring",), "wae_gan_2d", {"adam.learning_rate": 1e-2, "updates": 10_000}),
-    (MIXTURES, "gdpp_gan_2d", {"updates": 1_000}),
+    (MIXTURES, "gdpp_gan_2d", {"updates": 25_000}),
 ]
 
 

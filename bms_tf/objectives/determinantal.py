@@ -17,17 +17,26 @@ def diversity(real: tf.Tensor, sample: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
         real: features [B, F] of data.
         sample: features [B, F] of samples.
     """
+    batch, size = real.shape
     (l_real, v_real), (l_sample, v_sample) = map(_spectrum, (real, sample))
-    lowest, highest = tf.reduce_min(l_real), tf.reduce_max(l_real)
+    lowest, highest = tf.reduce_min(l_real) if batch <= size else 0.0, tf.reduce_max(l_real)
     weights = tf.math.divide_no_nan(l_real - lowest, highest - lowest)
     cosines = tf.abs(tf.reduce_sum(v_real * v_sample, axis=0))
-    return tf.reduce_mean((l_real - l_sample) ** 2), -tf.reduce_sum(weights * cosines)
+    return tf.reduce_sum((l_real - l_sample) ** 2) / batch, -tf.reduce_sum(weights * cosines)
 
 
 def _spectrum(features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Eigenvalues [B], rising, and eigenvectors, the columns of [B, B], of the kernel of features [B, F]."""
+    """Eigenvalues [N], rising, and eigenvectors, the columns of [B, N], of the kernel of features [B, F].
+
+    N is the smaller of B and F. All other eigenvalues are 0, and so are their weights in both losses. If F is smaller,
+    phi' phi has the same N, and takes F^3 operations instead of B^3.
+    """
     phi = tf.math.l2_normalize(features, axis=1)
-    return _eigh(tf.matmul(phi, phi, transpose_b=True))
+    batch, size = phi.shape
+    if batch <= size:
+        return _eigh(tf.matmul(phi, phi, transpose_b=True))
+    values, vectors = _eigh(tf.matmul(phi, phi, transpose_a=True))
+    return values, tf.matmul(phi, vectors) / tf.sqrt(tf.maximum(values, GAP))  # one of length 0 has a weight of 0
 
 
 @tf.custom_gradient

@@ -8,6 +8,9 @@ from bms_tf.objectives.determinantal import _eigh, diversity
 
 RANDOM = np.random.default_rng(0)
 REAL, SAMPLE = RANDOM.normal(size=(4, 6)), RANDOM.normal(size=(4, 6))
+# Fewer features than examples: two eigenvalues of each kernel are 0.
+PAIRS = {"more features": (REAL, SAMPLE), "fewer features": (RANDOM.normal(size=(6, 4)), RANDOM.normal(size=(6, 4)))}
+pairs = pytest.mark.parametrize(("real", "sample"), PAIRS.values(), ids=PAIRS)
 
 
 def spectrum(features):
@@ -22,12 +25,13 @@ def expected(real, sample):
     return ((l_real - l_sample) ** 2).mean(), -weights @ cosines
 
 
+@pairs
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_losses(jit_compile):
+def test_losses(jit_compile, real, sample):
     losses = tf.function(diversity, jit_compile=jit_compile)(
-        tf.constant(REAL, tf.float32), tf.constant(SAMPLE, tf.float32)
+        tf.constant(real, tf.float32), tf.constant(sample, tf.float32)
     )
-    np.testing.assert_allclose(losses, expected(REAL, SAMPLE), rtol=1e-4)
+    np.testing.assert_allclose(losses, expected(real, sample), rtol=1e-4)
 
 
 def test_equal_features_have_no_magnitude_loss_and_the_least_structure_loss():
@@ -38,25 +42,27 @@ def test_equal_features_have_no_magnitude_loss_and_the_least_structure_loss():
     assert float(structure) == pytest.approx(-((values - values.min()) / (values.max() - values.min())).sum(), rel=1e-4)
 
 
+@pairs
 @pytest.mark.parametrize("which", [0, 1])
-def test_gradient(which):
-    x = tf.Variable(SAMPLE, dtype=tf.float64)
+def test_gradient(which, real, sample):
+    x = tf.Variable(sample, dtype=tf.float64)
     with tf.GradientTape() as tape:
-        loss = diversity(tf.constant(REAL), x)[which]
+        loss = diversity(tf.constant(real), x)[which]
     slope = tape.gradient(loss, x).numpy()
-    for index in [(0, 0), (1, 4), (3, 5)]:
-        step = np.zeros_like(SAMPLE)
+    for index in [(0, 0), (1, 3), (3, 2)]:
+        step = np.zeros_like(sample)
         step[index] = 1e-6
-        difference = expected(REAL, SAMPLE + step)[which] - expected(REAL, SAMPLE - step)[which]
+        difference = expected(real, sample + step)[which] - expected(real, sample - step)[which]
         assert slope[index] == pytest.approx(difference / 2e-6, rel=1e-4)
 
 
-def test_samples_that_are_all_alike_have_a_finite_gradient():
-    # Their kernel is full of ones, and three of its eigenvalues are 0.
-    x = tf.ones([4, 6]) * tf.constant([[1.0], [2.0], [3.0], [4.0]])
+@pairs
+def test_samples_that_are_all_alike_have_a_finite_gradient(real, sample):
+    # Their kernel is full of ones, and all of its eigenvalues but one are 0.
+    x = tf.ones(real.shape) * tf.range(1.0, len(real) + 1)[:, None]
     with tf.GradientTape() as tape:
         tape.watch(x)
-        loss = tf.add_n(diversity(tf.constant(REAL, tf.float32), x))
+        loss = tf.add_n(diversity(tf.constant(real, tf.float32), x))
     assert np.abs(tape.gradient(loss, x)).max() < 100
 
 
