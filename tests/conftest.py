@@ -1,5 +1,6 @@
 """What every test runs under: TensorFlow on two logical CPU devices, gin empty, the network closed."""
 
+import ctypes
 import gc
 import os
 import socket
@@ -19,11 +20,21 @@ os.environ["TF_ONEDNN_USE_SYSTEM_ALLOCATOR"] = "1"
 from bms_tf.core import config, startup  # noqa: E402
 from tests import small_data  # noqa: E402
 
-tf = startup.import_tensorflow()
-gc.freeze()  # else every collection walks over all of TensorFlow, half a second each
-# Before any other use of TensorFlow, and for all tests: it cannot be changed later in the process.
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+LIBC = ctypes.CDLL(None)
+if hasattr(LIBC, "mallopt"):  # glibc, which else keeps more and more of the freed tensors
+    LIBC.mallopt(-3, 2_000_000)  # M_MMAP_THRESHOLD: a larger block is given back as soon as it is free
+
+
+def pytest_configure(config):
+    """Imports TensorFlow, but not in the process that only hands tests to others."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        return
+    tf = startup.import_tensorflow()
+    gc.freeze()  # else every collection walks over all of TensorFlow, half a second each
+    # Before any other use of TensorFlow, and for all tests: it cannot be changed later in the process.
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
 
 # The same few examples in every run.
 settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=25)
@@ -36,6 +47,14 @@ def empty_gin():
     config.clear()
     yield
     config.clear()
+
+
+@pytest.fixture(autouse=True)
+def trimmed():
+    """What a test has freed goes back to the system."""
+    yield
+    if hasattr(LIBC, "malloc_trim"):
+        LIBC.malloc_trim(0)
 
 
 @pytest.fixture(autouse=True, scope="session")
