@@ -57,6 +57,13 @@ def trimmed():
         LIBC.malloc_trim(0)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def cycles_freed():
+    """What the tests of a file have left in cycles, such as networks, is freed."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def closed_network():
     """Connections to another machine fail at once, so that no test depends on one."""
