@@ -6,9 +6,9 @@
 
 All stand on mixtures.gin (VEEGAN's networks, Adam without momentum whose rate falls to 0); the files that end in _2d
 then have what their authors took for such data, batches and rates included. WAE-GAN has a moving average of the
-generator. ONCE first had one as well, which over so few steps averages over most of the way, and GDPP-GAN had rates that
-fall to 0: those lines are in results/authors_2d_before.jsonl. What is in results/ is not run again; each line has the
-command that makes it.
+generator. ONCE first had one as well, which over so few steps averages over most of the way. Then GDPP-GAN had rates
+that fall to 0, and MD-GAN half of its length. Those lines are in results/authors_2d_before.jsonl. What is in results/
+is not run again; each line has the command that makes it.
 """
 
 import recorded
