@@ -23,6 +23,7 @@ from tests import small_data  # noqa: E402
 LIBC = ctypes.CDLL(None)
 if hasattr(LIBC, "mallopt"):  # glibc, which else keeps more and more of the freed tensors
     LIBC.mallopt(-3, 2_000_000)  # M_MMAP_THRESHOLD: a larger block is given back as soon as it is free
+    LIBC.mallopt(-8, 2)  # M_ARENA_MAX: else each of TensorFlow's threads has a heap of its own, full of holes
 
 
 def pytest_configure(config):
