@@ -51,18 +51,13 @@ def empty_gin():
 
 
 @pytest.fixture(autouse=True)
-def trimmed():
-    """What a test has freed goes back to the system."""
+def freed(request):
+    """What a test has freed goes back to the system, and what a slow one has left in cycles, such as networks."""
     yield
+    if request.node.get_closest_marker("slow"):
+        gc.collect()
     if hasattr(LIBC, "malloc_trim"):
         LIBC.malloc_trim(0)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cycles_freed():
-    """What the tests of a file have left in cycles, such as networks, is freed."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(autouse=True, scope="session")
