@@ -17,10 +17,11 @@ INSTALLED := $(VENV)/.installed-$(EXTRAS)
 train: $(INSTALLED)
 	$(RUN) -m bms_tf.train --gin_file=gin/ring.gin --run_dir=runs/ring
 
-# Two sessions: one that runs all tests holds three gigabytes in the end. The code 5 says that a folder has none of the kind.
+# Three sessions: one that runs all tests holds three gigabytes in the end. The code 5 says that a folder has none of a kind.
 test: $(INSTALLED)
 	$(PYTEST) -m "not slow" $(TESTS) || test $$? -eq 5
-	$(PYTEST) -m slow $(TESTS) || test $$? -eq 5
+	$(PYTEST) -m slow -k conformance $(TESTS) || test $$? -eq 5
+	$(PYTEST) -m slow -k "not conformance" $(TESTS) || test $$? -eq 5
 
 check: lint
 	$(PYTEST) -m "not slow" $(TESTS)
