@@ -52,7 +52,7 @@ def empty_gin():
 
 @pytest.fixture(autouse=True)
 def freed(request):
-    """What a test has freed goes back to the system, and what a slow one has left in cycles, such as networks."""
+    """What a test has freed goes back to the system, and what a slow one has left in cycles, such as a whole run."""
     yield
     if request.node.get_closest_marker("slow"):
         gc.collect()

@@ -1,19 +1,11 @@
 """What both conformance tests need to build any system on the ring."""
 
-import gc
 import re
 
 import pytest
 from PIL import Image
 
 from bms_tf.core import config, errors, training
-
-
-@pytest.fixture
-def collected():
-    """No run stays in memory beside the next one: its functions hold it in cycles."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ from bms_tf.core.keras import every_layer, keras
 from bms_tf.core.system import System
 from bms_tf.tuning.search import Setting
 
-pytestmark = pytest.mark.usefixtures("collected")
 ROOT = Path(__file__).parents[2]
 FILES = {path.relative_to(ROOT).as_posix() for path in (ROOT / "gin").rglob("*.gin")}
 

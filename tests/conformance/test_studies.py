@@ -12,7 +12,6 @@ from bms_tf.evaluation import registry
 from bms_tf.studies import evaluating, table
 from bms_tf.studies.study import load
 
-pytestmark = pytest.mark.usefixtures("collected")
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "gin/studies").glob("*.gin"))
 # Of each system on each kind of networks one, of all that studies put together.
