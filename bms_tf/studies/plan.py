@@ -77,11 +77,11 @@ def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
 
 
 def plan(study: Study, done: Done) -> list[Job]:
-    """Every run that is known to be needed, once, data set by data set. The methods that are `later` come last.
+    """Every run that is known to be needed, once, data set by data set; on each, the methods that are `later` come last.
 
     Where all of these are done, the study is done.
     """
-    jobs = [job for later in (False, True) for data in study.data for job in _on_data(study, data, later, done)]
+    jobs = [job for data in study.data for later in (False, True) for job in _on_data(study, data, later, done)]
     return list(dict.fromkeys(jobs))
 
 

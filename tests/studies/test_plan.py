@@ -87,18 +87,19 @@ def later_study():
     return study(methods=[dataclasses.replace(one, later=True), other])
 
 
-def test_a_method_that_is_later_is_tuned_when_the_others_have_their_seeds_everywhere():
+def test_a_method_that_is_later_is_tuned_when_the_others_have_their_seeds_on_that_data_set():
     def score(job):
         return abs(rate(job) - 2.0)
 
     this = later_study()
     declared = plan.plan(this, {})
     assert [(job.data, job.method) for job in declared] == [
-        (data, method) for method in "ba" for data in ("ring", "grid") for _ in range(6)
+        (data, method) for data in ("ring", "grid") for method in "ba" for _ in range(6)
     ]
     done = finished([job for job in declared if job.method == "b"], score)
     left = [job for job in plan.plan(this, done) if job not in done]
-    assert [(job.method, job.seed) for job in left] == [("b", s) for s in (0, 1, 0, 1)] + [("a", 100)] * 12
+    first = [("b", 0), ("b", 1)] + [("a", 100)] * 6
+    assert [(job.data, job.method, job.seed) for job in left] == [(d, *run) for d in ("ring", "grid") for run in first]
     assert plan.chosen(this, "ring", done).keys() == {"b"}
     # 12 trials and 2 seeds on each data set of a; the two seeds on each of b.
     assert plan.left(this, done) == {(d, m): n for d in ("ring", "grid") for m, n in (("a", 8), ("b", 2))}
