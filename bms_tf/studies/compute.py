@@ -15,13 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from bms_tf.core import command, config, errors, files, startup, training
+from bms_tf.core.keras import keras
 from bms_tf.studies.folder import Folder
 from bms_tf.studies.plan import Pair, left
 from bms_tf.studies.study import Study
 from bms_tf.studies.table import check_scores
 from bms_tf.studies.worker import threads
 
-STEPS = 20  # that are timed, or twice as many as are executed at once
+STEPS = 20  # that are timed, but at least three executions of the compiled function
 
 
 def seconds(folder: Folder) -> dict[Pair, float]:
@@ -64,19 +65,17 @@ def measure(folder: Folder, data: str, method: str) -> float:
     config.load([folder.recipe_file(data, method)])
     run = training.new_run()
     at_once = run.recipe.steps_per_execution
-    steps = at_once * (2 + STEPS // at_once)
+    executions = max(3, -(-STEPS // at_once))
     clock = time.monotonic if tf.config.list_physical_devices("GPU") else _processor_time
     with errors.in_one_line():
         run.check_data()
         if data not in folder.study.evaluations and method == folder.study.methods_on(data)[0].name:
             check_scores(folder.study.columns_of(data), run.real_scores(), data)
-        run.fit(0, at_once)  # traces
-        clocks = [clock()]
-        for more in (0, steps):  # each call of `fit` makes its data anew, which takes as long as many steps
-            run.fit(at_once, 2 * at_once + more)
-            clocks.append(clock())
-    short, long = np.diff(clocks)
-    return float((long - short) / steps * run.steps)
+        clocks = []
+        note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: clocks.append(clock()))
+        run.fit(0, at_once * (1 + executions), [note])
+    # After the first execution, which traces, and whatever fit makes anew: data takes as long as many steps.
+    return float(np.median(np.diff(clocks)) / at_once * run.steps)
 
 
 def _processor_time() -> float:

@@ -77,7 +77,7 @@ def chosen(study: Study, data: str, done: Done) -> dict[str, dict[str, Job]]:
 
 
 def plan(study: Study, done: Done) -> list[Job]:
-    """Every run that is known to be needed, once, data set by data set; on each, the methods that are `later` come last.
+    """Every run that is known to be needed, once, data set by data set. On each the `later` methods come last.
 
     Where all of these are done, the study is done.
     """
