@@ -195,6 +195,28 @@ def test_gdpp_gan_2d_has_its_authors_networks():
     assert rates(run) == pytest.approx({"generator": 1e-3, "discriminator": 1e-4}) and run.examples_per_step == 512
 
 
+def test_veegan_2d_has_its_authors_networks():
+    # A copy of their notebook: one hidden layer in D, which sees pairs, codes of 254, and log N(z; F(G(z)), 1), in which
+    # the squared distance has the weight 1/2.
+    run = built("veegan_2d")
+    shapes = {
+        name: [w.shape for w in network.trainable_variables[::2]] for name, network in run.system.networks.items()
+    }
+    assert shapes == {
+        "encoder": [(2, 128), (128, 128), (128, 254)],
+        "generator": [(254, 128), (128, 128), (128, 2)],
+        "joint_discriminator": [(256, 128), (128, 1)],
+    }
+    assert run.system.code_lambda == 0.5 and [phase.name for phase in run.system._phases] == ["game"]
+    assert rates(run) == pytest.approx(dict.fromkeys(run.system.players, 1e-3)) and run.examples_per_step == 500
+
+
+@pytest.mark.parametrize("system", ["gdpp_gan_2d", "md_gan_2d", "veegan_2d"])
+def test_authors_who_do_not_clip_gradients_do_not_in_a_study(system):
+    config.load(["gin/data/grid.gin", "gin/tables/mixtures_runs.gin", f"gin/systems/{system}.gin"])
+    assert {optimizer.global_clipnorm for optimizer in training.Run().system.optimizers.values()} == {None}
+
+
 def test_dist_gan_2d_has_its_authors_game():
     # Their code: the first update moves both networks, five updates of D, reconstructions are fakes of weight 1/2.
     system = built("dist_gan_2d").system
