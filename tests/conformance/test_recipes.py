@@ -196,8 +196,8 @@ def test_gdpp_gan_2d_has_its_authors_networks():
 
 
 def test_veegan_2d_has_its_authors_networks():
-    # A copy of their notebook: one hidden layer in D, which sees pairs, codes of 254, and log N(z; F(G(z)), 1), in which
-    # the squared distance has the weight 1/2.
+    # A copy of their notebook: one hidden layer in D, which sees pairs, codes of 254, and log N(z; F(G(z)), 1), whose
+    # squared distance has the weight 1/2.
     run = built("veegan_2d")
     shapes = {
         name: [w.shape for w in network.trainable_variables[::2]] for name, network in run.system.networks.items()
