@@ -56,6 +56,7 @@ ONCE = [
     (MIXTURES, "began_2d", {"adam.learning_rate": 3e-3, "updates": 5_000}),
     (("ring",), "wae_gan_2d", {"adam.learning_rate": 1e-2, "updates": 10_000}),
     (MIXTURES, "gdpp_gan_2d", {"updates": 25_000}),
+    (("grid",), "gdpp_gan_2d", {"updates": 75_000}),
     (MIXTURES, "veegan_2d", {"updates": 100_000}),
 ]
 
