@@ -1,6 +1,7 @@
-"""Systems as their authors have them, on ring and grid, once each; and WAE-GAN on the grid by the weight of D_L's loss.
+"""Systems as their authors have them, on ring and grid, once each; WAE-GAN and MD-GAN on the grid on three seeds.
 
     python benchmarks/authors_2d.py wae     WAE-GAN on the grid: rate and scale on seed 100, D_L's weight on 0 to 2
+    python benchmarks/authors_2d.py md_gan  MD-GAN on the grid, rates that fall to 0 and its authors', seeds 0 to 2
     python benchmarks/authors_2d.py once    every setting of ONCE, seed 0
     python benchmarks/authors_2d.py table   the tables, from benchmarks/results/authors_2d.jsonl
 
@@ -46,13 +47,20 @@ def wae(seed, rate, weight, updates, scale=1.0):
 
 WAE_TRIALS = [wae(100, rate, 1.0, 10_000, scale) for rate, scale in ((3e-3, 1.0), (1e-2, 1.0), (1e-2, 4.0))]
 WAE_RUNS = [wae(seed, 1e-2, weight, 30_000) for seed in (0, 1, 2) for weight in (1.0, 0.03)]
+# Its authors' rates are halved every 500 epochs of 20 updates.
+HALVED = "{10000: 1.0, 10001: 0.5, 20000: 0.5, 20001: 0.25, 30000: 0.25, 30001: 0.125}"
+MD_GAN = [
+    job("grid", "md_gan_2d", seed, {"updates": 40_000, **more})
+    for more in ({}, {"adam.schedule": "@piecewise_linear", "piecewise_linear.points": HALVED})
+    for seed in (0, 1, 2)
+]
 # The data, the file, and what is set beside it.
 ONCE = [
     (MIXTURES, "unrolled_gan", {"adam.learning_rate": 3e-3, "updates": 10_000}),
     (MIXTURES, "age", {"adam.learning_rate": 3e-3, "updates": 10_000}),
     (MIXTURES, "dist_gan", {"adam.learning_rate": 3e-3, "updates": 10_000, "DistGAN.horizon": 10_000}),
     (MIXTURES, "dist_gan_2d", {"updates": 20_000}),
-    (MIXTURES, "md_gan_2d", {"updates": 40_000}),
+    (("ring",), "md_gan_2d", {"updates": 40_000}),
     (MIXTURES, "began_2d", {"adam.learning_rate": 3e-3, "updates": 5_000}),
     (("ring",), "wae_gan_2d", {"adam.learning_rate": 1e-2, "updates": 10_000}),
     (MIXTURES, "gdpp_gan_2d", {"updates": 25_000}),
@@ -71,16 +79,18 @@ def main(argv):
     what = argv[1] if len(argv) == 2 else ""
     if what == "wae":
         runs.run_all(NAME, WAE_TRIALS + WAE_RUNS, files)
+    elif what == "md_gan":
+        runs.run_all(NAME, MD_GAN, files)
     elif what == "once":
         runs.run_all(NAME, once(), files)
     elif what == "table":
         print_tables()
     else:
-        raise app.UsageError("say wae, once or table")
+        raise app.UsageError("say wae, md_gan, once or table")
 
 
 def print_tables():
-    """WAE-GAN by the weight of D_L's loss; and every other system."""
+    """WAE-GAN by the weight of D_L's loss, MD-GAN by its rates, and every other system."""
     rows = [row for row in recorded.read(NAME) if "samples" in row]
     of_wae, rest = ([row for row in rows if (row["system"] == "wae_gan") == is_wae] for is_wae in (True, False))
     columns = {
@@ -89,12 +99,24 @@ def print_tables():
         "shapes.scale": "scale",
         "WAE.code_weight": "weight of D_L's loss",
     }
-    settings = {}
-    for row in of_wae:
-        settings.setdefault(tuple(row["params"][name] for name in columns), []).append(row)
-    runs.table("WAE-GAN on the grid", list(settings.items()), tuple(columns.values()))
-    cells = [((row["mixture"], row["system"], row["params"]["updates"]), [row]) for row in rest]
-    runs.table("Once, seed 0", cells, ("data", "system", "updates"))
+    of_wae = by(of_wae, lambda row: tuple(row["params"][name] for name in columns))
+    runs.table("WAE-GAN on the grid", of_wae, tuple(columns.values()))
+    of_mixtures = by(rest, lambda row: (row["mixture"], row["system"], row["params"]["updates"], rates(row)))
+    runs.table("As their authors have them", of_mixtures, ("data", "system", "updates", "rates"))
+
+
+def by(rows, cells):
+    """Pairs of what `cells` gives and its rows."""
+    found = {}
+    for row in rows:
+        found.setdefault(cells(row), []).append(row)
+    return list(found.items())
+
+
+def rates(row):
+    """What becomes of the rates over a run."""
+    schedule = next(line.split(" = ")[1] for line in row["operative"] if "adam.schedule = " in line)
+    return {"@linear_decay": "fall to 0", "@piecewise_linear": "halved thrice", "None": "constant"}[schedule]
 
 
 if __name__ == "__main__":
