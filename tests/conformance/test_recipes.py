@@ -182,6 +182,10 @@ def test_md_gan_2d_has_its_authors_networks():
         assert network.trainable_variables[2].numpy().std() == pytest.approx(0.02, rel=0.05)  # of 16,384 numbers
     assert np.all(np.abs(run.system.sample_prior(tf.range(50, dtype=tf.int64))) < 1)
     assert rates(run) == pytest.approx({"generator": 1e-3, "discriminator": 1e-3}) and run.examples_per_step == 500
+    # Their rates are halved at the epochs 500, 1000 and 1500, of 20 updates each.
+    for updates, factor in {9_999: 1.0, 10_001: 0.5, 20_000: 0.5, 20_001: 0.25, 30_001: 0.125, 10**6: 0.125}.items():
+        for optimizer in run.system.optimizers.values():
+            assert float(optimizer._learning_rate.schedule(updates)) == pytest.approx(1e-3 * factor)
 
 
 def test_gdpp_gan_2d_has_its_authors_networks():
