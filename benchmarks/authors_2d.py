@@ -84,7 +84,7 @@ def main(argv):
 
 
 def print_tables():
-    """WAE-GAN by the weight of D_L's loss, MD-GAN by its rates, and every other system."""
+    """WAE-GAN by the weight of D_L's loss; and every other system, by its length and rates."""
     rows = [row for row in recorded.read(NAME) if "samples" in row]
     of_wae, rest = ([row for row in rows if (row["system"] == "wae_gan") == is_wae] for is_wae in (True, False))
     columns = {
