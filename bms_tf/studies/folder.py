@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from zlib import crc32
 
 from bms_tf.core import config, files, gin_text
@@ -40,25 +40,29 @@ class Folder:
     def enter(cls, path: str, gin_file: str) -> "Folder":
         """Makes the folder of the study that `gin_file` declares, or finds it there.
 
-        Its recipes are read once. An edit of a gin file while the study runs is reported and changes no run.
+        Its recipes are read once. An edit of a gin file while the study runs is reported and changes no run. Before the
+        first run, the folder takes the study as it now is.
         Raises ValueError where the folder holds something else, or this study with other settings, and where methods
         that stand in one table are scored in different ways.
         """
         study = load(gin_file)
         text, kept = config.as_text(), os.path.join(path, "study.gin")
         recipes = {data: {m.name: study.recipe(data, m) for m in study.methods_on(data)} for data in study.data}
-        for data, texts in recipes.items():
-            check_protocols(data, {name: protocol(text) for name, text in texts.items()})
+        for data, of_methods in recipes.items():
+            check_protocols(data, {name: protocol(text) for name, text in of_methods.items()})
+        texts = {recipe_file(path, data, name): recipe for data, own in recipes.items() for name, recipe in own.items()}
         os.makedirs(path, exist_ok=True)
         with files.locked(os.path.join(path, "lock"), f"reading the recipes of {path}", wait=True):
+            begun = any(os.path.exists(os.path.join(path, name)) for name in ("runs", "runs.jsonl"))
+            if os.path.exists(kept) and not begun:
+                forget_if_changed(path, {kept: text} | texts)
             if os.path.exists(kept):
                 check_unchanged(path, kept, text)
             elif set(os.listdir(path)) - {"lock", "study.gin.new", "recipes", "runs.jsonl"}:
                 raise ValueError(f"{path} is not empty, and not the folder of a study; take another --study_dir")
             os.makedirs(os.path.join(path, "recipes"), exist_ok=True)
-            for data, texts in recipes.items():
-                for method, recipe in texts.items():
-                    keep(recipe_file(path, data, method), recipe)
+            for file, recipe in texts.items():
+                keep(file, recipe)
             files.write_whole(kept, text)
         return cls(path)
 
@@ -150,6 +154,15 @@ class Folder:
             kept = "".join(json.dumps(row) + "\n" for job, row in rows.items() if job not in failed)
             files.write_whole(self.file("runs.jsonl"), kept)
         return len(failed)
+
+
+def forget_if_changed(path: str, now: Mapping[str, str]):
+    """Removes what a study without runs was started with, and the times that were measured, where a text is another."""
+    if any(not os.path.exists(file) or files.read_text(file) != text for file, text in now.items()):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(path, "compute.json"))
+        shutil.rmtree(os.path.join(path, "recipes"), ignore_errors=True)
+        os.remove(os.path.join(path, "study.gin"))  # last: a kill before it leaves a study without runs
 
 
 def check_unchanged(path: str, kept: str, new: str):

@@ -180,10 +180,25 @@ def test_records_alone_are_the_beginning_of_a_folder(here):
     ],
 )
 def test_a_folder_of_another_study(here, old, new, line):
-    enter()
+    enter().record(row())
     with pytest.raises(ValueError) as caught:
         enter(TINY.replace(old, new))
     assert line in str(caught.value) and "take another --study_dir" in str(caught.value)
+
+
+def test_before_its_first_run_a_folder_takes_the_study_as_it_now_is(here):
+    """As after a start that was refused, or that named a cost that is too large."""
+    Path("mine.gin").write_text("include 'ring.gin'\n")
+    text = TINY.replace("'gin/ring.gin'", "'mine.gin'")
+    times = Path(enter(text).file("compute.json"))
+    times.write_text("[]")
+    enter(text)
+    assert times.exists()
+    Path("mine.gin").write_text("include 'ring.gin'\nadam.beta_1 = 0.25\n")
+    folder = enter(text.replace("'train.samples': 50", "'train.samples': 60"))
+    assert folder.study.params["train.samples"] == 60 and not times.exists()
+    folder.configure(JOB)
+    assert gin_text.values(config.as_text())["adam.beta_1"] == 0.25
 
 
 @pytest.mark.parametrize("file", ["study.gin", "recipes/ring_VAE.gin"])
@@ -191,14 +206,16 @@ def test_a_folder_of_another_study(here, old, new, line):
     ("content", "line"), [(truncated.TEXT, f":{truncated.LINE}: {truncated.FAULT}"), ("\xff", " is damaged (")]
 )
 def test_a_damaged_file_of_a_study_is_named(here, file, content, line):
-    Path(enter().file(file)).write_text(content, encoding="latin-1")
+    folder = enter()
+    folder.record(row())
+    Path(folder.file(file)).write_text(content, encoding="latin-1")
     with pytest.raises(ValueError) as caught:
         enter()
     assert str(caught.value).startswith(f"study/{file}{line}")
 
 
 def test_more_seeds_and_methods_and_other_words_continue_a_study(here):
-    enter()
+    enter().record(row())
     more = TINY.replace("(0, 1)", "(0, 1, 2)").replace("'tiny'", "'small'").replace("(0.5, 0.1)", "(0.6, 0.1)")
     more = more.replace("@one/method()]", "@one/method(), @fixed/method()]") + "\nfixed/method.name = 'fixed'\n"
     more += "fixed/method.params = {'BMSVAEGAN.T': 1}\n"
@@ -209,7 +226,7 @@ def test_more_seeds_and_methods_and_other_words_continue_a_study(here):
 def test_an_edit_of_a_recipe_changes_no_run_and_is_told(here, capsys):
     Path("mine.gin").write_text("include 'ring.gin'\n")
     text = TINY.replace("'gin/ring.gin'", "'mine.gin'")
-    enter(text)
+    enter(text).record(row())
     Path("mine.gin").write_text("include 'ring.gin'\nadam.beta_1 = 0.25\n")
     folder = enter(text)
     assert "adam.beta_1: was 0.5, is now 0.25" in capsys.readouterr().out
