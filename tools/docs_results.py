@@ -72,14 +72,13 @@ def brief(study, lines) -> Iterator[list[str]]:
     from bms_tf.studies import formats
 
     shown = [score for score in study.columns_of(lines[0].data) if score not in FOLDED]
-    titles = {score: formats.SCORES.get(score, (score, ".3g")) for score in shown}
-    yield ["method", *(title for title, _ in titles.values()), "seeds"]
+    yield ["method", *map(formats.title, shown), "seeds"]
     for line in lines:
         name = line.method
         if line.best_in:
-            scores = line.best_in.replace(", ", " and ")
+            scores = formats.title(line.best_in).replace(", ", " and ")
             name += f", tuned for {scores}" if line.setting else f": {line.best_in}"
-        cells = [formats.cell(line.cells[s], digits) if s in line.cells else "" for s, (_, digits) in titles.items()]
+        cells = [formats.cell(score, line.cells[score]) if score in line.cells else "" for score in shown]
         yield [name, *cells, str(len(line.seeds) or "")]
 
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from PIL import Image
 
 from bms_tf.core import files
-from bms_tf.studies.formats import SCORES
+from bms_tf.studies.formats import title
 from bms_tf.studies.rules import Row
 from bms_tf.studies.study import Columns, Study, job_of
 from bms_tf.studies.table import named
@@ -26,10 +26,6 @@ from bms_tf.tuning.figures import is_wide
 
 BEST = 10  # of a sweep, shown as dots
 SHARE = 0.15  # of the runs, for which metrics may agree
-
-
-def title(score: str) -> str:
-    return SCORES.get(score, (score,))[0]
 
 
 def ranked(rows: Sequence[Row], score: str, direction: str) -> list[Row]:

@@ -10,16 +10,25 @@ from bms_tf.studies.study import Study
 from bms_tf.studies.table import BETTER, EQUAL, WORSE, Cell, Line
 from bms_tf.tuning.space import shown
 
-SCORES = {  # title and format
-    "modes": ("modes", ".3g"),
-    "hq_percent": ("HQ %", ".1f"),
-    "mode_kl": ("mode KL", ".3f"),
-    "std_ratio_min": ("std ratio, least", ".2f"),
-    "std_ratio_median": ("std ratio", ".2f"),
-    "std_ratio_max": ("std ratio, largest", ".2f"),
-    "minor_axis_ratio_median": ("of the minor axis", ".2f"),
-    "energy_distance": ("energy distance", ".4f"),
-    "frechet_classifier_distance": ("Frechet distance", ".1f"),
+
+def count(number: float) -> str:
+    """Whole numbers as they are, their averages and spreads with a digit."""
+    return f"{number:.1f}".removesuffix(".0")
+
+
+SCORES: dict[str, tuple[str, Callable[[float], str]]] = {  # title, and how a number of it is written
+    "modes": ("modes", count),
+    "modes_5": ("modes with 5 samples", count),
+    "classes": ("classes", count),
+    "hq_percent": ("HQ %", "{:.1f}".format),
+    "mode_kl": ("mode KL", "{:.3f}".format),
+    "class_kl": ("class KL", "{:.3f}".format),
+    "std_ratio_min": ("std ratio, least", "{:.2f}".format),
+    "std_ratio_median": ("std ratio", "{:.2f}".format),
+    "std_ratio_max": ("std ratio, largest", "{:.2f}".format),
+    "minor_axis_ratio_median": ("of the minor axis", "{:.2f}".format),
+    "energy_distance": ("energy distance", "{:.4f}".format),
+    "frechet_classifier_distance": ("Frechet distance", "{:.1f}".format),
 }
 SIGNS = {BETTER: "▲", EQUAL: "≈", WORSE: "▼", None: ""}
 SYMBOLS = {"±": r"$\pm$", "▲": r"$\blacktriangle$", "≈": r"$\approx$", "▼": r"$\blacktriangledown$"}
@@ -27,10 +36,16 @@ SPREAD = "Mean ± standard deviation over the seeds"
 MARKS = "▲ better than published, ≈ equal within the spread, ▼ worse"
 
 
-def cell(cell: Cell, digits: str) -> str:
+def title(score: str) -> str:
+    """How a table names a score."""
+    return SCORES.get(score, (score,))[0]
+
+
+def cell(score: str, cell: Cell) -> str:
     """Our value with its mark."""
-    deviation = "" if cell.deviation is None else f" ± {cell.deviation:{digits}}"
-    return f"{cell.mean:{digits}}{deviation} {SIGNS[cell.mark]}".strip()
+    _, written = SCORES.get(score, (score, "{:.3g}".format))
+    deviation = "" if cell.deviation is None else f" ± {written(cell.deviation)}"
+    return f"{written(cell.mean)}{deviation} {SIGNS[cell.mark]}".strip()
 
 
 def published(values: Sequence[float]) -> str:
@@ -42,17 +57,16 @@ def grid(study: Study, lines: Sequence[Line]) -> list[list[str]]:
     """The lines of one data set as texts, below a line of titles."""
     columns = study.columns_of(lines[0].data)
     beside = [score for score in columns if any(score in line.published for line in lines)]
-    titles = {score: SCORES.get(score, (score, ".3g")) for score in columns}
     head = ["method", "tuned for"]
-    for score, (title, _) in titles.items():
-        head += [f"published {title}"] * (score in beside) + [title]
+    for score in columns:
+        head += [f"published {title(score)}"] * (score in beside) + [title(score)]
     table = [[*head, "setting", "seeds", "trials that could not be chosen", "unstable"]]
     for line in lines:
         unfit = ", ".join(f"{count} {why}" for why, count in line.unfit.items())
-        row = [line.method, line.best_in]
-        for score, (_, digits) in titles.items():
+        row = [line.method, title(line.best_in)]
+        for score in columns:
             row += [published(line.published.get(score, ()))] * (score in beside)
-            row += [cell(line.cells[score], digits) if score in line.cells else ""]
+            row += [cell(score, line.cells[score]) if score in line.cells else ""]
         row += [
             shown(line.setting),
             " ".join(map(str, line.seeds)) + (f" ({line.failed} failed)" if line.failed else ""),

@@ -11,6 +11,7 @@ from bms_tf.studies import formats, plan, table
 from bms_tf.studies.method import Method
 from bms_tf.studies.rules import BestScore
 from bms_tf.studies.study import Job, Study
+from bms_tf.studies.table import Cell
 from bms_tf.tuning.space import Choice
 
 
@@ -141,6 +142,14 @@ def test_the_files():
     widths = {text.index("75.0") for text in texts["txt"].splitlines() if "75.0" in text}
     head = next(text for text in texts["txt"].splitlines() if text.startswith("method"))
     assert widths == {head.index("HQ %", head.index("HQ %") + 1)}, "columns stand below their titles"
+
+
+def test_how_a_number_is_written():
+    """Modes are counted, up to 1000 of stacked digits. Of 24, 25, 25 the deviation is sqrt(1/3)."""
+    assert formats.cell("modes", Cell((1000.0, 1000.0))) == "1000 ± 0"
+    assert formats.cell("modes", Cell((24.0, 25.0, 25.0))) == "24.7 ± 0.6"
+    assert formats.cell("class_kl", Cell((0.0146, 0.0146))) == "0.015 ± 0.000"
+    assert formats.cell("not_known", Cell((0.123456,))) == "0.123"
 
 
 def test_one_csv_of_tables_with_other_columns():
