@@ -68,12 +68,14 @@ def section(records: Path) -> Iterator[str]:
 
 
 def brief(study, lines) -> Iterator[list[str]]:
-    """The lines of one data set with the scores that one looks at first, below a line of titles."""
-    from bms_tf.studies import formats
+    """The finished lines of one data set with the scores that one looks at first, below a line of titles."""
+    from bms_tf.studies import formats, table
 
     shown = [score for score in study.columns_of(lines[0].data) if score not in FOLDED]
     yield ["method", *map(formats.title, shown), "seeds"]
     for line in lines:
+        if line.best_in == table.UNFINISHED:
+            continue  # a note below says what was not run
         name = line.method
         if line.best_in:
             scores = formats.title(line.best_in).replace(", ", " and ")
