@@ -53,28 +53,31 @@ class MixtureRule:
 
     The first line has the best HQ of the trials that meet all bounds. Where none meets that of the mode KL, it has the
     best HQ of those that meet the others. A bound of a score that a trial does not have is met, as on the 1200-D
-    mixture. The second line has the least energy distance.
+    mixture. The second line has the least energy distance, and on some data sets may have lost modes.
 
     Args:
         mode_kl: by data set, the most mode KL. A data set that is not named has no bound.
         std_ratio: the least median std ratio.
         minor_axis_ratio: the least median minor axis ratio.
         all_modes: whether a trial must have as many modes as the data.
+        any_modes: the data sets on which a collapsed trial may have the second line, as hardly any other is to be had.
     """
 
     mode_kl: dict[str, float] = dataclasses.field(default_factory=dict)
     std_ratio: float
     minor_axis_ratio: float
     all_modes: bool
+    any_modes: Sequence[str] = ()
     scores: ClassVar = ("hq_percent", "mode_kl", "energy_distance")
 
     def __call__(self, trials: Sequence[Row]) -> Mapping[str, Row | None]:
         sound = [trial for trial in trials if why_not(trial) is None]
         wide = [trial for trial in sound if self._is_wide(trial)]
         true = [t for t in wide if _score(t, "mode_kl") <= self.mode_kl.get(t["data"], math.inf)]
+        lost = [trial for trial in trials if trial["data"] in self.any_modes and why_not(trial) == "collapsed"]
         return {
             "HQ": max(true or wide, key=lambda trial: _score(trial, "hq_percent"), default=None),
-            "energy distance": min(sound, key=lambda trial: _score(trial, "energy_distance"), default=None),
+            "energy distance": min(sound + lost, key=lambda trial: _score(trial, "energy_distance"), default=None),
         }
 
     def _is_wide(self, trial: Row) -> bool:

@@ -58,6 +58,15 @@ def test_on_the_1200_d_mixture_there_is_no_width():
     assert [why_not(row) for row in rows] == [None, None, "collapsed"]
 
 
+def test_where_modes_are_hardly_to_be_had_a_trial_without_them_has_the_second_line():
+    lost = [trial("far", modes=0.0, hq=0.0, energy=9.0), trial("near", modes=1.0, hq=0.1, energy=6.0)]
+    lost.append(trial("diverged", modes=0.0, ratio=100.0, energy=1.0))
+    assert chosen(lost, any_modes=["ring"]) == {"HQ": None, "energy distance": None}
+    assert chosen(lost, any_modes=["grid"]) == {"HQ": None, "energy distance": "near"}
+    whole = trial("whole", energy=7.0)
+    assert chosen([*lost, whole], any_modes=["grid"]) == {"HQ": "whole", "energy distance": "near"}
+
+
 def test_of_equals_the_first_is_taken():
     assert chosen([trial("a"), trial("b")]) == {"HQ": "a", "energy distance": "a"}
 
