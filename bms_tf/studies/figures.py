@@ -22,7 +22,7 @@ from bms_tf.studies.formats import title
 from bms_tf.studies.rules import Row
 from bms_tf.studies.study import Columns, Study, job_of
 from bms_tf.studies.table import named
-from bms_tf.tuning.figures import is_wide
+from bms_tf.tuning.figures import count, is_wide
 
 BEST = 10  # of a sweep, shown as dots
 SHARE = 0.15  # of the runs, for which metrics may agree
@@ -43,6 +43,16 @@ def judged(columns: Columns) -> dict[str, str]:
     return {score: direction for score, direction in columns.items() if direction}
 
 
+def scale(values: Sequence[float]) -> dict:
+    """The scale of an axis: logarithmic for numbers of many sizes, and linear up to their median if some are not positive."""
+    sizes = np.abs([value for value in values if math.isfinite(value)] or [0.0])
+    if is_wide([value for value in values if math.isfinite(value)] or [0.0]):
+        return {"value": "log"}
+    if max(sizes) > 100 * np.median(sizes) > 0:
+        return {"value": "symlog", "linthresh": float(np.median(sizes))}
+    return {"value": "linear"}
+
+
 def sensitivity(columns: Columns, rows: Sequence[Row]) -> Figure:
     """Draws, for each score, a box of each method over its trials, and dots for the best ten.
 
@@ -55,6 +65,12 @@ def sensitivity(columns: Columns, rows: Sequence[Row]) -> Figure:
     for axes, (score, direction) in zip(grid, scores.items()):
         own = [ranked([row for row in rows if row["method"] == method], score, direction) for method in methods]
         values = [[_value(row, score) for row in runs] for runs in own]
+        every = [value for runs in values for value in runs]
+        axes.set_xscale(**scale(every))  # first, as it sets the margins
+        if axes.get_xscale() == "linear":
+            axes.locator_params(axis="x", nbins=5)
+            count(axes.xaxis, every)
+        axes.xaxis.set_minor_formatter(NullFormatter())
         places = range(len(methods), 0, -1)
         axes.boxplot(values, positions=places, orientation="horizontal", whis=(0, 100), widths=0.6)
         for place, runs in zip(places, values):
@@ -62,9 +78,6 @@ def sensitivity(columns: Columns, rows: Sequence[Row]) -> Figure:
         real = [files.number(row["real"].get(score)) for row in rows]
         if np.isfinite(real).any():
             axes.axvline(np.nanmean(real), color="C2", linestyle="--", linewidth=1)
-        if is_wide([value for runs in values for value in runs] or [0]):
-            axes.set_xscale("log")
-            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(f"{title(score)} ({'more' if direction == 'max' else 'less'} is better)")
         axes.set_yticks(places, methods)
     return figure
@@ -82,6 +95,8 @@ def scatter(columns: Columns, rows: Sequence[Row]) -> Figure:
             if j > i:
                 axes.set_axis_off()
                 continue
+            axes.set_xscale(**scale([_value(row, left) for row in rows]))
+            axes.set_yscale(**scale([_value(row, below) for row in rows]))
             for number, method in enumerate(methods):
                 own = [row for row in rows if row["method"] == method]
                 x, y = ([_value(row, score) for row in own] for score in (left, below))

@@ -29,6 +29,14 @@ def test_the_best_come_first_and_what_is_no_number_is_left_out():
     assert [r["setting"]["lam"] for r in figures.ranked(rows, "fd", "min")] == [3, 1]
 
 
+def test_numbers_of_many_sizes_have_a_logarithmic_axis():
+    assert figures.scale([0.01, 0.2, 3.0, np.nan]) == {"value": "log"}
+    # An energy distance may be below 0: the sizes .001, .01, .02, 500 have the median .015.
+    assert figures.scale([-0.001, 0.01, 0.02, 500.0]) == {"value": "symlog", "linthresh": 0.015}
+    assert figures.scale([-0.001, 0.01, 0.02, 1.0]) == {"value": "linear"}
+    assert figures.scale([0.0, 0.0, 0.0, 25.0]) == figures.scale([np.nan]) == figures.scale([]) == {"value": "linear"}
+
+
 def test_agreement_on_the_best_15_percent():
     # 15 % of 20 are 3. By HQ the runs 17, 18, 19; their distances .17 to .19 are the least of all: they agree in full.
     assert figures.agreement(COLUMNS, ROWS).tolist() == [[1.0, 1.0], [1.0, 1.0]]
