@@ -44,9 +44,10 @@ def judged(columns: Columns) -> dict[str, str]:
 
 
 def scale(values: Sequence[float]) -> dict:
-    """The scale of an axis: logarithmic for numbers of many sizes, and linear up to their median if some are not positive."""
-    sizes = np.abs([value for value in values if math.isfinite(value)] or [0.0])
-    if is_wide([value for value in values if math.isfinite(value)] or [0.0]):
+    """The scale of an axis: logarithmic for numbers of many sizes, but linear around 0 if some are not positive."""
+    known = [value for value in values if math.isfinite(value)] or [0.0]
+    sizes = np.abs(known)
+    if is_wide(known):
         return {"value": "log"}
     if max(sizes) > 100 * np.median(sizes) > 0:
         return {"value": "symlog", "linthresh": float(np.median(sizes))}
