@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -46,7 +47,7 @@ def title(score: str) -> str:
 def cell(score: str, cell: Cell) -> str:
     """Our value with its mark."""
     _, written = SCORES.get(score, (score, "{:.3g}".format))
-    deviation = "" if cell.deviation is None else f" ± {written(cell.deviation)}"
+    deviation = "" if cell.deviation is None or math.isnan(cell.mean) else f" ± {written(cell.deviation)}"
     return f"{written(cell.mean)}{deviation} {SIGNS[cell.mark]}".strip()
 
 
