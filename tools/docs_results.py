@@ -59,7 +59,7 @@ def section(records: Path) -> Iterator[str]:
     lines = table.rows(study, rows)
     for data in study.data:
         if own := [line for line in lines if line.data == data]:
-            short = formats.as_markdown(data.capitalize(), list(brief(study, own)))
+            short = formats.as_markdown(data[:1].upper() + data[1:], list(brief(study, own)))
             yield from (f'<div class="brief" markdown>\n\n{short}\n\n</div>', "")
             whole = formats.as_markdown("Everything", formats.grid(study, own)).split("\n\n", 1)[1]
             yield from ('??? note "All scores, settings, seeds, trials and published values"', "")
