@@ -10,25 +10,27 @@ import tempfile
 import time
 import zlib
 
-import numpy as np
 import recorded
 from absl import flags
+
+from bms_tf.studies import formats
+from bms_tf.studies.table import Cell
 
 flags.DEFINE_integer("jobs", 1, "How many runs at a time.", lower_bound=1)
 flags.DEFINE_string("keep", None, "Where the run folders stay; if not given they do not.")
 FLAGS = flags.FLAGS
 
 ROOT = pathlib.Path(__file__).parent.parent
-SHOWN = {  # a score's name and format in a table
-    "modes": ("modes", ".3g"),
-    "hq_percent": ("HQ %", ".1f"),
-    "mode_kl": ("mode KL", ".3f"),
-    "std_ratio_min": ("std ratio, least", ".2f"),
-    "std_ratio_median": ("median", ".2f"),
-    "std_ratio_max": ("largest", ".2f"),
-    "minor_axis_ratio_median": ("of the smaller axis", ".2f"),
-    "energy_distance": ("energy distance", ".4f"),
-}
+SHOWN = (  # the scores of a table
+    "modes",
+    "hq_percent",
+    "mode_kl",
+    "std_ratio_min",
+    "std_ratio_median",
+    "std_ratio_max",
+    "minor_axis_ratio_median",
+    "energy_distance",
+)
 
 
 def train(job, files, run_dir):
@@ -80,13 +82,10 @@ def run_all(name, jobs, files):
 
 def table(title, rows, columns):
     """A Markdown table; each row is (cells, rows of the same setting with other seeds)."""
-    labels = [*columns, "seeds", *(label for label, _ in SHOWN.values())]
+    labels = [*columns, "seeds", *map(formats.title, SHOWN)]
     print(f"\n{title}\n\n| {' | '.join(labels)} |\n|{' --- |' * len(labels)}")
     for cells, runs in rows:
-        shown = []
-        for score, (_, digits) in SHOWN.items():
-            values = [recorded.number(run["samples"][score]) for run in runs]
-            deviation = f" ± {np.std(values, ddof=1):{digits}}" if len(values) > 1 else ""
-            shown.append(f"{np.mean(values):{digits}}{deviation}")
+        values = {score: tuple(recorded.number(run["samples"][score]) for run in runs) for score in SHOWN}
+        shown = [formats.cell(score, Cell(of_seeds)) for score, of_seeds in values.items()]
         seeds = ", ".join(str(run["seed"]) for run in runs)
         print(f"| {' | '.join(map(str, cells))} | {seeds} | {' | '.join(shown)} |")

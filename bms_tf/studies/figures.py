@@ -116,20 +116,20 @@ def agreement(columns: Columns, rows: Sequence[Row]) -> np.ndarray:
     Chance alone gives .15. Many runs may be equal by a score such as the number of modes. Then chance decides which of
     them are among the best, and the share is its average.
     """
-    count = max(1, round(SHARE * len(rows)))
-    best = np.array([_among_best(rows, *item, count) for item in judged(columns).items()])
-    shares = best @ best.T / count
-    np.fill_diagonal(shares, best.sum(axis=1) / count)  # a score makes one choice, which agrees with itself
+    chosen = max(1, round(SHARE * len(rows)))
+    best = np.array([_among_best(rows, *item, chosen) for item in judged(columns).items()])
+    shares = best @ best.T / chosen
+    np.fill_diagonal(shares, best.sum(axis=1) / chosen)  # a score makes one choice, which agrees with itself
     return shares
 
 
-def _among_best(rows: Sequence[Row], score: str, direction: str, count: int) -> np.ndarray:
-    """The chance of each run to be among the best `count`, [R]; 0 where the score is not a number."""
+def _among_best(rows: Sequence[Row], score: str, direction: str, chosen: int) -> np.ndarray:
+    """The chance of each run to be among the best `chosen`, [R]; 0 where the score is not a number."""
     values = np.array([_value(row, score) for row in rows]) * (1 if direction == "max" else -1)
     known = np.isfinite(values)
     better = (known & (values > values[:, None])).sum(axis=1)
     equal = (values == values[:, None]).sum(axis=1)
-    return known * np.clip((count - better) / np.maximum(equal, 1), 0, 1)
+    return known * np.clip((chosen - better) / np.maximum(equal, 1), 0, 1)
 
 
 def agreement_figure(columns: Columns, rows: Sequence[Row]) -> Figure:

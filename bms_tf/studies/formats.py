@@ -30,7 +30,7 @@ SCORES: dict[str, tuple[str, Callable[[float], str]]] = {  # title, and how a nu
     "minor_axis_ratio_median": ("of the minor axis", "{:.2f}".format),
     "plain_modes": ("modes, plain norm", count),
     "plain_hq_percent": ("HQ %, plain norm", "{:.1f}".format),
-    "energy_distance": ("energy distance", "{:.4f}".format),
+    "energy_distance": ("energy distance", "{:z.4f}".format),
     "frechet_classifier_distance": ("Frechet distance", "{:.1f}".format),
 }
 SIGNS = {BETTER: "▲", EQUAL: "≈", WORSE: "▼", None: ""}

@@ -71,10 +71,11 @@ class MixtureRule:
     scores: ClassVar = ("hq_percent", "mode_kl", "energy_distance")
 
     def __call__(self, trials: Sequence[Row]) -> Mapping[str, Row | None]:
-        sound = [trial for trial in trials if why_not(trial) is None]
+        verdicts = [(trial, why_not(trial)) for trial in trials]
+        sound = [trial for trial, why in verdicts if why is None]
+        lost = [trial for trial, why in verdicts if why == "collapsed" and trial["data"] in self.any_modes]
         wide = [trial for trial in sound if self._is_wide(trial)]
         true = [t for t in wide if _score(t, "mode_kl") <= self.mode_kl.get(t["data"], math.inf)]
-        lost = [trial for trial in trials if trial["data"] in self.any_modes and why_not(trial) == "collapsed"]
         return {
             "HQ": max(true or wide, key=lambda trial: _score(trial, "hq_percent"), default=None),
             "energy distance": min(sound + lost, key=lambda trial: _score(trial, "energy_distance"), default=None),
