@@ -26,6 +26,7 @@ from bms_tf.core.errors import ConfigError
 MAX_DEPTH = 20
 # Macros that a value comes to, and files that one includes: twenty of them, each twice in another, stand for a million.
 MAX_REFERENCES = 1000
+TOLD = 5  # parameters of a difference that are told
 OUR_PACKAGES = ("bms_tf", "pipelines")
 PARAM = "--gin_param"
 
@@ -87,17 +88,20 @@ def values(text: str, source: str = "config") -> dict[str, Any]:
     return {f"{b.scope}/{b.selector}.{b.arg_name}".strip("/"): expand(b.value, macros) for b in bindings if b.arg_name}
 
 
-def difference(old_text: str, new_text: str, ignore: Collection[str] = (), source: str = "config") -> list[str]:
-    """One line for each parameter, named as `train.steps`, whose value differs. Macros count by what they stand for.
+def difference(old_text: str, new_text: str, ignore: Collection[str] = (), source: str = "config") -> str:
+    """How the parameters, named as `train.steps`, differ, in one line; "" where none does.
 
-    `source`: see `values`, of the old text.
+    Macros count by what they stand for. Of many parameters the first `TOLD` are told, as other settings than another
+    recipe's are mostly all of them. `source`: see `values`, of the old text.
     """
     old, new = values(old_text, source), values(new_text)
-    return [
+    changes = [
         f"{name}: was {old.get(name, 'not set')}, is now {new.get(name, 'not set')}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name) and name not in ignore
     ]
+    more = [f"and {len(changes) - TOLD} more"] if len(changes) > TOLD else []
+    return "; ".join(changes[:TOLD] + more)
 
 
 def replace(value: Any, change: Callable[[Reference], Any]) -> Any:

@@ -64,7 +64,7 @@ class RunFolder:
         """Raises ValueError where the run here was begun with other settings than the gin text `text`."""
         try:
             earlier = self.settings()
-            changes = [] if earlier is None else gin_text.difference(earlier, text, ignore=MAY_CHANGE)
+            changes = "" if earlier is None else gin_text.difference(earlier, text, ignore=MAY_CHANGE)
         except ValueError as error:
             what = str(error).replace("config:", "line ", 1).removeprefix(f"{self.file('config.gin')} is ")
             raise ValueError(
@@ -72,9 +72,7 @@ class RunFolder:
                 "it to go on with these"
             ) from error
         if changes:
-            raise ValueError(
-                f"{self.path} holds a run with other settings ({'; '.join(changes)}); take another --run_dir"
-            )
+            raise ValueError(f"{self.path} holds a run with other settings ({changes}); take another --run_dir")
 
     def check_data(self, hashes: Hashes):
         """Raises ValueError where the run here was begun with data of other `hashes`."""

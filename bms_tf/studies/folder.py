@@ -179,7 +179,7 @@ def check_unchanged(path: str, kept: str, new: str):
             free.append(name)
     changes = gin_text.difference(old, new, ignore=free)
     if changes:
-        raise ValueError(f"{path} holds another study ({'; '.join(changes)}); take another --study_dir")
+        raise ValueError(f"{path} holds another study ({changes}); take another --study_dir")
 
 
 def keep(path: str, text: str):
@@ -187,7 +187,7 @@ def keep(path: str, text: str):
     if not os.path.exists(path):
         files.write_whole(path, text)
     elif changes := gin_text.difference(files.read_text(path), text, source=path):
-        print(f"{path} stays as the study began with it; its sources have changed since: {'; '.join(changes)}")
+        print(f"{path} stays as the study began with it; its sources have changed since: {changes}")
 
 
 def recipe_file(path: str, data: str, method: str) -> str:

@@ -176,9 +176,7 @@ class Setting:
             files.write_whole(path, self.text)
         changes = gin_text.difference(files.read_text(path), self.text, ignore=FREE, source=path)
         if changes:
-            raise ValueError(
-                f"{self.folder} holds a search with other settings ({'; '.join(changes)}); take another --search_dir"
-            )
+            raise ValueError(f"{self.folder} holds a search with other settings ({changes}); take another --search_dir")
         self.files, self.params = [path], ()  # an edit of the recipe while the search runs changes no trial
 
 

@@ -147,13 +147,17 @@ def test_difference_names_what_changed_and_sees_through_macros(folder):
     folder.load("Toy.T = %size\nsize = 3\nToy.rate = 1.0\nToy.mode = 'min'\ntiny.width = %size")
     old = config.as_text()
     folder.load("Toy.T = 4\nToy.mode = 'min'\ntiny.width = 3\na/tiny.width = 5")
-    assert gin_text.difference(old, config.as_text()) == [
-        "Toy.T: was 3, is now 4",
-        "Toy.rate: was 1.0, is now not set",
-        "a/tiny.width: was not set, is now 5",
-    ]
-    assert gin_text.difference(old, config.as_text(), ignore=("Toy.T", "Toy.rate", "a/tiny.width")) == []
-    assert gin_text.difference(old, old) == []
+    assert gin_text.difference(old, config.as_text()) == (
+        "Toy.T: was 3, is now 4; Toy.rate: was 1.0, is now not set; a/tiny.width: was not set, is now 5"
+    )
+    assert gin_text.difference(old, config.as_text(), ignore=("Toy.T", "Toy.rate", "a/tiny.width")) == ""
+    assert gin_text.difference(old, old) == ""
+
+
+def test_a_difference_of_many_parameters_tells_some_and_counts_the_others():
+    texts = ["\n".join(f"Toy.p{i} = {value}" for i in range(7)) for value in "12"]
+    told = "; ".join(f"Toy.p{i}: was 1, is now 2" for i in range(5))
+    assert gin_text.difference(*texts) == f"{told}; and 2 more"
 
 
 def test_what_is_shipped_is_listed_in_whole_sentences():
