@@ -1,16 +1,20 @@
 """Makes a table of the papers again, ours beside the published: python -m bms_tf.reproduce --study=game"""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
+import threading
 
 from absl import flags
 
 from bms_tf.core import command
 
+BAR = 48  # characters of a run's name ahead of its bar
 EXAMPLE = "python -m bms_tf.reproduce --study=game --jobs=2"
 
 STUDY = flags.DEFINE_string("study", None, "A shipped study, as --list names it, or a gin file of your own.")
@@ -61,6 +65,9 @@ def write(folder):
     from bms_tf.studies import figures, formats, plan, table
 
     study, done = folder.study, folder.done()
+    if not done:
+        print(f"{folder.path} has no finished run so far, and no table")
+        return
     lines = table.rows(study, done.values())
     notes = formats.notes(study, done.values(), plan.left(study, done))
     for ending, text in formats.written(study, lines, notes).items():
@@ -112,27 +119,46 @@ def run_missing(name, folder):
 
 def run_all(path, jobs, environment):
     """Runs what is missing in so many processes, a GPU each in turn. Raises ValueError where one of them dies."""
+    from bms_tf.tuning.progress import Progress
     from bms_tf.tuning.workers import gpu
 
     arguments = [sys.executable, "-m", "bms_tf.studies.worker", path]
     # In sessions of their own, as Ctrl-C would otherwise reach them by itself, and a run that gets a second signal does
     # not save.
-    workers = [
-        subprocess.Popen(arguments, env=environment | gpu(index), start_new_session=True) for index in range(jobs)
-    ]
+    own = {"stdout": subprocess.PIPE, "text": True, "start_new_session": True}
+    workers = [subprocess.Popen(arguments, env=environment | gpu(index), **own) for index in range(jobs)]
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        codes = [process.wait() for process in workers]
-    except BaseException:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        for process in workers:
-            process.terminate()
-        for process in workers:
-            process.wait()
-        raise
+    with Progress() as progress:
+        readers = [threading.Thread(target=follow, args=(process.stdout, progress)) for process in workers]
+        for reader in readers:
+            reader.start()
+        try:
+            codes = [process.wait() for process in workers]
+        except BaseException:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+            for process in workers:
+                process.terminate()
+            for process in workers:
+                process.wait()
+            progress.say("stopped; the same command continues the study")
+            raise
+        finally:
+            for reader in readers:
+                reader.join()
     if any(codes):
         raise ValueError(f"workers ended with {', '.join(map(str, codes))}; the same command continues the study")
+
+
+def follow(events, progress):
+    """Shows what a worker tells: a line when a run begins or ends, and a bar in between."""
+    for line in events:
+        event = json.loads(line)
+        progress.say(f"{event['name']}: {event['says']}")
+        if event["runs"]:
+            progress.begin(event["folder"], textwrap.shorten(event["name"], BAR, placeholder=" ..."))
+        else:
+            progress.end(event["folder"])
 
 
 if __name__ == "__main__":

@@ -34,8 +34,12 @@ def main(_):
     setting = Setting(folder, GIN_FILE.value, GIN_PARAM.value, ALLOW_IMPORT.value)
     if role == "worker":
         workers.work(setting, CHIEF_TIMEOUT.value)
-    else:
+        return
+    try:
         lead(setting, is_chief=role == "chief")
+    except KeyboardInterrupt:
+        print("stopped; the same command continues the search", flush=True)
+        raise
 
 
 def lead(setting, is_chief):

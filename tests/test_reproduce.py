@@ -109,6 +109,12 @@ def test_a_study_for_a_gpu_says_what_it_would_cost_elsewhere(here):
     assert "tiny is meant for a GPU, and there is none: 8 runs, about 40 hours on one GPU (estimated)" in line
 
 
+def test_the_table_of_a_study_without_runs(here, capsys):
+    run("--study=tiny.gin", "--study_dir=study", "--table")
+    assert capsys.readouterr().out == "study has no finished run so far, and no table\n"
+    assert not Path("study/table.md").exists()
+
+
 @pytest.mark.slow
 def test_a_dry_run_says_what_is_left_and_leaves_nothing(here, capfd):
     run("--study=tiny.gin", "--dry_run")
@@ -176,6 +182,7 @@ def test_a_study_is_stopped_killed_continued_and_shared_and_no_run_is_done_twice
     assert len(children) == 2
     process.signal(signal.SIGTERM)
     assert process.wait(120) == 128 + signal.SIGTERM
+    assert "stopped; the same command continues the study" in Path("log").read_text()
     assert not any(child.is_running() for child in children)
     assert not list(Path("study/runs").glob("**/deaths")), "a stop is no death"
 

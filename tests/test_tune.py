@@ -423,14 +423,18 @@ def alive(folder: Path) -> list[psutil.Process]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "number"), [(0, signal.SIGTERM), (0, signal.SIGKILL), (2, signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("workers", "number"), [(0, signal.SIGTERM), (0, signal.SIGKILL), (2, signal.SIGTERM), (2, signal.SIGINT)]
+)
 def test_no_process_outlives_its_search(here, workers, number):
     # It trains for long, so that only the signal can end it; a trial saves its state before.
     process = start("train.generator_updates = 10000000", workers=workers)
     until(lambda: len(steps("0")) >= 2, process)
     assert len(alive(here)) >= 2 + 2 * workers
     process.signal(number)
-    assert process.wait(60) == (-number if number == signal.SIGKILL else 128 + number), Path("log").read_text()
+    said = Path("log")
+    assert process.wait(60) == (-number if number == signal.SIGKILL else 128 + number), said.read_text()
+    assert ("stopped; the same command continues the search" in said.read_text()) == (number == signal.SIGINT)
     deadline = time.monotonic() + 30
     while alive(here) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -64,8 +64,8 @@ class Run(Measured):
         for name, network in self.system.networks.items():
             lines.append(f"\n{name}")
             network.summary(print_fn=lambda line, **_: lines.append(line), expand_nested=True, line_length=88)
-        shape = next(iter(self.training_data)).shape
-        lines.append(f"\nfirst batch: {tuple(shape)} ({self.system.batches_per_step} batch(es) a step)")
+        shape, count = next(iter(self.training_data)).shape, self.system.batches_per_step
+        lines.append(f"\nfirst batch: {tuple(shape)} ({count} batch{'es' if count > 1 else ''} a step)")
         losses = self.fit(0, 1)
         lines.append("one step: " + ", ".join(f"{term} {values[0]:.4g}" for term, values in losses.items()))
         return "\n".join(lines)

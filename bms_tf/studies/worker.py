@@ -1,9 +1,12 @@
 """A process that runs what a study lacks, until nothing is missing: python -m bms_tf.studies.worker FOLDER
 
-`python -m bms_tf.reproduce` starts as many as it is told. Each takes the first run that nobody has.
+`python -m bms_tf.reproduce` starts as many as it is told. Each takes the first run that nobody has. When a run begins
+and when it ends, a line of JSON on stdout has what there is to say, and the run's folder.
 """
 
+import contextlib
 import datetime
+import json
 import os
 import platform
 import signal
@@ -45,13 +48,20 @@ def run(folder, job, left) -> bool:
 
     with folder.claimed(job) as ours:
         if ours:
-            print(f"{named(job)}: running, one of {left} that are left", flush=True)
+            told = {"name": named(job), "folder": folder.run_dir(job)}
+            tell(**told, says=f"running, one of {left} that are left", runs=True)
             finish(folder, job)
             row = row_of(job, folder.run_dir(job))
             folder.record(row | {"ended": datetime.date.today().isoformat(), "machine": machine()})
             what = row.get("error") or scored(row, folder.study.columns_of(job.data))
-            print(f"{named(job)}: {what}", flush=True)
+            tell(**told, says=what, runs=False)
     return ours
+
+
+def tell(**event):
+    """Writes what happens for the process that started this one, as long as it is there."""
+    with contextlib.suppress(BrokenPipeError):
+        print(json.dumps(event), flush=True)
 
 
 def finish(folder, job):

@@ -119,6 +119,14 @@ class Hyperband(Resumable, keras_oracles.HyperbandOracle):
 class Grid(Resumable, keras_oracles.GridSearchOracle):
     """Every combination."""
 
+    def populate_space(self, trial_id: str) -> dict:
+        answer = super().populate_space(trial_id)
+        if answer["status"] == "RUNNING":
+            # KerasTuner waits for the trial's end before it makes the combination behind it, as a trial may bring new
+            # parameters. Here none does, and with many workers all but one would wait.
+            self._populate_next.append(trial_id)
+        return answer
+
     def reload(self):
         super().reload()
         # KerasTuner keeps the order of the combinations in memory alone: a grid that is reloaded would end at once.

@@ -42,9 +42,10 @@ class Progress:
     def begin(self, folder: str, name: str):
         """Shows a bar with this name for the run in `folder`."""
         self.end(folder)  # a worker that has died is given its trial again
+        begun, total = state_of(RunFolder(folder))  # what an earlier sitting did is not this one's speed
         with self._lock:
             looks = {"unit": "update", "dynamic_ncols": True, "leave": False, "disable": None}
-            self.bars[folder] = tqdm(desc=name, **looks)
+            self.bars[folder] = tqdm(desc=name, initial=begun, total=total, **looks)
 
     def end(self, folder: str):
         """Takes the run's bar away, if there is one."""
@@ -58,6 +59,7 @@ class Progress:
             for folder, bar in self.bars.items():
                 if not bar.disable:
                     bar.n, bar.total = state_of(RunFolder(folder))
+                    bar.initial = min(bar.initial, bar.n)  # the checkpoint may be older than the last logged step
                     bar.refresh()
 
     def _move(self):

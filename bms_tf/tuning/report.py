@@ -47,18 +47,26 @@ def attach(setting: Setting, progress: Progress):
         print(f"tune.trials ends the search after the first {oracle.max_trials} of its {setting.search.whole} trials")
     if len(setting.search.directions) > 1:
         print(f"a lower {score} is better: the objectives are added up, with a minus for each that should be large")
+    if oracle.max_trials:
+        fresh_runs = setting.search.finalists * len(setting.search.fresh_seeds)
+        total = f", and {fresh_runs} runs of the best on fresh seeds" if fresh_runs else ""
+        print(f"{oracle.max_trials} trials{total}; {len(oracle.end_order)} trials are done", flush=True)
     oracle.started, oracle.ended = started, ended
 
 
 def time_left(setting: Setting) -> str:
-    """An estimate of the time left: the trials left are as long as those so far, but end with the hours."""
-    oracle = setting.search.oracle
-    left = []
+    """An estimate of the time left: the trials left are as long as those so far, but end with the hours.
+
+    Trials that are running count as half done, and the fresh runs as trials.
+    """
+    search, oracle, left = setting.search, setting.search.oracle, []
+    done = len(oracle.end_order) + len(oracle.ongoing_trials) / 2
+    each = oracle.seconds / done
     if oracle.max_trials:
-        left.append(oracle.seconds / len(oracle.end_order) * (oracle.max_trials - len(oracle.end_order)))
+        left.append(each * (oracle.max_trials - done))
     if oracle.hours:
         left.append(max(0.0, 3600 * oracle.hours - oracle.seconds))
-    minutes, seconds = divmod(round(min(left)), 60)
+    minutes, seconds = divmod(round(min(left) + each * search.finalists * len(search.fresh_seeds)), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
 
 

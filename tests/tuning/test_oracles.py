@@ -49,6 +49,19 @@ def test_a_grid_has_every_combination_once(tmp_path):
     assert oracle.max_trials == len(seen) == 18 and {values for _, values in seen} == ALL
 
 
+@pytest.mark.parametrize("workers", [2, 3, 18])
+def test_a_grid_gives_every_worker_a_trial(workers, tmp_path):
+    oracle, seen = make("grid_search", tmp_path), []
+    running = [oracle.create_trial(f"tuner{worker}") for worker in range(workers)]
+    while running:
+        seen += [tuple(swept(trial.hyperparameters.values).values()) for trial in running]
+        for trial in reversed(running):
+            assert trial.status == "RUNNING", "it has to wait for none of the others"
+            finish(oracle, trial)
+        running = [oracle.create_trial(f"tuner{worker}") for worker in range(min(workers, 18 - len(seen)))]
+    assert len(seen) == 18 and set(seen) == ALL and next_trial(oracle) is None
+
+
 def test_random_search_has_no_combination_twice(tmp_path):
     oracle = make("random_search", tmp_path)
     oracle.max_trials = 12

@@ -46,6 +46,19 @@ def test_a_terminal_shows_each_run_with_its_updates(monkeypatch, run, tmp_path):
     assert "trial 3: hq_percent 98\n" in text
 
 
+def test_the_speed_of_a_resumed_run_is_that_of_its_own_sitting(monkeypatch, run):
+    monkeypatch.setattr("sys.stderr", Terminal())
+    bars = Progress()
+    bars.begin(str(run), "trial 3")
+    bar = bars.bars[str(run)]
+    assert (bar.initial, bar.total) == (500, 6000)
+    # Its checkpoint was at step 200, behind which the log is cut.
+    (run / "metrics.jsonl").write_text('{"step": 200, "generator_updates": 400}\n')
+    bars.move()
+    assert (bar.n, bar.initial) == (400, 400)
+    bars.end(str(run))
+
+
 def test_a_file_has_the_lines_alone(monkeypatch, run, tmp_path):
     assert said(monkeypatch, io.StringIO(), run, tmp_path) == "trial 3: hq_percent 98\n"
 

@@ -1,10 +1,23 @@
 """What the end of a search says, from rows made by hand."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from bms_tf.tuning import figures
 from bms_tf.tuning.figures import is_wide
-from bms_tf.tuning.report import pareto_front, say_ties
+from bms_tf.tuning.report import pareto_front, say_ties, time_left
+
+
+def test_the_time_left():
+    oracle = SimpleNamespace(
+        end_order=["0", "1"], ongoing_trials={"worker1": "2"}, max_trials=10, hours=None, seconds=100
+    )
+    search = SimpleNamespace(oracle=oracle, finalists=2, fresh_seeds=(101, 102))
+    # 2.5 trials in 100 s are 40 s each; 7.5 are left, and 4 fresh runs: 460 s.
+    assert time_left(SimpleNamespace(search=search)) == "0:07:40 left"
+    oracle.hours = 0.05  # 180 s, of which 80 are left, and then the fresh runs
+    assert time_left(SimpleNamespace(search=search)) == "0:04:00 left"
 
 
 def test_the_pareto_front():
