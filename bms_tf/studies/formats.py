@@ -12,12 +12,17 @@ from bms_tf.studies.table import BETTER, EQUAL, WORSE, Cell, Line
 from bms_tf.tuning.space import shown
 
 
-def count(number: float) -> str:
+def count(number: float, mean: float) -> str:
     """Whole numbers as they are, their averages and spreads with a digit."""
     return f"{number:.1f}".removesuffix(".0")
 
 
-SCORES: dict[str, tuple[str, Callable[[float], str]]] = {  # title, and how a number of it is written
+def distance(number: float, mean: float) -> str:
+    """A distance that may be far above 1, where it needs fewer digits."""
+    return f"{number:z.4f}" if abs(mean) < 1 else f"{number:.1f}"
+
+
+SCORES: dict[str, tuple[str, Callable[[float, float], str]]] = {  # title; how a mean or a spread beside it is written
     "modes": ("modes", count),
     "modes_5": ("modes with 5 samples", count),
     "classes": ("classes", count),
@@ -30,7 +35,7 @@ SCORES: dict[str, tuple[str, Callable[[float], str]]] = {  # title, and how a nu
     "minor_axis_ratio_median": ("of the minor axis", "{:.2f}".format),
     "plain_modes": ("modes, plain norm", count),
     "plain_hq_percent": ("HQ %, plain norm", "{:.1f}".format),
-    "energy_distance": ("energy distance", "{:z.4f}".format),
+    "energy_distance": ("energy distance", distance),
     "frechet_classifier_distance": ("Frechet distance", "{:.1f}".format),
 }
 SIGNS = {BETTER: "▲", EQUAL: "≈", WORSE: "▼", None: ""}
@@ -47,8 +52,8 @@ def title(score: str) -> str:
 def cell(score: str, cell: Cell) -> str:
     """Our value with its mark."""
     _, written = SCORES.get(score, (score, "{:.3g}".format))
-    deviation = "" if cell.deviation is None or math.isnan(cell.mean) else f" ± {written(cell.deviation)}"
-    return f"{written(cell.mean)}{deviation} {SIGNS[cell.mark]}".strip()
+    deviation = "" if cell.deviation is None or math.isnan(cell.mean) else f" ± {written(cell.deviation, cell.mean)}"
+    return f"{written(cell.mean, cell.mean)}{deviation} {SIGNS[cell.mark]}".strip()
 
 
 def published(values: Sequence[float]) -> str:

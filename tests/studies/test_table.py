@@ -151,6 +151,7 @@ def test_how_a_number_is_written():
     assert formats.cell("class_kl", Cell((0.0146, 0.0146))) == "0.015 ± 0.000"
     assert formats.cell("not_known", Cell((0.123456,))) == "0.123"
     assert formats.cell("energy_distance", Cell((-0.00001,))) == "0.0000", "not -0.0000"
+    assert formats.cell("energy_distance", Cell((2.0, 2.1))) == "2.0 ± 0.1", "0.07, with the digits of the mean"
     assert formats.cell("hq_percent", Cell((1.0, math.nan))) == "nan", "it has no spread"
 
 
