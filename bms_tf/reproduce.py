@@ -153,6 +153,9 @@ def run_all(path, jobs, environment):
 def follow(events, progress):
     """Shows what a worker tells: a line when a run begins or ends, and a bar in between."""
     for line in events:
+        if not line.startswith('{"'):  # of a library: a reader that ended here would leave the worker at a full pipe
+            progress.say(line.rstrip())
+            continue
         event = json.loads(line)
         progress.say(f"{event['name']}: {event['says']}")
         if event["runs"]:

@@ -14,6 +14,7 @@ from absl.testing import flagsaver
 
 from bms_tf import reproduce
 from bms_tf.core import command
+from bms_tf.tuning.progress import Progress
 from tests.commands import TIME_LIMIT, Command
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +114,12 @@ def test_the_table_of_a_study_without_runs(here, capsys):
     run("--study=tiny.gin", "--study_dir=study", "--table")
     assert capsys.readouterr().out == "study has no finished run so far, and no table\n"
     assert not Path("study/table.md").exists()
+
+
+def test_what_a_library_prints_in_a_worker_is_shown_and_stops_no_reader(capsys):
+    event = {"name": "ring, A", "folder": "nowhere", "says": "modes 8", "runs": False}
+    reproduce.follow(["a word of a library\n", json.dumps(event) + "\n"], Progress())
+    assert capsys.readouterr().out == "a word of a library\nring, A: modes 8\n"
 
 
 @pytest.mark.slow
