@@ -166,6 +166,8 @@ def test_the_page_of_results_says_which_studies_have_none():
     assert f"{len(recorded)} of {len(studies)} studies have runs so far" in page
     listed = re.findall(r"^- `(\w+)`: ", page.split("## Studies without runs")[1], re.MULTILINE)
     assert sorted([*listed, *(path.stem for path in recorded)]) == sorted(path.stem for path in studies)
+    counts = [int(count) for count in re.findall(r"^- (\d+) runs, 20", page, re.MULTILINE)]
+    assert counts == sorted((results.runs(path) for path in recorded), reverse=True), "the largest comes first"
 
 
 def test_a_notebook_becomes_a_page():

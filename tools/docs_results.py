@@ -29,19 +29,24 @@ def page() -> str:
     from bms_tf.core import gin_text
 
     studies = {Path(name).stem: line for name, line in gin_text.shipped()["gin/studies"].items()}
-    recorded = sorted((ROOT / RECORDS).glob("*.jsonl"))
+    recorded = sorted((ROOT / RECORDS).glob("*.jsonl"), key=runs, reverse=True)
     missing = {name: line for name, line in studies.items() if name not in {path.stem for path in recorded}}
     return "\n".join(
         [
             HEAD,
-            f"{len(recorded)} of {len(studies)} studies have runs so far; [the others](#studies-without-runs) are "
-            "listed below.\n",
+            f"{len(recorded)} of {len(studies)} studies have runs so far, the largest first; "
+            "[the others](#studies-without-runs) are listed below.\n",
             *(line for path in recorded for line in section(path)),
             "## Studies without runs\n",
             *(f"- `{name}`: {line}" for name, line in missing.items()),
             "",
         ]
     )
+
+
+def runs(records: Path) -> int:
+    """How many runs a study recorded."""
+    return len(records.read_text(encoding="utf-8").splitlines())
 
 
 def section(records: Path) -> Iterator[str]:
