@@ -84,6 +84,8 @@ def of_npz(path: str, *, count: int | None = None, seed: int = 0) -> Source:
 def of_folder(folder: str, *, count: int | None = None, seed: int = 0) -> Source:
     """The PNG and JPEG files of a folder and its sub-folders, all of one size; gray where all of them are.
 
+    They are seen as `pipelines.image_folder` sees them: on white, in 8 bits, and turned as the camera's tag says.
+
     Raises ValueError if there is none, one cannot be read, or they differ in size.
     """
     paths = sorted(
@@ -97,26 +99,22 @@ def of_folder(folder: str, *, count: int | None = None, seed: int = 0) -> Source
     paths = [paths[i] for i in _choice(len(paths), count, seed, folder)]
     with ThreadPoolExecutor() as pool:
         headers = list(pool.map(_header_of_picture, paths))
-    size = headers[0][:2]
+    size, gray = headers[0][0], all(header[1] for header in headers)
     for path, header in zip(paths, headers):
-        if header[:2] != size:
-            raise ValueError(
-                f"{path} has {header[0]} x {header[1]} pixels and {paths[0]} {size[0]} x {size[1]}; all must have the "
-                "same (--data=gin/data/image_folder.gin cuts and resizes them)"
-            )
-    mode = "L" if all(header[2] in ("1", "L") for header in headers) else "RGB"
+        _check_size(path, header[0], paths[0], size)
 
     def decode(path: str) -> np.ndarray:
         with picture_file.opened(path) as image:
-            pixels = np.asarray(image.convert(mode))
-        return pixels.reshape(*pixels.shape[:2], -1)
+            pixels = picture_file.pixels(image, gray=gray)
+        _check_size(path, (pixels.shape[1], pixels.shape[0]), paths[0], size)
+        return pixels
 
     def batches(first: int) -> Iterator[np.ndarray]:
         with ThreadPoolExecutor() as pool:
             for i in range(first * BATCH, len(paths), BATCH):
                 yield np.stack(list(pool.map(decode, paths[i : i + BATCH])))
 
-    shape = (size[1], size[0], 1 if mode == "L" else 3)
+    shape = (size[1], size[0], 1 if gray else 3)
     return _hashed(folder, shape, len(paths), batches)
 
 
@@ -267,6 +265,15 @@ def _header(file, path: str) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _header_of_picture(path: str) -> tuple[int, int, str]:
+def _header_of_picture(path: str) -> tuple[tuple[int, int], bool]:
+    """Its size, and whether it is gray."""
     with picture_file.opened(path) as image:
-        return image.width, image.height, image.mode
+        return picture_file.size(image), image.mode in picture_file.GRAY and not image.has_transparency_data
+
+
+def _check_size(path: str, size: tuple[int, int], first: str, wanted: tuple[int, int]) -> None:
+    if size != wanted:
+        raise ValueError(
+            f"{path} has {size[0]} x {size[1]} pixels and {first} {wanted[0]} x {wanted[1]}; all must have the same "
+            "(--data=gin/data/image_folder.gin cuts and resizes them)"
+        )

@@ -45,7 +45,9 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         paths = {name: self.folder / _key(source.identity, name, of) for name, of in wanted.items()}
         with contextlib.ExitStack() as stack:
-            files = {name: stack.enter_context(_Growing(path)) for name, path in paths.items()}
+            # Each file is locked, by all processes in one order: two that hold what the other wants wait for ever.
+            in_order = sorted(paths.items(), key=lambda item: item[1])
+            files = {name: stack.enter_context(_Growing(path)) for name, path in in_order}
             done = {name: file.trim(source.count) for name, file in files.items()}
             first = min(done.values()) // BATCH
             if min(done.values()) < source.count:

@@ -119,6 +119,15 @@ def test_two_at_once_compute_it_once(source, tmp_path):
     assert len(found) == 4 and compute.rows == COUNT
 
 
+def test_whatever_order_they_are_named_in_files_are_locked_in_one(source, tmp_path, monkeypatch):
+    """Two processes that hold what the other wants would wait for ever."""
+    locked = []
+    monkeypatch.setattr("fcntl.flock", lambda file, how: locked.append(file.name))
+    for names in (WANTED, dict(reversed(WANTED.items()))):
+        Store(str(tmp_path)).rows(source, names, Counting())
+    assert len(set(locked)) == 2 and locked[:2] == locked[2:]
+
+
 def test_all_rows_of_a_file_know_where_it_is(source, tmp_path):
     rows = Store(str(tmp_path)).rows(source, {"features": {}}, Counting())["features"]
     assert f"{rows.beside}.rows" == str(rows.filename)
