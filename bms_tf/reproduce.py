@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import operator
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from absl import flags
 
 from bms_tf.core import command
 
+PARTS = operator.itemgetter("name", "folder", "says", "runs")  # of what a worker tells
 BAR = 48  # characters of a run's name ahead of its bar
 EXAMPLE = "python -m bms_tf.reproduce --study=game --jobs=2"
 
@@ -38,6 +40,8 @@ def main(_):
         studies = gin_text.shipped()["gin/studies"].items()
         print(command.listing({os.path.splitext(os.path.basename(name))[0]: line for name, line in studies}))
         return
+    if RETRY.value and (DRY_RUN.value or TABLE.value):
+        raise ValueError("--retry forgets failed runs to run them again; --dry_run and --table run nothing")
     if not STUDY.value:
         raise ValueError(f"--study is missing; for example: {EXAMPLE}")
     from bms_tf.core import startup
@@ -70,14 +74,15 @@ def write(folder):
         return
     lines = table.rows(study, done.values())
     notes = formats.notes(study, done.values(), plan.left(study, done))
-    for ending, text in formats.written(study, lines, notes).items():
-        files.write_whole(folder.file(f"table.{ending}"), text)
-        if ending == "txt":
-            print("\n" + text, end="")
     os.makedirs(folder.file("figures"), exist_ok=True)
     folders = {job: folder.run_dir(job) for job in done}
-    for name, figure in figures.drawn(study, list(done.values()), folders).items():
-        figure.savefig(folder.file(os.path.join("figures", f"{name}.png")), dpi=110)
+    with folder.locked(f"writing the table of {folder.path}"):  # commands that share a study end at about the same time
+        for ending, text in formats.written(study, lines, notes).items():
+            files.write_whole(folder.file(f"table.{ending}"), text)
+            if ending == "txt":
+                print("\n" + text, end="")
+        for name, figure in figures.drawn(study, list(done.values()), folders).items():
+            figure.savefig(folder.file(os.path.join("figures", f"{name}.png")), dpi=110)
     print(
         f"{folder.file('table.md')}, .csv and .tex; figures: {folder.file('figures')}; a line for each run: "
         f"{folder.file('runs.jsonl')}"
@@ -153,15 +158,18 @@ def run_all(path, jobs, environment):
 def follow(events, progress):
     """Shows what a worker tells: a line when a run begins or ends, and a bar in between."""
     for line in events:
-        if not line.startswith('{"'):  # of a library: a reader that ended here would leave the worker at a full pipe
-            progress.say(line.rstrip())
-            continue
-        event = json.loads(line)
-        progress.say(f"{event['name']}: {event['says']}")
-        if event["runs"]:
-            progress.begin(event["folder"], textwrap.shorten(event["name"], BAR, placeholder=" ..."))
-        else:
-            progress.end(event["folder"])
+        # A reader that ended would leave the worker at a full pipe, so that it outlives even the terminal.
+        with contextlib.suppress(BrokenPipeError):
+            try:
+                name, folder, says, runs = PARTS(json.loads(line))
+            except (ValueError, TypeError, KeyError):  # what a library prints
+                progress.say(line.rstrip())
+                continue
+            progress.say(f"{name}: {says}")
+            if runs:
+                progress.begin(folder, textwrap.shorten(name, BAR, placeholder=" ..."))
+            else:
+                progress.end(folder)
 
 
 if __name__ == "__main__":

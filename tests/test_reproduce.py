@@ -69,6 +69,7 @@ def workers(process):
     [
         ([], "--study is missing"),
         (["--study=gmae"], "--study is 'gmae'; did you mean 'game'?"),
+        (["--study=tiny.gin", "--retry", "--dry_run"], "--retry forgets failed runs to run them again; --dry_run and"),
         (["--study=nothing"], "--study is 'nothing'; there are celeba128, celeba64, "),
         (["--study=mine.gin"], "no gin file 'mine.gin'"),
     ],
@@ -118,8 +119,22 @@ def test_the_table_of_a_study_without_runs(here, capsys):
 
 def test_what_a_library_prints_in_a_worker_is_shown_and_stops_no_reader(capsys):
     event = {"name": "ring, A", "folder": "nowhere", "says": "modes 8", "runs": False}
-    reproduce.follow(["a word of a library\n", json.dumps(event) + "\n"], Progress())
-    assert capsys.readouterr().out == "a word of a library\nring, A: modes 8\n"
+    words = ["a word of a library\n", '{"a": 1}\n', '{"cut\n', "[2]\n"]
+    reproduce.follow([*words, json.dumps(event) + "\n"], Progress())
+    assert capsys.readouterr().out == "".join(words) + "ring, A: modes 8\n"
+
+
+def test_a_terminal_that_is_gone_stops_no_reader(monkeypatch):
+    read = []
+
+    def gone(line):
+        read.append(line)
+        raise BrokenPipeError
+
+    progress = Progress()
+    monkeypatch.setattr(progress, "say", gone)
+    reproduce.follow(["a\n", "b\n"], progress)
+    assert read == ["a", "b"]
 
 
 @pytest.mark.slow

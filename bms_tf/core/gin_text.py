@@ -113,6 +113,13 @@ def replace(value: Any, change: Callable[[Reference], Any]) -> Any:
     return type(value)(replace(v, change) for v in value) if isinstance(value, (list, tuple)) else value
 
 
+def references(value: Any) -> set[str]:
+    """The names of all references in a value, however deep."""
+    found = set()
+    replace(value, lambda reference: found.add(reference.name))
+    return found
+
+
 def expand(value: Any, macros: dict[str, Any]) -> Any:
     """`value` with every macro replaced by what it stands for. A macro that needs its own value is left in its place.
 

@@ -39,4 +39,4 @@ def pixels(image: Image.Image, *, gray: bool) -> np.ndarray:
     if image.has_transparency_data:
         color, alpha = np.split(np.asarray(image.convert("RGBA"), np.float32), [3], axis=-1)
         image = Image.fromarray(np.round(255 + (color - 255) * alpha / 255).astype(np.uint8))
-    return np.atleast_3d(image.convert("L" if gray else "RGB"))
+    return np.atleast_3d(np.asarray(image.convert("L" if gray else "RGB")))

@@ -160,7 +160,8 @@ def beside(place: str | np.ndarray | None) -> str | None:
         return os.path.join(place, "evaluation.jsonl")
     folder = models.version_folder(place)
     if folder is None:
-        return os.path.splitext(os.path.normpath(place))[0] + ".evaluation.jsonl"
+        place = os.path.normpath(place)
+        return (place if os.path.isdir(place) else os.path.splitext(place)[0]) + ".evaluation.jsonl"
     versioned = os.path.basename(os.path.normpath(folder)).isdecimal()
     return os.path.join(os.path.dirname(os.path.normpath(folder)) if versioned else folder, "evaluation.jsonl")
 

@@ -67,7 +67,7 @@ def grid(rows: Sequence[Row]) -> tuple[list[list[str]], list[str]]:
 def write_card(path: str, rows: Sequence[Row], command: str) -> None:
     """Puts the table, and the command that made it, into a model's card: in place of an earlier one, or at its end.
 
-    Raises ValueError if there is no card.
+    Raises ValueError if there is no card, or an earlier table has no end.
     """
     if not os.path.isfile(path):
         raise ValueError(f"{path} does not exist: there is no card to write into")
@@ -75,8 +75,10 @@ def write_card(path: str, rows: Sequence[Row], command: str) -> None:
         text = file.read()
     section = f"{BEGIN}\n## Evaluation\n\n    {command}\n\n{markdown(rows)}\n{END}\n"
     before, begin, rest = text.partition(BEGIN)
-    after = rest.partition(END + "\n")[2]
-    new = before + section + after if begin else text.rstrip("\n") + "\n\n" + section
+    _, end, after = rest.partition(END)
+    if begin and not end:
+        raise ValueError(f"{path} has {BEGIN} without {END} behind it; put it back, or delete the former")
+    new = before + section + after.removeprefix("\n") if begin else text.rstrip("\n") + "\n\n" + section
     files.write_whole(path, new)
 
 

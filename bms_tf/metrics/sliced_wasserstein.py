@@ -107,7 +107,7 @@ def sliced_wasserstein(
         them times 1000.)
 
     Raises:
-        ValueError: if the images are not square, or too small for a patch.
+        ValueError: if the images are not square, too small for a patch, or of a side that a level cannot halve.
     """
     shape = samples.shape[1:]
     if len(shape) != 3 or shape[0] != shape[1] or shape[0] < patch_size:
@@ -118,6 +118,10 @@ def sliced_wasserstein(
     count, height = min(len(samples), len(reference), max_images), shape[0]
     smallest = min(coarsest, height)
     levels = int(np.log2(height)) - int(np.log2(smallest)) + 1
+    if height % 2 ** (levels - 1):
+        raise ValueError(
+            f"samples of shape {shape}; a side must be a multiple of {2 ** (levels - 1)}, as {levels} levels halve it"
+        )
     rng = np.random.default_rng(seed)
     scores = {}
     for level in range(levels):

@@ -136,5 +136,6 @@ def mmd(codes: tf.Tensor, prior: tf.Tensor, scales: Sequence[float] = (0.1, 0.2,
 
 
 # Attributes, since the functions that gin hands over are others.
+monte_carlo_kl.of_one_code = True  # for each x
 empirical_kl.batch_coupled = True
 mmd.batch_coupled = True

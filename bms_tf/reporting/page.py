@@ -43,7 +43,7 @@ class Report:
 
         Raises ValueError or OSError where a folder is neither, has nothing to show, or is damaged.
         """
-        paths = list(dict.fromkeys(os.path.normpath(path) for path in paths))
+        paths = list({os.path.realpath(path): os.path.normpath(path) for path in reversed(paths)}.values())[::-1]
         self.studies = [path for path in paths if os.path.isfile(os.path.join(path, "study.gin"))]
         found = dict.fromkeys(folder for path in paths if path not in self.studies for folder in runs.folders(path))
         self.runs = [runs.read(path, name) for path, name in zip(found, runs.names(list(found)))]
@@ -80,7 +80,8 @@ class Report:
     def films(self) -> tuple[dict[str, dict[str, list[Film]]], dict[str, list[Film]]]:
         """The pictures of all runs by section and name, and those of all studies by name."""
         found = {run.name: pictures.over_time(run) | pictures.stills(run.path, "evaluation.") for run in self.runs}
-        figures = {os.path.basename(path): os.path.join(path, "figures") for path in self.studies}
+        named = zip(runs.names(self.studies), self.studies)
+        figures = {name: os.path.join(path, "figures") for name, path in named}
         figures = {name: pictures.stills(folder) for name, folder in figures.items() if os.path.isdir(folder)}
         share = PICTURES // max(1, sum(map(len, (*found.values(), *figures.values()))))
         sections: dict[str, dict[str, list[Film]]] = {}

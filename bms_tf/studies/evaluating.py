@@ -29,7 +29,7 @@ def check(evaluations: Sequence[str]):
         missing = [metric for metric in metrics(flags) if metric not in known]
         if missing:
             raise ValueError(f"{call}; {EVALUATE} has no {' and no '.join(missing)}; it has {', '.join(known)}")
-        for variable in re.findall(r"\$(\w+)", flags):
+        for variable in re.findall(r"\$\{?(\w+)", flags):
             if variable not in os.environ:
                 raise ValueError(f"{call}; set the environment's {variable} to that file")
 

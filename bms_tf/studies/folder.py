@@ -50,6 +50,7 @@ class Folder:
         recipes = {data: {m.name: study.recipe(data, m) for m in study.methods_on(data)} for data in study.data}
         for data, of_methods in recipes.items():
             check_protocols(data, {name: protocol(text) for name, text in of_methods.items()})
+        check_places(path, study)
         texts = {recipe_file(path, data, name): recipe for data, own in recipes.items() for name, recipe in own.items()}
         os.makedirs(path, exist_ok=True)
         with files.locked(os.path.join(path, "lock"), f"reading the recipes of {path}", wait=True):
@@ -121,8 +122,9 @@ class Folder:
 
     # Rows.
 
-    def _locked(self) -> contextlib.AbstractContextManager[None]:
-        return files.locked(self.file("lock"), f"recording a run of {self.path}", wait=True)
+    def locked(self, doing: str) -> contextlib.AbstractContextManager[None]:
+        """Holds the folder's lock, for which other processes wait; `doing` is for their line."""
+        return files.locked(self.file("lock"), doing, wait=True)
 
     def done(self) -> dict[Job, Row]:
         """The finished runs. Of two lines of one run the later counts.
@@ -137,7 +139,7 @@ class Folder:
 
     def record(self, row: Row):
         """Adds the line of a finished run."""
-        with self._locked():
+        with self.locked(f"recording a run of {self.path}"):
             files.append_rows(self.file("runs.jsonl"), [row])
 
     def forget_failed(self) -> int:
@@ -145,7 +147,7 @@ class Folder:
 
         A run that was trained keeps its folder, and is evaluated again. Any other begins anew.
         """
-        with self._locked():
+        with self.locked(f"forgetting failed runs of {self.path}"):
             rows = self.done()
             failed = [job for job, row in rows.items() if "error" in row]
             for job in failed:
@@ -163,6 +165,16 @@ def forget_if_changed(path: str, now: Mapping[str, str]):
             os.remove(os.path.join(path, "compute.json"))
         shutil.rmtree(os.path.join(path, "recipes"), ignore_errors=True)
         os.remove(os.path.join(path, "study.gin"))  # last: a kill before it leaves a study without runs
+
+
+def check_places(path: str, study: Study):
+    """Raises ValueError where the files of two methods, or of two data sets, would have one name."""
+    found: dict[str, str] = {}
+    for data, method in study.pairs():
+        file, pair = recipe_file(path, data, method.name), f"{method.name!r} on {data!r}"
+        if file in found:
+            raise ValueError(f"{found[file]} and {pair} would share their files in {path}; rename one of them")
+        found[file] = pair
 
 
 def check_unchanged(path: str, kept: str, new: str):

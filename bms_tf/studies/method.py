@@ -103,7 +103,7 @@ def step_beyond(interval: Interval, end: int) -> Code:
         further = value / step if down else value * step
     else:
         further = value - step if down else value + step
-    return _rounded(further)
+    return round(further) if interval.whole else _rounded(further)
 
 
 def as_gin(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import gin
 
 from bms_tf.core import config, errors
+from bms_tf.studies.evaluating import metrics
 from bms_tf.studies.method import Method, Setting, as_gin, one_of
 from bms_tf.studies.rules import Row
 from bms_tf.tuning.space import Interval
@@ -104,6 +105,10 @@ class Study:
         for data in (*self.columns_on, *self.evaluations, *self.hours):
             if data not in self.data:
                 raise ValueError(f"the study sets something for {data!r}{one_of(data, self.data)}")
+        for data, calls in self.evaluations.items():
+            asked = [metric for flags in calls for metric in metrics(flags)]
+            if twice := [metric for metric in dict.fromkeys(asked) if asked.count(metric) > 1]:
+                raise ValueError(f"study.evaluations of {data} has {twice[0]} twice; its scores would have one name")
         for method in self.methods:
             self._check_names(method)
         for data in self.data:
@@ -134,7 +139,7 @@ class Study:
         for method in tuned:
             method.check_paper(data)
             count = len(method.settings(data))
-            if count < self.trials or (widened and count > self.trials):
+            if count < self.trials or (widened and count > self.trials) or not self.trials:
                 raise ValueError(
                     f"study.trials is {self.trials}, but the space of {method.name!r} on {data} has {count} settings; "
                     "every method gets the same number"

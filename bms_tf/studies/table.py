@@ -168,11 +168,17 @@ def protocol_of(row: Row) -> dict[str, str]:
 
 
 def protocol(text: str) -> dict[str, str]:
-    """What of a run's gin text decides how it is scored: how many samples, against what, by which metrics and how."""
+    """What of a run's gin text decides how it is scored: how many samples, against what, in which features, by which
+    metrics, and the settings of all that these refer to."""
     values = gin_text.values(text)
-    metrics = {reference.name for reference in values.get("train.metrics", ())}
-    names = ["train.samples", "train.floor_split", "train.metrics"]
-    names += [name for name in values if name.rpartition(".")[0] in metrics]
+    names = ["train.samples", "train.floor_split", "train.metrics", "train.features"]
+    for name in names:  # which grows
+        used = {
+            part
+            for reference in gin_text.references(values.get(name))
+            for part in (reference, reference.split("/")[-1])
+        }
+        names += [other for other in values if other.rpartition(".")[0] in used and other not in names]
     return {name: repr(values[name]) for name in names if name in values}
 
 

@@ -112,6 +112,8 @@ class BMSVAEGAN(System):
                 raise ValueError(f"BMSVAEGAN.{name} is {weight}; it must be finite and not negative")
         if fakes not in ("both", "samples"):
             raise ValueError(f'BMSVAEGAN.fakes is {fakes!r}; allowed are "both" and "samples"')
+        if all_codes and T > 1 and getattr(prior_term, "of_one_code", False):
+            raise ValueError("BMSVAEGAN.all_codes is True, but the Monte Carlo KL takes one code for each x")
         kl = divergences.code_discriminator_or(prior_term, code_discriminator, "BMSVAEGAN")
         adversarial_game = alpha > 0 or sample_weight > 0
         if adversarial_game and discriminator is None:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -114,7 +115,8 @@ def write_winner(setting: Setting, best: Sequence[Row], runs: Sequence[Row]):
         why = f"{score} {best[0]['score']:.6g} on the seed of tuning, {search.seed}"
     trial = search.oracle.trials[winner]
     path = os.path.join(setting.folder, "best.gin")
-    command = f"python -m bms_tf.train --gin_file={path} --run_dir={os.path.join(setting.folder, 'best')}"
+    own = [f"--gin_file={path}", f"--run_dir={os.path.join(setting.folder, 'best')}"]
+    command = f"python -m bms_tf.train {shlex.join(own)}"
     head = f"trial {winner}: {shown(swept(trial.hyperparameters.values))}; {why}"
     recipe = fresh.recipe(setting, trial)
     length = gin_text.values(recipe)["train.generator_updates"]
@@ -159,8 +161,8 @@ def trial_rows(setting: Setting) -> list[Row]:
 
 
 def ranked(setting: Setting, rows: Sequence[Row]) -> list[Row]:
-    """The completed trials, the best first."""
-    completed = [row for row in rows if row["status"] == "COMPLETED"]
+    """The completed trials, the best first. One whose folder was cleared away has no score any more."""
+    completed = [row for row in rows if row["status"] == "COMPLETED" and row["score"] is not None]
     return sorted(completed, key=lambda row: row["score"], reverse=better(setting) is max)
 
 

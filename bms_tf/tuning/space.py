@@ -92,11 +92,15 @@ class Interval:
             return [self.code(self.low), self.code(self.high)]
         count = math.log(self.high / self.low, self.step) if self.log else (self.high - self.low) / self.step
         steps = range(int(count + 1e-9) + 1)
-        return [self.code(self.low * self.step**i if self.log else self.low + i * self.step) for i in steps]
+        values = [self.low * self.step**i if self.log else self.low + i * self.step for i in steps]
+        return list(map(round if self.whole else float, values))
+
+    @property
+    def whole(self) -> bool:
+        return isinstance(self.low, int) and isinstance(self.high, int)
 
     def code(self, value: float) -> float:
-        whole = isinstance(self.low, int) and isinstance(self.high, int)
-        return value if whole else float(value)
+        return value if self.whole else float(value)
 
     def declare(self, space: "keras_tuner.HyperParameters", name: str):
         if self.step is not None:  # of whole numbers KerasTuner's own logarithmic steps are floats

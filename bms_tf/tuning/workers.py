@@ -127,7 +127,9 @@ class Workers:
 def gpu(index: int) -> dict[str, str]:
     """The environment variable that gives the process with this index a GPU of its own, where there are any."""
     count = len(tf.config.list_physical_devices("GPU"))
-    return {"CUDA_VISIBLE_DEVICES": str(index % count)} if count else {}
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")  # these may be used, and no others
+    names = given.split(",") if given else [str(number) for number in range(count)]
+    return {"CUDA_VISIBLE_DEVICES": names[index % count].strip()} if count else {}
 
 
 def serve(setting: Setting, count: int, flags: Sequence[str]):

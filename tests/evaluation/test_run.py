@@ -259,6 +259,7 @@ def test_where_the_lines_go(tmp_path):
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "saved_model.pb").touch()
     (tmp_path / "samples").mkdir()
+    (tmp_path / "gan_0.5").mkdir()
     expected = {
         "run": "run/evaluation.jsonl",
         "models/m": "models/m/evaluation.jsonl",
@@ -266,6 +267,7 @@ def test_where_the_lines_go(tmp_path):
         "models/m/3/": "models/m/evaluation.jsonl",
         "plain": "plain/evaluation.jsonl",
         "samples/": "samples.evaluation.jsonl",
+        "gan_0.5": "gan_0.5.evaluation.jsonl",
         "x.npz": "x.evaluation.jsonl",
     }
     for place, path in expected.items():

@@ -89,7 +89,7 @@ def every_kind():
         "transparent.png": Image.fromarray(np.concatenate([color, alpha[..., None]], axis=-1)),
         "gray_with_alpha.png": Image.fromarray(np.stack([alpha[::-1], alpha], axis=-1), "LA"),
         "palette.png": palette,
-        "black_and_white.png": Image.fromarray((ramp % 5 == 0)),
+        "black_and_white.png": Image.fromarray(ramp % 5 == 0),
         "turned.jpg": Image.fromarray((ramp * 16).astype(np.uint8)),
     }
 

@@ -102,6 +102,15 @@ def test_the_card(tmp_path):
         "# m\n\n- **Scores**: none.\n\n<!-- bms_tf.evaluate: begin -->\n## Evaluation\n\n    evaluate "
     )
     assert "| precision | 0.5 | 0.75 |" in first
+    # However the end of the table is followed, by a blank or by nothing.
+    ending = first.rstrip("\n")
+    for text in (ending + " More.\n", ending):
+        card.write_text(text)
+        write_card(str(card), [row()], "evaluate --model=a")
+        assert card.read_text() == first + text.removeprefix(ending)
+    card.write_text(ending.removesuffix("-->"))
+    with pytest.raises(ValueError, match="put it back, or delete the former"):
+        write_card(str(card), [row()], "evaluate --model=a")
     card.write_text(first + "More.\n")
     write_card(str(card), [row(value=0.25)], "evaluate --model=a")
     assert card.read_text() == first.replace("| 0.5 |", "| 0.25 |") + "More.\n"

@@ -110,6 +110,12 @@ def test_what_it_cannot_take(shape):
         score(np.zeros(shape), np.zeros(shape))
 
 
+@pytest.mark.parametrize(("side", "of"), [(33, 2), (66, 4), (75, 4)])
+def test_a_side_that_a_level_cannot_halve(side, of):
+    with pytest.raises(ValueError, match=f"a side must be a multiple of {of}, as"):
+        score(np.zeros((4, side, side, 1)), np.zeros((4, side, side, 1)))
+
+
 # Of features.
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -123,6 +124,20 @@ def test_bad_input_is_one_line(make_run, study, tmp_path, monkeypatch):
     (study / "runs.jsonl").write_text('{"data": "ri\n')
     assert refused(study) == f"{study}/runs.jsonl:1 is damaged; without this line, its run is made again"
     assert not list(tmp_path.glob("report.*")), "nothing is written"
+
+
+def test_a_folder_that_is_named_twice_counts_once(make_run, study, monkeypatch):
+    folder = make_run()
+    monkeypatch.chdir(folder.parent)
+    report = Report([str(folder), folder.name, f"{folder.name}/", str(study), "./study"])
+    assert len(report.runs) == len(report.studies) == 1
+
+
+def test_figures_of_two_studies_in_folders_of_one_name(study, tmp_path):
+    (tmp_path / "b").mkdir()
+    shutil.copytree(study, tmp_path / "b" / study.name)
+    _, figures = Report([str(study), str(tmp_path / "b" / study.name)]).films()
+    assert [film.run for film in figures["sensitivity"]] == ["study", "b/study"]
 
 
 def test_runs_of_a_study_with_different_protocols_are_refused(study):

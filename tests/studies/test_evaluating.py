@@ -55,6 +55,8 @@ def test_a_file_whose_place_is_not_said(answer, monkeypatch):
     monkeypatch.delenv("WEIGHTS", raising=False)
     with pytest.raises(ValueError, match="set the environment's WEIGHTS to that file"):
         evaluating.check([FLAGS])
+    with pytest.raises(ValueError, match="set the environment's WEIGHTS to that file"):
+        evaluating.check([FLAGS.replace("$WEIGHTS", "${WEIGHTS}")])
     monkeypatch.setenv("WEIGHTS", "a.pb")
     evaluating.check([FLAGS])
 

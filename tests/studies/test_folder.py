@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -184,6 +185,13 @@ def test_a_folder_of_another_study(here, old, new, line):
     with pytest.raises(ValueError) as caught:
         enter(TINY.replace(old, new))
     assert line in str(caught.value) and "take another --study_dir" in str(caught.value)
+
+
+def test_two_methods_do_not_share_a_folder(here):
+    """Blanks and commas become one character in a file's name."""
+    text = re.sub("(one/method.name = ).*", r"\1'T 2'", re.sub("(many/method.name = ).*", r"\1'T, 2'", TINY))
+    with pytest.raises(ValueError, match="'T 2' on 'ring' .*would share their files in study; rename one of them"):
+        enter(text)
 
 
 def test_before_its_first_run_a_folder_takes_the_study_as_it_now_is(here):

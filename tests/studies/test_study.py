@@ -39,6 +39,8 @@ def test_a_value_is_the_same_however_it_was_reached():
     steps = Interval(low=3e-4, high=3e-3, step=10**0.5, log=True)
     assert [dict(s)["a"] for s in Method(name="a", params={"a": steps}).settings("")][-1] == 0.003
     assert step_beyond(LOG, 0) == 1e-4 and step_beyond(LOG, -1) == 0.1
+    whole = step_beyond(Interval(low=2, high=8, step=2, log=True), 0)  # 2 / 2
+    assert whole == 1 and isinstance(whole, int), "T = 1.0 is refused"
 
 
 def test_a_data_set_may_have_its_own_values():
@@ -98,6 +100,14 @@ def method(name="b", **more):
         (
             {"rule": MixtureRule(std_ratio=0.5, minor_axis_ratio=0.0, all_modes=True)},
             "study.rule reads 'hq_percent', which is no column of ring; there are modes",
+        ),
+        (
+            {"trials": 0, "rule": None, "methods": [method(params={"T": Choice(values=(1, 2))})]},
+            "study.trials is 0, but the space of 'b' on ring has 2 settings",
+        ),
+        (
+            {"evaluations": {"ring": ("--metrics=kid,frechet", "--metrics=frechet --features=dinov2")}},
+            "study.evaluations of ring has frechet twice; its scores would have one name",
         ),
         ({"trials": 3}, "study.trials is 3, but the space of 'a' on ring has 2 settings"),
         ({"methods": [method(params={"rate": Interval(low=1, high=2)})]}, "swept on ring has no step"),

@@ -118,6 +118,11 @@ def test_different_protocols_in_one_table():
     metric = [*CONFIG[:2], "m.std = 0.2"]
     with pytest.raises(ValueError, match=r"m.std is 0.1 in .*, and 0.2 in .*seed 1"):
         table.rows(study(), [*RECORDS[:-3], row(job("A", 2, 1), 80.0, 3.0, config=metric)])
+    network = ["train.features = @inception", "inception.weights = {!r}"]
+    mine, other = ([*CONFIG, *(line.format(weights) for line in network)] for weights in ("a.pb", "b.pb"))
+    records = [r | {"config": mine} for r in RECORDS[:-3]]
+    with pytest.raises(ValueError, match=r"inception.weights is 'a.pb' in .*, and 'b.pb' in .*seed 1"):
+        table.rows(study(), [*records, row(job("A", 2, 1), 80.0, 3.0, config=other)])
     lr = [*CONFIG, "adam.learning_rate = 3.0"]  # which is no part of the protocol
     table.rows(study(), [*RECORDS[:-3], row(job("A", 2, 1), 80.0, 3.0, config=lr)])
 

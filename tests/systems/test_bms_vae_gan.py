@@ -14,7 +14,7 @@ from bms_tf.networks import roles
 from bms_tf.networks.layers import batch_normalization, spectral_normalization
 from bms_tf.objectives.adversarial import CrossEntropy, Hinge, RelativisticPairing
 from bms_tf.objectives.best_of_many import Annealed, LeastRealistic, LogMeanExp, Mean, Naive, WinnersOnly
-from bms_tf.objectives.divergences import analytic_kl, empirical_kl
+from bms_tf.objectives.divergences import analytic_kl, empirical_kl, monte_carlo_kl
 from bms_tf.objectives.visible import Bernoulli
 from bms_tf.systems.bms_vae_gan import BMSVAEGAN
 from tests.systems import tiny
@@ -401,6 +401,10 @@ def test_inference():
         ({"fakes": "reconstructions"}, "fakes is 'reconstructions'; allowed are"),
         ({"code_discriminator": None}, "either a code_discriminator or another prior_term, and not both"),
         ({"prior_term": analytic_kl}, "either a code_discriminator or another prior_term, and not both"),
+        (
+            {"prior_term": monte_carlo_kl, "code_discriminator": None, "all_codes": True},
+            "all_codes is True, but the Monte Carlo KL takes one code for each x",
+        ),
         ({"discriminator": None}, "alpha is 0.6 and sample_weight 1.0 but there is no discriminator"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from bms_tf.tuning import figures
 from bms_tf.tuning.figures import is_wide
-from bms_tf.tuning.report import pareto_front, say_ties, time_left
+from bms_tf.tuning.report import pareto_front, ranked, say_ties, time_left
 
 
 def test_the_time_left():
@@ -18,6 +18,13 @@ def test_the_time_left():
     assert time_left(SimpleNamespace(search=search)) == "0:07:40 left"
     oracle.hours = 0.05  # 180 s, of which 80 are left, and then the fresh runs
     assert time_left(SimpleNamespace(search=search)) == "0:04:00 left"
+
+
+def test_a_trial_whose_folder_was_cleared_away_is_not_ranked():
+    oracle = SimpleNamespace(objective=SimpleNamespace(direction="max"))
+    rows = [{"status": "COMPLETED", "score": score} for score in (1.0, None, 2.0)] + [{"status": "FAILED", "score": 9}]
+    setting = SimpleNamespace(search=SimpleNamespace(oracle=oracle))
+    assert [row["score"] for row in ranked(setting, rows)] == [2.0, 1.0]
 
 
 def test_the_pareto_front():

@@ -35,6 +35,7 @@ def test_a_number_from_an_optimizer_is_a_plain_one():
     [
         (Interval(low=2, high=8, step=3), [2, 5, 8]),
         (Interval(low=1, high=16, step=4, log=True), [1, 4, 16]),
+        (Interval(low=1, high=4, step=2.0, log=True), [1, 2, 4]),
         (Interval(low=0.0, high=1.0, step=0.5), [0.0, 0.5, 1.0]),
         (Interval(low=0.01, high=1.0, step=10, log=True), pytest.approx([0.01, 0.1, 1.0])),
     ],
