@@ -47,7 +47,8 @@ def evaluate(evaluations: Sequence[str], run_dir: str, seed: int):
         out = os.path.join(run_dir, "evaluation.new.jsonl")
         if os.path.exists(out):  # of a process that died
             os.remove(out)
-        own = [f"--model={run_dir}", f"--seed={seed}", f"--out={out}"]
+        model = run_dir.replace('"', '""')  # in quotes, as the flag is a list that is split at commas
+        own = [f'--model="{model}"', f"--seed={seed}", f"--out={out}"]
         command = [sys.executable, "-m", EVALUATE, *map(os.path.expandvars, shlex.split(flags)), *own]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from absl import flags
 
 from bms_tf.studies import evaluating
 from bms_tf.studies.folder import row_of
@@ -61,6 +62,15 @@ def test_a_file_whose_place_is_not_said(answer, monkeypatch):
     evaluating.check([FLAGS])
 
 
+def test_a_folder_with_commas_is_one_model(answer, tmp_path):
+    commands = answer(lines=[LINE])
+    folder = tmp_path / 'rate=1, "T"=2'
+    folder.mkdir()
+    evaluating.evaluate(["--metrics=b"], str(folder), seed=3)
+    (given,) = (flag for flag in commands[0] if flag.startswith("--model="))
+    assert flags.ListParser().parse(given.removeprefix("--model=")) == [str(folder)]
+
+
 def test_the_scores_of_all_calls_are_in_the_line_of_the_run(answer, monkeypatch, tmp_path):
     monkeypatch.setenv("WEIGHTS", "my file.pb")
     (tmp_path / "scores.json").write_text('{"samples": {"hq": 2.0}, "data": {"hq": 9.0}}')
@@ -68,7 +78,7 @@ def test_the_scores_of_all_calls_are_in_the_line_of_the_run(answer, monkeypatch,
     commands = answer(lines=[LINE])
     evaluating.evaluate([FLAGS, "--metrics=b"], str(tmp_path), seed=3)
     assert commands[0][:3] == [sys.executable, "-m", "bms_tf.evaluate"] and "--weights=my file.pb" in commands[0]
-    assert {f"--model={tmp_path}", "--seed=3"} <= set(commands[0]) and len(commands) == 2
+    assert f'--model="{tmp_path}"' in commands[0] and "--seed=3" in commands[0] and len(commands) == 2
     row = row_of(Job("ring", "a", (), 3), str(tmp_path))
     assert row["samples"] == {"hq": 2.0, "ivom": 0.5} and row["real"] == {"hq": 9.0, "ivom": 0.1}
     assert len(row["evaluations"]) == 2
