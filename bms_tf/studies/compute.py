@@ -112,7 +112,8 @@ def main(path: str):
         if (data, method) not in known:
             known[data, method] = measure(folder, data, method)
             rows = [{"data": d, "method": m, "seconds": value} for (d, m), value in known.items()]
-            files.write_whole(folder.file("compute.json"), json.dumps(rows, indent=1) + "\n")
+            with folder.locked(f"noting times in {folder.path}"):
+                files.write_whole(folder.file("compute.json"), json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":
