@@ -29,6 +29,9 @@ DRY_RUN = flags.DEFINE_bool("dry_run", False, "Say what is left and what it cost
 TABLE = flags.DEFINE_bool("table", False, "Only print and write the table of what is there.")
 ON_CPU = flags.DEFINE_bool("on_cpu", False, "Start a study that is meant for a GPU on a CPU.")
 RETRY = flags.DEFINE_bool("retry", False, "Run again what has failed.")
+ALLOW_IMPORT = flags.DEFINE_multi_string(
+    "allow_import", [], "A module of your own that gin files may import.", allow_override=True
+)
 LIST = flags.DEFINE_bool("list", False, "Print every study that is shipped.", allow_override=True)
 
 
@@ -54,7 +57,7 @@ def main(_):
     with contextlib.ExitStack() as stack:
         if DRY_RUN.value and not os.path.exists(path):
             path = stack.enter_context(tempfile.TemporaryDirectory())  # what is measured is forgotten
-        folder = Folder.enter(path, file_of(STUDY.value))
+        folder = Folder.enter(path, file_of(STUDY.value), ALLOW_IMPORT.value)
         if RETRY.value:
             print(f"{folder.forget_failed()} failed runs are forgotten")
         if not TABLE.value:
@@ -119,15 +122,15 @@ def run_missing(name, folder):
         raise ValueError(f"{name} cannot start: {error}" + (f"; in all it is {cost}" if cost else "")) from error
     print(compute.stated(folder, JOBS.value), flush=True)
     if not DRY_RUN.value:
-        run_all(folder.path, JOBS.value, environment)
+        run_all(folder, JOBS.value, environment)
 
 
-def run_all(path, jobs, environment):
+def run_all(folder, jobs, environment):
     """Runs what is missing in so many processes, a GPU each in turn. Raises ValueError where one of them dies."""
     from bms_tf.tuning.progress import Progress
     from bms_tf.tuning.workers import gpu
 
-    arguments = [sys.executable, "-m", "bms_tf.studies.worker", path]
+    arguments = [sys.executable, "-m", "bms_tf.studies.worker", folder.path, *folder.allow_import]
     # In sessions of their own, as Ctrl-C would otherwise reach them by itself, and a run that gets a second signal does
     # not save.
     own = {"stdout": subprocess.PIPE, "text": True, "start_new_session": True}

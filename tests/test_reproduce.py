@@ -87,6 +87,9 @@ def test_a_study_that_is_not_there(here, arguments, line):
         ("'BMSVAEGAN.T': 2", "'BMSVAEGAN.t': 2", "BMSVAEGAN has no parameter 't'"),
         ("@one/method()]", "@one/metod()]", "no configurable 'metod'; did you mean 'method'?"),
         ("score = 'energy_distance'", "score = 'fd'", "study.rule reads 'fd', which is no column of ring; there are"),
+        ("study.protocol = ", "study.hardware = ", "study.protocol must be set"),
+        ("one/method.name = ", "oen/method.name = ", "one/method.name must be set"),
+        ("best_score.direction = 'min'", "", "best_score.direction must be set"),
         ("study.seeds = (0, 1)", "study.seeds = (0, 100)", "the seeds (0, 100) hold 100, the seed of tuning"),
     ],
 )
@@ -170,23 +173,31 @@ def test_a_column_that_no_metric_gives(here):
 
 
 @pytest.mark.slow
-def test_what_evaluate_adds_stands_in_the_table(here):
+def test_what_evaluate_and_a_metric_of_ones_own_add_stands_in_the_table(here, monkeypatch):
+    monkeypatch.syspath_prepend(str(here))
+    Path("own.py").write_text(
+        "import gin\n\n\n@gin.configurable\ndef spread(samples, reference, *, seed):\n"
+        "    return {'spread': float(samples.std())}\n"
+    )
+    Path("own.gin").write_text("import own\ntrain.metrics = [@mixture_scores, @spread]\n")
     text = (
         TINY.split("study.methods")[0]
         + """
 study.methods = [@vae/method()]
 study.seeds = (3, 4)
 study.protocol = '50 samples'
-study.columns = {'modes': 'max', 'recall': 'max'}
+study.columns = {'modes': 'max', 'recall': 'max', 'spread': None}
 study.evaluations = {'ring': ('--metrics=precision_recall --n=50 --n_real=50',)}
 vae/method.name = 'VAE'
+vae/method.files = ('own.gin',)
 vae/method.params = {'BMSVAEGAN.T': 1}
 """
     )
     Path("tiny.gin").write_text(text)
-    run("--study=tiny.gin", "--study_dir=study")
+    assert "import of 'own' is refused" in refused("--study=tiny.gin", "--study_dir=study")
+    run("--study=tiny.gin", "--study_dir=study", "--allow_import=own")
     for row, seed in zip(rows(), (3, 4)):
-        assert 0 <= row["samples"]["recall"] <= 1 and 0 < row["real"]["recall"] <= 1
+        assert row["samples"]["spread"] > 0 and 0 <= row["samples"]["recall"] <= 1 and 0 < row["real"]["recall"] <= 1
         assert {line["protocol"]["seed"] for line in row["evaluations"]} == {row["seed"]} == {seed}
         assert {line["protocol"]["n_generated"] for line in row["evaluations"]} == {50}
     assert "| 3 4 |" in Path("study/table.md").read_text()

@@ -42,15 +42,15 @@ def of_the_user(error: Exception) -> str | None:
     if _is_recursion(error):  # before its message is asked for, which recurs through all of gin's lines
         return "a configurable refers to itself without end"
     message, *callers = _CALLERS.split(str(error))
+    scope = f"{callers[1]}/" if callers and callers[1] else ""
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
         wanted = re.search(r"OOM when allocating .*?(?= by allocator|$)", message, flags=re.MULTILINE)
         return f"out of memory: {short(wanted[0] if wanted else message)}"
     if unread := _UNREAD.search(message):
         return f"the data cannot be read any more: {unread[1] or unread[2]}"
     if isinstance(error, (RuntimeError, TypeError)):
-        return _unset(message) or (_wrongly_called(message, callers[0]) if callers else None)
+        return _unset(message) or (_wrongly_called(message, scope, callers[0]) if callers else None)
     if callers and isinstance(error, (ValueError, OSError)):
-        scope = f"{callers[1]}/" if callers[1] else ""
         return f"{scope}{callers[0]}: {message}"
     return None
 
@@ -84,13 +84,20 @@ def _unset(message: str) -> str | None:
     return unset and _must_be_set(unset[1], unset[2])
 
 
-def _wrongly_called(message: str, configurable: str) -> str | None:
+def _wrongly_called(message: str, scope: str, configurable: str) -> str | None:
     """The line for Python's error about a call of `configurable` whose body was not reached."""
-    name = re.escape(configurable.split(".")[-1])
-    call = re.match(rf"(?:\S+\.)?({name})(?:\.__init__)?\(\) (missing|takes|got) (.+)", message)
-    if call and call[2] == "missing":
-        return _must_be_set(call[1], call[3])
-    return call and f"@{call[1]} is no function of the kind that is needed here: it {call[2]} {call[3]}"
+    name = configurable.split(".")[-1]
+    call = re.match(r"(?:\S+\.)??(\w+?)(?:\.__init__)?\(\) (missing|takes|got) (.+)", message)
+    if not call or _plain(call[1]) != _plain(name):
+        return None
+    if call[2] == "missing":
+        return _must_be_set(scope + name, call[3])
+    return f"@{name} is no function of the kind that is needed here: it {call[2]} {call[3]}"
+
+
+def _plain(name: str) -> str:
+    """A class is often registered as a function would be called: `MixtureRule` as `mixture_rule`."""
+    return name.replace("_", "").lower()
 
 
 def _must_be_set(configurable: str, quoted_names: str) -> str:

@@ -1,4 +1,4 @@
-"""What a study costs on this machine, measured before it starts: python -m bms_tf.studies.compute FOLDER
+"""What a study costs on this machine, measured before it starts: python -m bms_tf.studies.compute FOLDER MODULE...
 
 `python -m bms_tf.reproduce` starts it as a process of its own, since TensorFlow gives a GPU's memory back only at a
 process's end.
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from bms_tf.core import command, config, errors, files, startup, training
+from bms_tf.core import command, errors, files, startup, training
 from bms_tf.core.keras import keras
 from bms_tf.studies.folder import Folder
 from bms_tf.studies.plan import Pair, left
@@ -51,7 +51,7 @@ def measure_all(folder: Folder, environment: Mapping[str, str]):
     if not unknown:
         return
     print(f"timing a few steps of the study's runs, of {len(unknown)} kinds, to say what it takes", flush=True)
-    arguments = [sys.executable, "-m", "bms_tf.studies.compute", folder.path]
+    arguments = [sys.executable, "-m", "bms_tf.studies.compute", folder.path, *folder.allow_import]
     result = subprocess.run(arguments, env=environment, stderr=subprocess.PIPE, text=True)
     if result.returncode:
         raise ValueError(command.last_words(result.stderr, result.returncode))
@@ -62,7 +62,7 @@ def measure(folder: Folder, data: str, method: str) -> float:
 
     On a CPU it is processor time, as if nothing else were running.
     """
-    config.load([folder.recipe_file(data, method)])
+    folder.load(data, method, {})
     run = training.new_run()
     at_once = run.recipe.steps_per_execution
     executions = max(3, -(-STEPS // at_once))
@@ -105,8 +105,8 @@ def elsewhere(study: Study) -> str:
     return f"{sum(todo.values())} runs, about {hours:.0f} hours on {study.hardware} (estimated)"
 
 
-def main(path: str):
-    folder = Folder(path)
+def main(path: str, *allow_import: str):
+    folder = Folder(path, allow_import)
     known = seconds(folder)
     for data, method in folder.pairs():
         if (data, method) not in known:
@@ -119,6 +119,6 @@ def main(path: str):
 if __name__ == "__main__":
     startup.import_tensorflow()
     try:
-        main(sys.argv[1])
+        main(*sys.argv[1:])
     except (ValueError, OSError) as error:
         sys.exit(f"error: {command.one_line(error)}")

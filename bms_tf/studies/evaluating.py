@@ -40,7 +40,7 @@ def metrics(flags: str) -> list[str]:
     return found[1].split(",") if found else []
 
 
-def evaluate(evaluations: Sequence[str], run_dir: str, seed: int):
+def evaluate(evaluations: Sequence[str], run_dir: str, seed: int, allow_import: Sequence[str] = ()):
     """Scores the run in `run_dir` and writes the lines of all calls there. Raises ValueError where a call fails."""
     lines = []
     for flags in evaluations:
@@ -49,6 +49,7 @@ def evaluate(evaluations: Sequence[str], run_dir: str, seed: int):
             os.remove(out)
         model = run_dir.replace('"', '""')  # in quotes, as the flag is a list that is split at commas
         own = [f'--model="{model}"', f"--seed={seed}", f"--out={out}"]
+        own += [f"--allow_import={module}" for module in allow_import]
         command = [sys.executable, "-m", EVALUATE, *map(os.path.expandvars, shlex.split(flags)), *own]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode:

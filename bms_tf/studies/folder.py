@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from zlib import crc32
 
 from bms_tf.core import config, files, gin_text
@@ -30,14 +31,14 @@ DEATHS = 3  # of processes in one run, after which it has failed
 
 
 class Folder:
-    """A study in its folder."""
+    """A study in its folder. `allow_import`: modules of the user's own that its gin files may import."""
 
-    def __init__(self, path: str):
-        self.path = path
-        self.study: Study = load(self.file("study.gin"))
+    def __init__(self, path: str, allow_import: Sequence[str] = ()):
+        self.path, self.allow_import = path, allow_import
+        self.study: Study = load(self.file("study.gin"), allow_import)
 
     @classmethod
-    def enter(cls, path: str, gin_file: str) -> "Folder":
+    def enter(cls, path: str, gin_file: str, allow_import: Sequence[str] = ()) -> "Folder":
         """Makes the folder of the study that `gin_file` declares, or finds it there.
 
         Its recipes are read once. An edit of a gin file while the study runs is reported and changes no run. Before the
@@ -45,9 +46,11 @@ class Folder:
         Raises ValueError where the folder holds something else, or this study with other settings, and where methods
         that stand in one table are scored in different ways.
         """
-        study = load(gin_file)
+        study = load(gin_file, allow_import)
         text, kept = config.as_text(), os.path.join(path, "study.gin")
-        recipes = {data: {m.name: study.recipe(data, m) for m in study.methods_on(data)} for data in study.data}
+        recipes: dict[str, dict[str, str]] = {}
+        for data, method in study.pairs():
+            recipes.setdefault(data, {})[method.name] = study.recipe(data, method, allow_import)
         for data, of_methods in recipes.items():
             check_protocols(data, {name: protocol(text) for name, text in of_methods.items()})
         check_places(path, study)
@@ -65,7 +68,7 @@ class Folder:
             for file, recipe in texts.items():
                 keep(file, recipe)
             files.write_whole(kept, text)
-        return cls(path)
+        return cls(path, allow_import)
 
     def pairs(self) -> list[tuple[str, str]]:
         """Every data set with each of its methods."""
@@ -79,8 +82,12 @@ class Folder:
 
     def configure(self, job: Job):
         """Makes gin's configuration that of a run."""
-        params = {**dict(job.setting), "train.seed": job.seed}
-        config.load([self.recipe_file(job.data, job.method)], [f"{name} = {code}" for name, code in params.items()])
+        self.load(job.data, job.method, {**dict(job.setting), "train.seed": job.seed})
+
+    def load(self, data: str, method: str, params: Mapping[str, Any]):
+        """Makes gin's configuration that of all runs of a method on a data set, with settings of one's own."""
+        settings = [f"{name} = {code}" for name, code in params.items()]
+        config.load([self.recipe_file(data, method)], settings, self.allow_import)
 
     def run_dir(self, job: Job) -> str:
         names = short_names([name for name, _ in job.setting])

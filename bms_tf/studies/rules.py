@@ -1,7 +1,8 @@
 """Rules that pick a setting among trials. A rule is a part of its study, and is written before the trials are run.
 
 A rule is called with the trials of one method on one data set. It says for each line of the table which trial it
-chooses. Of equals it takes the first. If it has `scores`, it reads them of every trial.
+chooses. Of equals it takes the first. If it has `scores`, it reads them of every trial; if it has `data`, it has bounds
+of these data sets.
 """
 
 import dataclasses
@@ -69,6 +70,10 @@ class MixtureRule:
     all_modes: bool
     any_modes: Sequence[str] = ()
     scores: ClassVar = ("hq_percent", "mode_kl", "energy_distance")
+
+    @property
+    def data(self) -> Sequence[str]:
+        return (*self.mode_kl, *self.any_modes)
 
     def __call__(self, trials: Sequence[Row]) -> Mapping[str, Row | None]:
         verdicts = [(trial, why_not(trial)) for trial in trials]

@@ -102,7 +102,7 @@ class Study:
                 )
         if bool(self.trials) != (self.rule is not None):
             raise ValueError("study.trials and study.rule go together: the rule picks among the trials")
-        for data in (*self.columns_on, *self.evaluations, *self.hours):
+        for data in (*self.columns_on, *self.evaluations, *self.hours, *getattr(self.rule, "data", ())):
             if data not in self.data:
                 raise ValueError(f"the study sets something for {data!r}{one_of(data, self.data)}")
         for data, calls in self.evaluations.items():
@@ -188,14 +188,14 @@ class Study:
         assert self.rule is not None, "where there are trials"
         return self.rule(rows)
 
-    def recipe(self, data: str, method: Method) -> str:
+    def recipe(self, data: str, method: Method, allow_import: Sequence[str] = ()) -> str:
         """The gin text of what all runs of a method on a data set share, with the first of its settings."""
         from bms_tf.core import recipe  # noqa: F401, registers `train`; late, as a table needs no TensorFlow
 
         params = {name: as_gin(value) for name, value in (self.params | method.fixed(data)).items()}
         params |= dict(method.settings(data)[0])
         files = [*self.data[data], *self.files, *method.files]
-        config.load(files, [f"{name} = {value}" for name, value in params.items()])
+        config.load(files, [f"{name} = {value}" for name, value in params.items()], allow_import)
         return config.as_text()
 
 
@@ -204,8 +204,8 @@ def _shape(method: Method, data: str) -> str:
     return " x ".join(f"{type(parameter).__name__} of {len(parameter.codes)}" for parameter in parameters)
 
 
-def load(path: str) -> Study:
+def load(path: str, allow_import: Sequence[str] = ()) -> Study:
     """The study of a gin file. Raises ValueError for what is wrong with it."""
-    config.load([path])
+    config.load([path], allow_import=allow_import)
     with errors.in_one_line():
         return Study()  # pyright: ignore[reportCallIssue], gin gives what it needs

@@ -1,7 +1,8 @@
-"""A process that runs what a study lacks, until nothing is missing: python -m bms_tf.studies.worker FOLDER
+"""A process that runs what a study lacks, until nothing is missing: python -m bms_tf.studies.worker FOLDER MODULE...
 
 `python -m bms_tf.reproduce` starts as many as it is told. Each takes the first run that nobody has. When a run begins
-and when it ends, a line of JSON on stdout has what there is to say, and the run's folder.
+and when it ends, a line of JSON on stdout has what there is to say, and the run's folder. The modules are the user's
+own, which gin files may import.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ WAIT = 2.0  # seconds between two looks for a run, while other processes have al
 THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
-def work(path: str):
+def work(path: str, *allow_import: str):
     """Runs the missing runs of the study in the folder `path` that no other process has, until none is missing."""
     parent = os.getppid()  # at once: it may end while TensorFlow is imported
     tf = startup.import_tensorflow()
@@ -31,7 +32,7 @@ def work(path: str):
     from bms_tf.studies.folder import Folder
     from bms_tf.studies.plan import plan
 
-    folder = Folder(path)
+    folder = Folder(path, allow_import)
     while os.getppid() == parent:  # a worker ends after its run when its parent has died
         done = folder.done()
         left = [job for job in plan(folder.study, done) if job not in done]
@@ -76,7 +77,7 @@ def finish(folder, job):
             if not os.path.exists(os.path.join(run_dir, "scores.json")):
                 search.train(dict, partial(folder.configure, job), run_dir)
             if evaluations and not evaluating.scores(run_dir):
-                evaluating.evaluate(evaluations, run_dir, job.seed)
+                evaluating.evaluate(evaluations, run_dir, job.seed, folder.allow_import)
     except Exception as error:
         search.record_error(run_dir, command.one_line(error))
 
@@ -116,7 +117,7 @@ def _processor() -> str:
 
 def main(argv):
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # a run sets its own, and saves first
-    work(argv[1])
+    work(*argv[1:])
 
 
 if __name__ == "__main__":

@@ -116,6 +116,7 @@ def write_winner(setting: Setting, best: Sequence[Row], runs: Sequence[Row]):
     trial = search.oracle.trials[winner]
     path = os.path.join(setting.folder, "best.gin")
     own = [f"--gin_file={path}", f"--run_dir={os.path.join(setting.folder, 'best')}"]
+    own += [f"--allow_import={module}" for module in setting.allow_import]
     command = f"python -m bms_tf.train {shlex.join(own)}"
     head = f"trial {winner}: {shown(swept(trial.hyperparameters.values))}; {why}"
     recipe = fresh.recipe(setting, trial)

@@ -119,6 +119,10 @@ def method(name="b", **more):
         ({"methods": [method(paper={"gird": {}})]}, "something for 'gird'; there are ring"),
         ({"methods": [method(on={"gird": {}})]}, "something for 'gird'; there are ring"),
         ({"evaluations": {"gird": ()}}, "the study sets something for 'gird'; there are ring"),
+        (
+            {"rule": MixtureRule(std_ratio=0.5, minor_axis_ratio=0.0, all_modes=True, mode_kl={"rnig": 0.03})},
+            "the study sets something for 'rnig'; did you mean 'ring'?",
+        ),
         ({"methods": [method(data=("gird",))]}, "something for 'gird'; there are ring"),
         (
             {"data": {"ring": ("gin/ring.gin",), "grid": ("gin/grid.gin",)}, "methods": [method(data=("grid",))]},
