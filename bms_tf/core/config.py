@@ -7,6 +7,8 @@ then does gin get them. What is private in gin is used here alone.
 
 import contextlib
 import functools
+import importlib
+import pathlib
 import pprint
 import re
 import types
@@ -233,9 +235,27 @@ def _configurable(selector: str, place: str) -> gin.config.Configurable:
         return registry[found[0]]
     if found:
         raise ConfigError(f"{place}: {selector!r} is ambiguous: {', '.join(sorted(found))}")
+    name = selector.split(".")[-1]
     names = [known.split(".")[-1] for known, _ in registry.items() if not known.startswith("gin.")]
-    hint = errors.nearest(selector.split(".")[-1], names) or " (is a recipe or an import missing before it?)"
+    if module := _module_of(name):
+        hint = f"; it takes a line before it: import {module}"
+    else:
+        hint = errors.nearest(name, names) or " (is a recipe or an import missing before it?)"
     raise ConfigError(f"{place}: no configurable {selector!r}{hint}")
+
+
+def _module_of(name: str) -> str | None:
+    """The module of ours that defines a configurable, found in the text of the files: none is imported."""
+    defined = re.compile(
+        rf'^@gin\.configurable(?:\("{re.escape(name)}".*|(?:\(.*)?\n(?:@.*\n)*(?:def|class) {re.escape(name)}\b)',
+        re.MULTILINE,
+    )
+    for package in gin_text.OUR_PACKAGES:
+        for folder in importlib.import_module(package).__path__:
+            for file in sorted(pathlib.Path(folder).rglob("*.py")):
+                if defined.search(file.read_text(encoding="utf-8")):
+                    return ".".join([package, *file.relative_to(folder).with_suffix("").parts])
+    return None
 
 
 def _check(binding: Binding, macros: dict[str, Any]) -> None:

@@ -23,8 +23,10 @@ def pixel_scores(samples: np.ndarray, reference: np.ndarray, *, seed: int, side:
         The distance, in squared units of the pixels; NaN with fewer than two finite samples.
 
     Raises:
-        ValueError: if `side` does not divide H and W.
+        ValueError: for what is no picture, or if `side` does not divide H and W.
     """
+    if samples.ndim != 4:
+        raise ValueError(f"samples of shape {samples.shape[1:]}; pixel_scores takes pictures, [H, W, C]")
     cells = [[_cells(part, side) for part in finite_parts(images)] for images in (samples, reference)]
     if sum(map(len, cells[0])) < 2:
         return {"frechet_pixel_distance": float("nan")}

@@ -48,14 +48,22 @@ class Run:
 
 
 def folders(path: str) -> list[str]:
-    """The run folder `path`, or those in it, as `--seeds` makes them. Raises ValueError where there is none."""
+    """The run folder `path`, or those in it, as `--seeds` makes them. Raises ValueError where there is none.
+
+    Of several, a run that has no metrics so far is left out with a line on the screen.
+    """
     if not os.path.isdir(path):
         raise ValueError(f"{path} is no folder of a run or study; there is no such folder")
     found = [path, *sorted(entry.path for entry in os.scandir(path) if entry.is_dir())]
     found = [folder for folder in found if os.path.isfile(os.path.join(folder, "config.gin"))]
     if not found:
         raise ValueError(f"{path} holds no run and no study (neither config.gin nor study.gin)")
-    return found[:1] if found[0] == path else found
+    if found[0] == path:
+        return found[:1]
+    begun = [folder for folder in found if os.path.exists(RunFolder(folder).metrics)]
+    for folder in set(found) - set(begun) if begun else ():
+        print(f"{folder} has no metrics so far, and is left out")
+    return begun or found  # where none has begun, the first is an error
 
 
 def names(paths: Sequence[str]) -> list[str]:

@@ -87,13 +87,19 @@ def stated(folder: Folder, jobs: int) -> str:
     each, todo = seconds(folder), left(folder.study, folder.done())
     total = sum(each[pair] * count for pair, count in todo.items())
     lines = [
-        f"{sum(todo.values())} runs are left, {len(folder.done())} are done; about {total / 3600 / jobs:.1f} "
-        f"hours with {jobs} at a time on this machine, if it does nothing else"
+        f"{sum(todo.values())} runs are left, {len(folder.done())} are done; about {_in_words(total / jobs)} with "
+        f"{jobs} at a time on this machine, if it does nothing else"
     ]
     for (data, method), count in todo.items():
         if count:
-            lines.append(f"  {data}, {method}: {count} runs of {each[data, method] / 60:.1f} minutes")
+            lines.append(f"  {data}, {method}: {count} runs of {_in_words(each[data, method])}")
     return "\n".join(lines)
+
+
+def _in_words(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.1f} minutes" if seconds < 3600 else f"{seconds / 3600:.1f} hours"
 
 
 def elsewhere(study: Study) -> str:

@@ -142,7 +142,7 @@ class Study:
             if count < self.trials or (widened and count > self.trials) or not self.trials:
                 raise ValueError(
                     f"study.trials is {self.trials}, but the space of {method.name!r} on {data} has {count} settings; "
-                    "every method gets the same number"
+                    f"every method gets the same number: study.trials = {count}, or another space"
                 )
             if widened and _shape(method, data) != _shape(tuned[0], data):
                 raise ValueError(

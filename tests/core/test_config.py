@@ -30,6 +30,14 @@ def test_what_is_made_first_does_not_depend_on_the_order_of_the_lines(folder):
         ("\nToy.TT = 3", "a.gin:3: Toy has no parameter 'TT'; did you mean 'T'?"),
         ("tiny.zzz = 3", "a.gin:2: tiny has no parameter 'zzz'; it has width, rate"),
         ("Toy:\n  T = 1\n  mod = 'min'", "a.gin:4: Toy has no parameter 'mod'; did you mean 'mode'?"),
+        (
+            "Toy.network = @kid()",
+            "a.gin:2: no configurable 'kid'; it takes a line before it: import bms_tf.metrics.kid",
+        ),
+        (
+            "interval.low = 3",
+            "a.gin:2: no configurable 'interval'; it takes a line before it: import bms_tf.tuning.space",
+        ),
         ("Quux.T = 3", "a.gin:2: no configurable 'Quux' (is a recipe or an import missing before it?)"),
         ("Toy.network = @tinny()", "a.gin:2: no configurable 'tinny'; did you mean 'tiny'?"),
         ("Toy.T = 1\nToy.T = 2", "a.gin:3: Toy.T is set a second time in this file, after a.gin:2"),

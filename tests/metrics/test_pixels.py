@@ -32,5 +32,7 @@ def test_extremes():
     bad = images.copy()
     bad[1:] = np.nan
     assert math.isnan(score(bad, images, 4))
+    with pytest.raises(ValueError, match=r"samples of shape \(2,\); pixel_scores takes pictures"):
+        score(np.zeros((5, 2)), np.zeros((5, 2)), 4)
     with pytest.raises(ValueError, match="pixel_scores.side is 3.*16 x 16"):
         score(images, images, 3)

@@ -154,6 +154,14 @@ def test_a_run_without_metrics(make_run):
     assert refused(folder).startswith(f"{folder} is a run without metrics")
 
 
+def test_of_several_runs_one_that_has_just_begun_is_left_out(make_run, tmp_path, capsys):
+    for name in ("runs/a", "runs/b"):
+        make_run(name)
+    (tmp_path / "runs/b/metrics.jsonl").unlink()
+    assert [run.path for run in Report([str(tmp_path / "runs")]).runs] == [f"{tmp_path}/runs/a"]
+    assert capsys.readouterr().out == f"{tmp_path}/runs/b has no metrics so far, and is left out\n"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
