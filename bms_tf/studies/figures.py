@@ -26,6 +26,7 @@ from bms_tf.tuning.figures import count, is_wide
 
 BEST = 10  # of a sweep, shown as dots
 SHARE = 0.15  # of the runs, for which metrics may agree
+BESIDE = 5.0  # inches of a picture that stands beside another
 
 
 def ranked(rows: Sequence[Row], score: str, direction: str) -> list[Row]:
@@ -154,14 +155,19 @@ def best_samples(columns: Columns, rows: Sequence[Row], folders: Mapping) -> Fig
         for row in ranked(rows, score, direction)[:1]:
             pictures = sorted(glob.glob(os.path.join(glob.escape(folders[job_of(row)]), "pictures", "*.png")))
             if pictures:
-                shown[f"best {title(score)}: {_value(row, score):.4g}\n{named(job_of(row))}"] = pictures[-1]
+                words = f"best {title(score)}: {_value(row, score):.4g}\n{named(job_of(row))}"
+                shown[words] = np.asarray(Image.open(pictures[-1]).convert("RGB"))
     if not shown:
         return None
-    figure = Figure(figsize=(4.5 * len(shown), 5), layout="constrained")
-    for axes, (words, path) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items()):
-        axes.imshow(np.asarray(Image.open(path).convert("RGB")))
-        axes.set_title(words, fontsize="small", wrap=True)
+    wide, high = min(2, len(shown)), -(-len(shown) // 2)
+    aspect = max(picture.shape[0] / picture.shape[1] for picture in shown.values())
+    figure = Figure(figsize=(BESIDE * wide, (BESIDE * aspect + 0.8) * high), layout="constrained")
+    places = figure.subplots(high, wide, squeeze=False).ravel()
+    for axes in places:
         axes.set_axis_off()
+    for axes, (words, picture) in zip(places, shown.items()):
+        axes.imshow(picture)
+        axes.set_title(words, fontsize="small", wrap=True)
     return figure
 
 
