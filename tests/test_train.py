@@ -20,6 +20,7 @@ from absl.testing import flagsaver
 from bms_tf.core import command, files
 from bms_tf.core.keras import keras
 from bms_tf.core.measuring import Measured
+from bms_tf.core.system import Phase, System
 from bms_tf.train import main, print_table
 from tests.commands import TIME_LIMIT, Command
 from tests.commands import run as run_apart
@@ -49,6 +50,15 @@ UNSEEN = {"train__pictures": "[]", "train__metrics": "[@mixture_scores]"}
 @gin.configurable(module="test_train")
 def never_called() -> keras.optimizers.Optimizer:
     raise AssertionError("the system is made before its optimizers")
+
+
+@gin.configurable(module="test_train")
+class Critic(System):
+    def __init__(self, *, seed: int, generator: keras.Model, discriminator: keras.Model):
+        super().__init__(networks={"generator": generator, "discriminator": discriminator}, seed=seed)
+
+    def phases(self):
+        return [Phase("critic", lambda x, key: ({"discriminator": {"loss": self.discriminator(x)}}, {}))]
 
 
 def tiny(*options: str, recipe: str = "ring", **changed: str) -> list[str]:
@@ -147,6 +157,15 @@ def test_a_mistake_in_the_settings(here, options, own, line):
         (
             tiny("--gin_file=gin/systems/veegan.gin", VEEGAN__pretraining="15"),
             "the phase pretraining begins or ends at step 15, within a log interval: train.log_every is 10 and must ",
+        ),
+        (
+            tiny(
+                train__system="@Critic",
+                train__modifiers="[]",
+                Critic__generator="@generator()",
+                Critic__discriminator="@discriminator()",
+            ),
+            "no phase of Critic updates the generator; a run counts its updates",
         ),
         (tiny(train__seed="-1"), "train: train.seed is -1; it must lie in [0, 2^31)"),
         (

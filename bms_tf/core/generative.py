@@ -45,13 +45,15 @@ class GenerativeModel(Model):
             visible: p(x|z) of a system that has a likelihood. None means that the generator's output is the data.
 
         Raises:
-            ValueError: if the decay is out of range, if a network cannot play the role that its name says, or if the
-                generator has a visible distribution in a system without a likelihood.
+            ValueError: if the decay is out of range, if there is no generator, if a network cannot play the role that
+                its name says, or if the generator has a visible distribution in a system without a likelihood.
         """
         super().__init__()
         if ema is not None and not 0 < ema < 1:
             raise ValueError(f"ema is {ema}; it must lie in (0, 1), or be None for no moving average")
-        if visible is None and hasattr(networks.get("generator"), "visible"):
+        if "generator" not in networks:
+            raise ValueError(f"{type(self).__name__} has the networks {sorted(networks)}; one must be the 'generator'")
+        if visible is None and hasattr(networks["generator"], "visible"):
             raise ValueError(f"{type(self).__name__} has no likelihood: its generator can have no visible distribution")
         if visible is None and networks["generator"].output_shape[1:] == ():
             raise ValueError("the generator gives one number for each code; it must give data (is it a discriminator?)")

@@ -6,10 +6,11 @@ from functools import cached_property
 import numpy as np
 import tensorflow as tf
 
-from bms_tf.core.examples import Rows, gathered
+from bms_tf.core.examples import Rows, gathered, is_picture
+from bms_tf.core.random import require_size
 from bms_tf.core.recipe import Recipe
 from bms_tf.core.scoring import Scoring
-from bms_tf.core.system import System
+from bms_tf.core.system import System, check_batch
 
 
 class Measured:
@@ -33,6 +34,8 @@ class Measured:
         # An iterator that ends waits for its tuner, for up to a minute, as that may sleep through the wake-up call.
         options.autotune.enabled = False
         data = self.recipe.data(split, start_step, self.examples_per_step, self.recipe.seed, input_context)
+        if not isinstance(data, tf.data.Dataset):
+            raise ValueError(f"train.data gives {type(data).__name__}; it must give a tf.data.Dataset")
         return data.with_options(options)
 
     @cached_property
@@ -40,11 +43,21 @@ class Measured:
         """The training data from the first step on: several ask for it, and each data set is traced anew."""
         return self.dataset("train", 0)
 
+    @cached_property
+    def first_batch(self) -> np.ndarray:
+        return next(self.training_data.as_numpy_iterator())
+
     def check_data(self):
         """Raises ValueError where system and data do not fit, or there is no such split."""
-        example = tuple(self.training_data.element_spec.shape[1:])
+        spec = self.training_data.element_spec
+        check_batch(spec)
+        require_size(spec.shape[0])
+        example = tuple(spec.shape[1:])
         if example != self.system.data_shape:
             raise ValueError(f"the data has examples of shape {example}; the generator makes {self.system.data_shape}")
+        low, high = self.first_batch.min(), self.first_batch.max()
+        if is_picture(example) and max(-low, high) > 1.1:  # resizing and noise may go a little further
+            raise ValueError(f"the data has pictures with values in [{low:.4g}, {high:.4g}]; they must lie in [-1, 1]")
         for split in ("test", self.recipe.floor_split):
             self.dataset(split, 0)
 

@@ -8,6 +8,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bms_tf.core import errors
+
 FIRST = ("samples", "model")
 # What `samples` and `reference` may be: a function says it in its attribute `needs`.
 #   features: float32 [N, F], of the network that the user names, or the examples themselves where that is "values"
@@ -47,6 +49,18 @@ def better(metric: Callable, name: str) -> str | None:
 def parameters(metric: Callable) -> tuple[str, ...]:
     """The names of all parameters."""
     return tuple(inspect.signature(metric).parameters)
+
+
+def answer_of(metric: Callable, *given: Any, **more: Any) -> Mapping[str, Any]:
+    """What a metric says of what it is given. Raises ValueError where that is no metric's answer."""
+    answer = metric(*given, **more)
+    try:
+        numbers(answer)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{metric.__name__} must return a dict of numbers by name; it returned {errors.short(repr(answer))}"
+        ) from error
+    return answer
 
 
 def numbers(answer: Mapping[str, Any]) -> dict[str, float]:

@@ -39,6 +39,12 @@ def normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=0)[:size], shape)
 
 
+def require_size(batch: int | None):
+    """Raises ValueError if it is None: the size of a batch, for which noise is drawn."""
+    if batch is None:
+        raise ValueError("the data has batches of unknown size; it must be batched with drop_remainder=True")
+
+
 class Key:
     """The source of all randomness of one repeat of one phase of one step.
 
@@ -69,6 +75,7 @@ class Key:
 
     def _own_rows(self, distribution, name, shape, draws):
         batch, *rest = shape
+        require_size(batch)
         draw = _draw(distribution, (*draws, batch * self.replicas, *rest))
         noise = draw(self.seed, tf.constant(zlib.crc32(name.encode()), tf.int64))
         if self.replicas == 1:

@@ -49,9 +49,9 @@ class Scoring:
             if asked.takes(metric) == "samples":
                 kind = asked.needs(metric)
                 given = self._given(kind, samples, of_samples), self._given(kind, reference, self._of_reference)
-                scores |= asked.numbers(metric(*given, seed=self.seed))
+                scores |= asked.numbers(asked.answer_of(metric, *given, seed=self.seed))
             elif not real:
-                scores |= asked.numbers(metric(self._model, rows_of(reference), seed=self.seed))
+                scores |= asked.numbers(asked.answer_of(metric, self._model, rows_of(reference), seed=self.seed))
         return scores
 
     def _given(self, kind: str, examples: Examples, known: dict[str, np.ndarray]) -> Examples:

@@ -1,13 +1,13 @@
 """The core of training: players, phases, and the `train_step` that all systems share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
-from bms_tf.core import devices, functional
+from bms_tf.core import devices, errors, functional
 from bms_tf.core.generative import NOT_TRAINED, GenerativeModel, Visible
 from bms_tf.core.keras import Schedule, keras, replace_schedule, require_same_keras
 from bms_tf.core.random import Key
@@ -50,6 +50,14 @@ class Phase:
 
     def active(self, step: int) -> bool:
         return self.start <= step and (self.stop is None or step < self.stop)
+
+
+def check_batch(x: Any):
+    """Raises ValueError unless `x` is a batch of numbers, or the `TensorSpec` of one."""
+    if not isinstance(x, (tf.Tensor, tf.TensorSpec)):
+        raise ValueError(f"the data has batches that are a {type(x).__name__}; they must be one tensor, without labels")
+    if x.dtype != tf.float32:
+        raise ValueError(f"the data is {x.dtype.name}; it must be float32, pictures in [-1, 1]")
 
 
 class System(GenerativeModel):
@@ -233,9 +241,9 @@ class System(GenerativeModel):
                 gradient descent). Otherwise they move one after the other, each with its own noise.
 
         Raises:
-            ValueError: if a player is missing or unknown, if the networks do not fit each other, if `accumulate` is set
-                and an example's loss depends on the others in its batch, or if `simultaneous` is set and a phase is
-                repeated.
+            ValueError: if a player is missing or unknown, if the networks do not fit each other, if a phase or its
+                losses are not as `Phase` says, if `accumulate` is set and an example's loss depends on the others in
+                its batch, or if `simultaneous` is set and a phase is repeated.
         """
         if accumulate > 1 and self.batch_coupled:
             raise ValueError(
@@ -252,9 +260,9 @@ class System(GenerativeModel):
         super().compile(optimizer=next(iter(optimizers.values())), steps_per_execution=steps_per_execution)
         self._slices, self._simultaneous = accumulate, simultaneous
         with self.distribute_strategy.scope():
-            self._phases, self._active = tuple(self.phases()), ()
+            self._phases, self._active = tuple(self._checked(phase, self) for phase in self.phases()), ()
             for modifier in modifiers:
-                self._phases = tuple(modifier(self, phase) for phase in self._phases)
+                self._phases = tuple(self._checked(modifier(self, phase), modifier) for phase in self._phases)
             for phase in self._phases:
                 if simultaneous and phase.repeats > 1:
                     updates = f"phase {phase.name} of {type(self).__name__} has {phase.repeats} updates a step"
@@ -272,6 +280,43 @@ class System(GenerativeModel):
             )
             for phase in self._phases
         }
+
+    def _checked(self, phase: Phase, author: Any) -> Phase:
+        """A phase of this system or of a modifier, its `author`. Its losses are checked whenever they are traced.
+
+        Raises ValueError if it is no phase.
+        """
+        name = getattr(author, "__name__", type(author).__name__)
+        if not isinstance(phase, Phase):
+            raise ValueError(f"{name} must return a Phase; it returned {phase!r}")
+        where = f"phase {phase.name} of {name}"
+
+        def losses(x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
+            answer = phase.losses(x, key)
+            match answer:
+                case (Mapping() as of_players, Mapping()) if all(isinstance(t, Mapping) for t in of_players.values()):
+                    self._check_losses(of_players, x.shape[0], where)
+                    return answer
+            raise ValueError(
+                f"{where} must return two dicts, {{player: {{term: loss}}}} and aux, which may be {{}}; it returned "
+                f"{errors.short(repr(answer))}"
+            )
+
+        return replace(phase, losses=losses)
+
+    def _check_losses(self, losses: Losses, batch: int | None, where: str):
+        """Raises ValueError for a player that there is not, and where numbers of different examples were paired."""
+        for player, terms in losses.items():
+            if player not in self.players:
+                hint = errors.nearest(player, self.players)
+                raise ValueError(f"{where} gives losses of {player!r}{hint}; the players are {sorted(self.players)}")
+            for term, loss in terms.items():
+                shape = tf.TensorShape(getattr(loss, "shape", ()))
+                if batch and (shape.rank or 0) > 1 and (shape.num_elements() or 0) > batch * self.codes_per_example:
+                    raise ValueError(
+                        f"{where} gives {player}/{term} of shape {shape} for a batch of {batch}; it must be a number "
+                        f"for each example, ({batch},), or one for the batch"
+                    )
 
     def _trace_terms(self) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
         """The players and the "player/term" names of each phase, from a symbolic batch of two."""
@@ -295,6 +340,7 @@ class System(GenerativeModel):
 
     def train_step(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """One pass through the phases. `x`: this replica's share of `batches_per_step` batches, interleaved."""
+        check_batch(x)
         batches = tf.reshape(x, [-1, self.batches_per_step, *self.data_shape])
         active = [(index, phase) for index, phase in enumerate(self._phases) if phase in self._active]
         if self._simultaneous:

@@ -30,6 +30,10 @@ class Run(Measured):
         recipe = recipe or Recipe()
         super().__init__(recipe, recipe.build())
         recipe.compile(self.system)
+        if not self.system.generator_updates:
+            raise ValueError(
+                f"no phase of {type(self.system).__name__} updates the generator; a run counts its updates"
+            )
         self.steps = -(-recipe.generator_updates // self.system.generator_updates)
         self.timing = callbacks.Timing(recipe.log_every, self.steps)
         for phase, edges in self.system.phase_spans.items():
@@ -47,9 +51,8 @@ class Run(Measured):
     @cached_property
     def data_hashes(self) -> dict[str, str]:
         """SHA-256 of the first training batch and of the test split. The same data in the same order give the same."""
-        first = next(self.training_data.as_numpy_iterator())
         return {
-            "first_batch_sha256": hashlib.sha256(first.tobytes()).hexdigest(),
+            "first_batch_sha256": hashlib.sha256(self.first_batch.tobytes()).hexdigest(),
             "test_split_sha256": self.reference_sha256,
         }
 
@@ -64,8 +67,8 @@ class Run(Measured):
         for name, network in self.system.networks.items():
             lines.append(f"\n{name}")
             network.summary(print_fn=lambda line, **_: lines.append(line), expand_nested=True, line_length=88)
-        shape, count = next(iter(self.training_data)).shape, self.system.batches_per_step
-        lines.append(f"\nfirst batch: {tuple(shape)} ({count} batch{'es' if count > 1 else ''} a step)")
+        shape, count = self.first_batch.shape, self.system.batches_per_step
+        lines.append(f"\nfirst batch: {shape} ({count} batch{'es' if count > 1 else ''} a step)")
         losses = self.fit(0, 1)
         lines.append("one step: " + ", ".join(f"{term} {values[0]:.4g}" for term, values in losses.items()))
         return "\n".join(lines)

@@ -1,11 +1,14 @@
 """What a metric is given, by the names of its parameters and what it says that it needs."""
 
+import re
+
 import gin
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from bms_tf.core import config, metric, recipe  # noqa: F401
+from bms_tf.core.scoring import Scoring
 
 
 @gin.configurable(module="test_metric")
@@ -56,3 +59,15 @@ def test_numbers_words_and_figures():
     assert metric.numbers(answer) == {"a": 2.0, "b": 3.0}
     assert metric.words(answer) == {"weights_sha256": "ab"}
     assert metric.figures(answer) == {"picture": answer["picture"]}
+
+
+@pytest.mark.parametrize("answer", [0.5, None, "ab", {"a": np.zeros(3)}, {"a": None}])
+def test_what_is_no_answer(answer):
+    def own(samples, reference, *, seed):
+        return answer
+
+    line = f"own must return a dict of numbers by name; it returned {answer!r}"
+    with pytest.raises(ValueError, match=re.escape(line)):
+        metric.answer_of(own, [], [], seed=0)
+    with pytest.raises(ValueError, match=re.escape(line)):
+        Scoring([own], None, None, seed=0).scores(np.zeros([4, 2]), np.zeros([4, 2]))

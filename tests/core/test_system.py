@@ -1,5 +1,6 @@
 """The training core on a game of two numbers: the generator a z, with a = 2, of "artist", and the critic c x, c = 3."""
 
+import dataclasses
 import gc
 
 import numpy as np
@@ -155,6 +156,103 @@ def test_what_follows_from_networks_and_phases():
     assert (game.batches_per_step, game.generator_updates_per_step) == (3, 2)
     assert not game.batch_coupled
     assert Game(None, keras.layers.BatchNormalization()).batch_coupled
+
+
+# What an own system or modifier gives instead.
+
+
+def test_one_network_is_the_generator():
+    with pytest.raises(ValueError, match=r"System has the networks \['decoder'\]; one must be the 'generator'"):
+        System(networks={"decoder": number(1.0)})
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (lambda loss: None, "phase play of Game must return two dicts, .* it returned None"),
+        (
+            lambda loss: {"artist": {"loss": loss}},
+            r"phase play of Game must return two dicts, .* it returned {'artist': ",
+        ),
+        (lambda loss: ({"artist": {"loss": loss}}, None), "phase play of Game must return two dicts"),
+        (
+            lambda loss: ({"artist": loss}, {}),
+            r"phase play of Game must return two dicts, .* it returned \({'artist': <tf",
+        ),
+        (
+            lambda loss: ({"artits": {"loss": loss}}, {}),
+            r"phase play of Game gives losses of 'artits'; did you mean 'artist'\?; the players are \['artist', ",
+        ),
+        (
+            lambda loss: ({"artist": {"loss": loss - tf.squeeze(loss, 1)}}, {}),
+            r"phase play of Game gives artist/loss of shape \(2, 2\) for a batch of 2; it must be a number for each ",
+        ),
+    ],
+)
+def test_an_answer_of_a_phase_that_is_none(answer, line):
+    def make(game):
+        return [Phase("play", lambda x, key: answer(game.generator(x)))]
+
+    with pytest.raises(ValueError, match=line):
+        compiled(make)
+    # A modifier that reads the losses comes after the check.
+    with pytest.raises(ValueError, match=line):
+        Game(make).compile({"artist": SGD(), "critic": SGD()}, modifiers=[doubled])
+
+
+def doubled(system, phase):
+    def losses(x, key):
+        losses, aux = phase.losses(x, key)
+        return {player: {name: 2 * loss for name, loss in losses[player].items()} for player in losses}, aux
+
+    return dataclasses.replace(phase, losses=losses)
+
+
+def test_a_loss_may_have_a_number_for_each_code():
+    class OfCodes(Game):
+        codes_per_example = 3
+
+    OfCodes(lambda game: [Phase("play", one_term("artist", lambda x: tf.stack([game.generator(x)] * 3)))]).compile(
+        {"artist": SGD(), "critic": SGD()}
+    )
+
+
+def forgets_to_return(system, phase):
+    dataclasses.replace(phase, repeats=2)
+
+
+def forgets_the_aux(system, phase):
+    return dataclasses.replace(phase, losses=lambda x, key: phase.losses(x, key)[0])
+
+
+@pytest.mark.parametrize(
+    ("modifier", "line"),
+    [
+        (forgets_to_return, "forgets_to_return must return a Phase; it returned None"),
+        (forgets_the_aux, "phase artist of forgets_the_aux must return two dicts"),
+    ],
+)
+def test_a_modifier_that_gives_no_phase(modifier, line):
+    with pytest.raises(ValueError, match=line):
+        Game(phases_of(pull("artist"))).compile({"artist": SGD(), "critic": SGD()}, modifiers=[doubled, modifier])
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (lambda x: x.batch(2), "the data has batches of unknown size; it must be batched with drop_remainder=True"),
+        (
+            lambda x: x.batch(2, True).map(lambda x: (x, 0)),
+            "the data has batches that are a tuple; they must be one tensor",
+        ),
+        (lambda x: x.batch(2, True).map(lambda x: tf.cast(x, tf.float64)), "the data is float64; it must be float32"),
+        (lambda x: x.batch(2, True).map(lambda x: tf.cast(x, tf.uint8)), "the data is uint8; it must be float32"),
+    ],
+)
+def test_data_that_a_system_cannot_be_fitted_to(data, line):
+    game = compiled(lambda game: [Phase("play", lambda x, key: ({"artist": {"loss": game.prior_samples(x, key)}}, {}))])
+    with pytest.raises(ValueError, match=line):
+        game.fit(data(tf.data.Dataset.from_tensor_slices(np.ones([4, 1], np.float32))), verbose=0)
 
 
 # One step.
