@@ -30,14 +30,6 @@ def test_what_is_made_first_does_not_depend_on_the_order_of_the_lines(folder):
         ("\nToy.TT = 3", "a.gin:3: Toy has no parameter 'TT'; did you mean 'T'?"),
         ("tiny.zzz = 3", "a.gin:2: tiny has no parameter 'zzz'; it has width, rate"),
         ("Toy:\n  T = 1\n  mod = 'min'", "a.gin:4: Toy has no parameter 'mod'; did you mean 'mode'?"),
-        (
-            "Toy.network = @kid()",
-            "a.gin:2: no configurable 'kid'; it takes a line before it: import bms_tf.metrics.kid",
-        ),
-        (
-            "interval.low = 3",
-            "a.gin:2: no configurable 'interval'; it takes a line before it: import bms_tf.tuning.space",
-        ),
         ("Quux.T = 3", "a.gin:2: no configurable 'Quux' (is a recipe or an import missing before it?)"),
         ("Toy.network = @tinny()", "a.gin:2: no configurable 'tinny'; did you mean 'tiny'?"),
         ("Toy.T = 1\nToy.T = 2", "a.gin:3: Toy.T is set a second time in this file, after a.gin:2"),
@@ -53,6 +45,22 @@ def test_what_is_made_first_does_not_depend_on_the_order_of_the_lines(folder):
 )
 def test_a_mistake_is_one_line_with_its_place(folder, text, message):
     assert folder.error(text).startswith(message)
+
+
+def test_what_a_module_of_ours_would_have_registered(folder, monkeypatch):
+    """Whether these are imported in a process depends on the tests before."""
+    names = ("kid", "interval", "mixture_rule", "linear_decay", "Quux")
+    assert [config._module_of(name) for name in names] == [
+        "bms_tf.metrics.kid",
+        "bms_tf.tuning.space",
+        "bms_tf.studies.rules",
+        "bms_tf.core.optimizers",
+        None,
+    ]
+    monkeypatch.setattr(config, "_module_of", lambda name: f"bms_tf.{name}")
+    assert (
+        folder.error("Quux.T = 3") == "a.gin:2: no configurable 'Quux'; it takes a line before it: import bms_tf.Quux"
+    )
 
 
 def test_the_lines_for_params_quote_the_param(folder):
