@@ -281,7 +281,7 @@ class Evaluation:
     def _call(self, metric: Callable, *arrays: Any, **more: Any) -> Measured:
         begun = time.monotonic()
         with errors.in_one_line(), config.used() as used:
-            answer = metric(*arrays, seed=self.seed, **more)
+            answer = asked.answer_of(metric, *arrays, seed=self.seed, **more)
         return Measured(answer, round(time.monotonic() - begun, 3), settings_of(metric, used))
 
     def _protocol(self, metric, measured, generated, reference, floor) -> dict[str, Any]:

@@ -278,6 +278,10 @@ def test_where_the_lines_go(tmp_path):
 # What is refused.
 
 
+def lonely(samples, reference, *, seed):
+    return 1.5
+
+
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
@@ -290,6 +294,7 @@ def test_where_the_lines_go(tmp_path):
         ({"metrics": None}, "metrics are missing; there are "),
         ({"metrics": ["precison_recall"]}, "no metric 'precison_recall'; did you mean 'precision_recall'?"),
         ({"metrics": [len]}, "len is no metric: its first parameters must be samples or model, and reference"),
+        ({"metrics": [lonely]}, "lonely must return a dict of numbers by name; it returned 1.5"),
         ({"weights": "file"}, "weights and resizer belong to features that are named, such as inception"),
         (
             {"samples": np.zeros([9, 4, 4, 3], np.uint8), "data": np.zeros([9, 4, 4, 3], np.uint8)},
