@@ -220,16 +220,14 @@ class Curves:
         for data in self.data:
             for method in study.methods_on(data):
                 fixed = method.fixed(data)
-                for row in rows:
+                is_set = self.x in fixed  # by the method, for its runs on seeds; else its trials sweep it
+                own = [row for row in rows if (row["data"], row["method"]) == (data, method.name) and "samples" in row]
+                for row in own:
+                    at = (fixed | row["setting"]).get(self.x)
                     is_trial = row["seed"] == study.tuning_seed
-                    if (row["data"], row["method"]) != (data, method.name) or "samples" not in row:
-                        continue
-                    if is_trial == (self.x in fixed) or self.x not in fixed | row["setting"]:
-                        continue
-                    label = data if self.x in fixed else method.name
-                    at = (fixed | row["setting"])[self.x]
-                    if math.isfinite(_value(row, score)):
-                        lines.setdefault(label, {}).setdefault(at, []).append(_value(row, score))
+                    if at is not None and is_trial != is_set and math.isfinite(_value(row, score)):
+                        points = lines.setdefault(data if is_set else method.name, {})
+                        points.setdefault(at, []).append(_value(row, score))
         return lines
 
 
