@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bms_tf.core import config, training
+from bms_tf.core import config, gin_text, training
 from bms_tf.core.system import System
 from bms_tf.evaluation import registry
 from bms_tf.studies import evaluating, table
@@ -33,6 +33,10 @@ def test_a_study_can_be_read_and_scores_its_methods_alike(name):
     for data in study.data:
         texts = {method.name: study.recipe(data, method) for method in study.methods_on(data)}
         table.check_protocols(data, {method: table.protocol(text) for method, text in texts.items()})
+        if "moving average" in study.protocol:
+            settings = map(gin_text.values, texts.values())
+            averages = {values.get(f"{values['train.system'].name}.ema") for values in settings}
+            assert len(averages) == 1 and None not in averages, f"of the methods on {data}"
     for calls in study.evaluations.values():
         for flags in calls:
             assert set(evaluating.metrics(flags)) <= registry.listed().keys() and shlex.split(flags)
