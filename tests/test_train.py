@@ -323,6 +323,23 @@ def test_other_data_than_at_the_start_is_refused_before_anything_is_written(copi
 
 
 @pytest.mark.slow
+def test_a_finished_run_on_other_data_is_of_these_alone(copied, monkeypatch):
+    from pipelines import ring as pipeline
+
+    centers, old = pipeline.ring_centers, json.loads((copied / "data.json").read_text())
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "ring_centers", lambda: centers() + 1.0)
+        with monkeypatch.context() as dying:
+            dying.setattr(Measured, "sample_scores", lambda self: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                run(*tiny(), "--other_data")
+        assert not (copied / "scores.json").exists(), "those of the data before would pass for new ones"
+        run(*tiny(), "--other_data")
+        assert json.loads((copied / "data.json").read_text())["earlier"] == [{"until_step": 40, **old}]
+    assert "run holds a run on other data" in refused(*tiny())
+
+
+@pytest.mark.slow
 def test_damage_that_costs_nothing_but_itself(copied, trained, capsys):
     # A line of the metrics, an old picture, TensorFlow's own list of checkpoints, a stray index, a half-written event.
     lines = (copied / "metrics.jsonl").read_text().splitlines(keepends=True)

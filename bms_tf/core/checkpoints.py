@@ -23,6 +23,8 @@ class Checkpoints:
     """
 
     def __init__(self, system: System, folder: str, *, keep: int = 3):
+        if set("[\\") & set(folder):
+            raise ValueError(f"{folder}: TensorFlow finds no checkpoint in a path with [ or \\; take another folder")
         self.system, self.folder, self.keep = system, folder, keep
         self._checkpoint = tf.train.Checkpoint(model=system)
 

@@ -106,6 +106,10 @@ class RunFolder:
         kept = {column: files.with_nulls(values) for column, values in scores.items()}
         files.write_whole(self.file("scores.json"), json.dumps({"step": step, **kept}, indent=1) + "\n")
 
+    def forget_scores(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self.file("scores.json"))
+
     def scores_of(self, step: int) -> dict[str, dict[str, float | None]] | None:
         """The columns of scores.json, if they are of the state at `step`. A value that was not finite is None.
 

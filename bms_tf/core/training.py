@@ -108,7 +108,9 @@ class Run(Measured):
                     checkpoints.move_to(folder.checkpoints)
                 made = [tracker(folder.path, config.settings()) for tracker in self.recipe.trackers if writes]
                 trackers = [stack.enter_context(tracker) for tracker in made]
+                folder.forget_scores()  # first: those that are there are of other settings, or of other data
                 files.write_whole(folder.file("config.gin"), config.as_text())
+                folder.write_data(self.data_hashes, start)
                 of_samples = self.sample_scores() if done else self._train(start, folder, checkpoints, trackers)
                 scores = {"samples": of_samples, "data": self.real_scores()}
                 folder.write_scores(self.steps, scores)
@@ -164,7 +166,6 @@ class Run(Measured):
     ) -> dict[str, float]:
         """Trains from step `start` to the end and writes all of it into `folder`; returns the last scores."""
         recipe, timing = self.recipe, self.timing
-        folder.write_data(self.data_hashes, start)
         operative = callbacks.Operative(folder.file("operative.gin"))
         often = {"timing": timing, "every": recipe.evaluate_every, "share": recipe.measuring_share}
         non_finite = callbacks.StopOnNonFinite(checkpoints)

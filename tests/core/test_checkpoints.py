@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 from bms_tf.core.checkpoints import Checkpoints
-from bms_tf.core.functional import power_iteration
 from bms_tf.core.keras import keras
 from bms_tf.core.system import Phase, System
 from bms_tf.networks.layers import spectral_normalization
@@ -34,7 +33,7 @@ class Game(System):
             score = self.critic(self.generator(key.normal("prior", x.shape)))
             return {"artist": {"fake": -score}, "critic": {"fake": score, "real": -self.critic(x)}}, {}
 
-        return [Phase("both", losses, before=lambda: power_iteration(self.critic))]
+        return [Phase("both", losses)]
 
     def train(self, steps: int):
         rng = np.random.default_rng(int(self.step.numpy()))
@@ -261,3 +260,9 @@ def test_the_size_is_at_least_what_they_take(games, saved):
     size = Checkpoints(games[0], str(folder), keep=2).size
     data = os.path.getsize(f"{folder}/ckpt-11{DATA}")
     assert 3 * values <= size <= 3 * data
+
+
+@pytest.mark.parametrize("name", ["run[1]", "a\\b"])
+def test_a_folder_that_tensorflow_would_not_find_again(tmp_path, name):
+    with pytest.raises(ValueError, match=r"TensorFlow finds no checkpoint in a path with \[ or"):
+        Checkpoints(None, str(tmp_path / name))
