@@ -126,8 +126,10 @@ def image_folder(
         raise ValueError(f"image_folder.held_out is {held_out}; it must lie in (0, 0.5)")
     pictures = _usable(folder, crop, unreadable, "L" if shape[-1] == 1 else "RGB")
     count = max(1, round(held_out * len(pictures)))
-    if len(pictures) < 3:
-        raise ValueError(f"{folder} has {len(pictures)} picture(s); training, validation and test need one each")
+    if len(pictures) <= 2 * count:
+        raise ValueError(
+            f"{folder} has {len(pictures)} picture(s); validation and test get {count} each, and training needs one"
+        )
     if count == 1:
         _say_few(held_out, len(pictures))
     # By the hash of the name: one more picture moves hardly any other to another split.

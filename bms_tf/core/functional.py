@@ -169,6 +169,13 @@ def watched_judgments(system, tape: tf.GradientTape) -> Iterator[list[tuple[tf.T
 
 
 def require_single_examples(discriminator: keras.layers.Layer, owner: str):
-    """Raises ValueError where `discriminator` judges packs: `owner` penalizes its slope at one example."""
+    """Raises ValueError where `discriminator` judges packs, or normalizes by its batch.
+
+    Under both an example has no slope of its own, which `owner` penalizes.
+    """
     if couples_examples(discriminator):
         raise ValueError(f"{owner} penalizes the slope at one example; it must have discriminator.packing = 1")
+    if has_batch_normalization(discriminator):
+        raise ValueError(
+            f"{owner} penalizes the slope at one example; its discriminator must have no batch normalization"
+        )

@@ -1,9 +1,7 @@
 """What the systems share that have a discriminator of pairs of data and codes."""
 
 from collections.abc import Callable
-from functools import partial
 
-from bms_tf.core.functional import power_iteration
 from bms_tf.core.generative import Visible
 from bms_tf.core.keras import keras
 from bms_tf.core.system import Phase, System
@@ -41,4 +39,4 @@ class JointSystem(System):
         )
 
     def both_at_once(self, name: str, losses: Callable) -> list[Phase]:
-        return [Phase(name, losses, before=partial(power_iteration, self.joint_discriminator))]
+        return [Phase(name, losses)]

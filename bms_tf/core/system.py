@@ -27,7 +27,6 @@ class Phase:
         losses: `losses(x, key) -> (losses, aux)`, a pure function. x is [B, ...] in the data's range. `key` gives all
             randomness. Each player in `losses` is updated from this one forward pass.
         repeats: how often it runs in a step. Each repeat sees a new batch.
-        before: runs before the pass, outside the gradient tape, such as power iteration.
         after: `after(aux)` runs after the pass, on values averaged over the replicas.
         start: the first step at which the phase is active.
         stop: the first step at which it is no longer active; None keeps it active.
@@ -39,7 +38,6 @@ class Phase:
     name: str
     losses: Callable[[tf.Tensor, Key], tuple[Losses, Aux]]
     repeats: int = 1
-    before: Callable[[], None] | None = None
     after: Callable[[Aux], None] | None = None
     start: int = 0
     stop: int | None = None
@@ -186,9 +184,8 @@ class System(GenerativeModel):
             generator_losses: the losses of the generator's phase.
             repeats: the discriminator's updates in a step.
         """
-        refine = partial(functional.power_iteration, self.discriminator)
         return [
-            Phase("discriminator", discriminator_losses, repeats=repeats, before=refine),
+            Phase("discriminator", discriminator_losses, repeats=repeats),
             Phase("generator", generator_losses),
         ]
 
@@ -360,8 +357,9 @@ class System(GenerativeModel):
 
     def _moves(self, stream: int, phase: Phase, repeat: int, x: tf.Tensor):
         """What `_losses_and_gradients` says with the noise of `stream`, a number below that of the phases."""
-        if phase.before is not None:
-            phase.before()
+        for player in self._acting[phase.name]:  # once for each update (Miyato et al. 2018, algorithm 1)
+            for network in self.players[player]:
+                functional.power_iteration(self.networks[network])
         key = Key(tf.stack([tf.constant(self.seed, tf.int64), self.step])).fold(stream, repeat)
         replica = tf.convert_to_tensor(tf.distribute.get_replica_context().replica_id_in_sync_group)
         return self._gradients[phase.name](x, key.seed, replica)

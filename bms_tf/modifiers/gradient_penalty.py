@@ -6,7 +6,7 @@ from functools import partial
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import frozen_statistics
+from bms_tf.core.functional import frozen_statistics, has_batch_normalization
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
 from bms_tf.objectives import penalties
@@ -25,11 +25,12 @@ def gradient_penalty(system: System, phase: Phase, *, weight: float = gin.REQUIR
 
     Raises:
         ValueError: for a weight that is not positive, and for a system without a discriminator of single examples of
-            data.
+            data, or with batch normalization in it, under which an example has no slope of its own.
     """
-    if "discriminate" not in system.offers:
+    if "discriminate" not in system.offers or has_batch_normalization(system.discriminator):
         raise ValueError(
-            f"gradient_penalty needs a discriminator of single examples; the networks are {sorted(system.networks)}"
+            "gradient_penalty needs a discriminator of single examples of data, without batch normalization; "
+            f"{type(system).__name__} has {sorted(system.networks)}"
         )
     if not weight > 0:
         raise ValueError(f"gradient_penalty.weight is {weight}; it must be positive")

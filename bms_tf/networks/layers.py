@@ -18,7 +18,7 @@ class SpectralNormalization(keras.layers.Wrapper):
     """Divides a layer's kernel by an estimate of its largest singular value (Miyato et al. 2018, eq. 8 and 9).
 
     The kernel itself is never written. The forward pass uses W / sigma with sigma = v' W u. The singular vectors u and
-    v are constants and W is not, so the gradient sees sigma. One call of `power_iteration` per discriminator update
+    v are constants and W is not, so the gradient sees sigma. One call of `power_iteration` per update of the player
     refines u. The passes of one update, of real and fake data and of penalties, see the same weights. Kernels of
     convolutions are reshaped to [-1, last axis], as Miyato et al. do.
 

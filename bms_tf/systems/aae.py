@@ -1,11 +1,8 @@
 """AAE: adversarial autoencoders (Makhzani, Shlens, Jaitly, Goodfellow, Frey 2016)."""
 
-from functools import partial
-
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import power_iteration
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -49,10 +46,9 @@ class AAE(System):
         super().__init__(networks=networks, seed=seed, ema=ema, visible=visible.of(generator))
 
     def phases(self) -> list[Phase]:
-        refine = partial(power_iteration, self.code_discriminator)
         return [
             Phase("reconstruction", self._reconstruction_losses),
-            Phase("code_discriminator", self._code_discriminator_losses, before=refine),
+            Phase("code_discriminator", self._code_discriminator_losses),
             Phase("regularization", self._regularization_losses),
         ]
 

@@ -3,7 +3,6 @@
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import power_iteration
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -92,7 +91,7 @@ class AlphaGAN(System):
         phases = [
             Phase("encoder", self._encoder_losses, repeats=self.autoencoder_updates),
             Phase("generator", self._generator_losses, repeats=self.autoencoder_updates),
-            Phase("discriminator", self._discriminator_losses, before=lambda: power_iteration(self.discriminator)),
+            Phase("discriminator", self._discriminator_losses),
         ]
         if "code_discriminator" in self.players:
             phases.append(Phase("code_discriminator", self._code_discriminator_losses))

@@ -1,11 +1,8 @@
 """BEGAN: boundary equilibrium generative adversarial networks (Berthelot, Schumm, Metz 2017)."""
 
-from functools import partial
-
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import power_iteration
 from bms_tf.core.keras import keras
 from bms_tf.core.priors import UniformPrior
 from bms_tf.core.random import Key
@@ -65,8 +62,7 @@ class BEGAN(UniformPrior, System):
         return likelihoods.log_laplace(x, self.discriminator(x, training=training), 1.0)
 
     def phases(self) -> list[Phase]:
-        refine = partial(power_iteration, self.discriminator)
-        return [Phase("both", self._both_losses, before=refine, after=self._control)]
+        return [Phase("both", self._both_losses, after=self._control)]
 
     def _both_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         real, sample = (-logits for logits in self.judge(x, self.prior_samples(x, key)))

@@ -9,7 +9,7 @@ from typing import Literal
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import computing_in_bfloat16, frozen_statistics, power_iteration
+from bms_tf.core.functional import computing_in_bfloat16, frozen_statistics
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -148,8 +148,7 @@ class BMSVAEGAN(System):
     def phases(self) -> list[Phase]:
         phases = [Phase("autoencoder", self._autoencoder_losses)]
         if "discriminator" in self.players:
-            refine = partial(power_iteration, self.discriminator)
-            phases.append(Phase("discriminator", self._discriminator_losses, before=refine))
+            phases.append(Phase("discriminator", self._discriminator_losses))
         if "code_discriminator" in self.players:
             phases.append(Phase("code_discriminator", self._code_discriminator_losses))
         return phases

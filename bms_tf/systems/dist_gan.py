@@ -7,7 +7,7 @@ from functools import partial
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import power_iteration, require_single_examples
+from bms_tf.core.functional import require_single_examples
 from bms_tf.core.keras import keras
 from bms_tf.core.priors import UniformPrior
 from bms_tf.core.random import Key
@@ -102,10 +102,9 @@ class DistGAN(UniformPrior, System):
         return True  # the distances are between means over the batch
 
     def phases(self) -> list[Phase]:
-        refine = partial(power_iteration, self.discriminator)
         return [
             Phase("autoencoder", self._autoencoder_losses),
-            Phase("discriminator", self._discriminator_losses, repeats=self.critic_updates, before=refine),
+            Phase("discriminator", self._discriminator_losses, repeats=self.critic_updates),
             Phase("generator", self._generator_losses),
         ]
 

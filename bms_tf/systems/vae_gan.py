@@ -1,11 +1,8 @@
 """VAE-GAN: autoencoding beyond pixels using a learned similarity metric (Larsen et al. 2016)."""
 
-from functools import partial
-
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import power_iteration
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -58,7 +55,7 @@ class VAEGAN(System):
         self.gamma = gamma
 
     def phases(self) -> list[Phase]:
-        return [Phase("game", self._game_losses, before=partial(power_iteration, self.discriminator))]
+        return [Phase("game", self._game_losses)]
 
     def _game_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         posterior = self.encoder.posterior(x)

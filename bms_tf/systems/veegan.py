@@ -1,12 +1,10 @@
 """VEEGAN: reducing mode collapse in GANs using implicit variational learning (Srivastava et al. 2017)."""
 
 from collections.abc import Callable
-from functools import partial
 
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import power_iteration
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -74,8 +72,7 @@ class VEEGAN(System):
         self.code_likelihood = code_likelihood
 
     def phases(self) -> list[Phase]:
-        refine = partial(power_iteration, self.joint_discriminator)
-        game = Phase("game", self._game_losses, before=refine, start=self.pretraining)
+        game = Phase("game", self._game_losses, start=self.pretraining)
         if not self.pretraining:
             return [game]
         return [Phase("pretraining", self._pretraining_losses, stop=self.pretraining), game]

@@ -1,12 +1,10 @@
 """WAE: Wasserstein auto-encoders (Tolstikhin, Bousquet, Gelly, Schölkopf 2018)."""
 
 from collections.abc import Callable
-from functools import partial
 
 import gin
 import tensorflow as tf
 
-from bms_tf.core.functional import power_iteration
 from bms_tf.core.keras import keras
 from bms_tf.core.random import Key
 from bms_tf.core.system import Aux, Losses, Phase, System
@@ -78,8 +76,7 @@ class WAE(System):
         phases = [Phase("autoencoder", self._autoencoder_losses)]
         if self.penalty is not None:
             return phases
-        refine = partial(power_iteration, self.code_discriminator)
-        return [Phase("code_discriminator", self._code_discriminator_losses, before=refine), *phases]
+        return [Phase("code_discriminator", self._code_discriminator_losses), *phases]
 
     def _code_discriminator_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         prior, posterior = self.prior_codes(x, key), self.posterior_codes(x, key)

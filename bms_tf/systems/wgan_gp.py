@@ -46,7 +46,7 @@ class WGANGP(System):
             ema: decay of the moving average of the generator's weights, in (0, 1); None for no average.
 
         Raises:
-            ValueError: for a value out of range.
+            ValueError: for a value out of range, and for a discriminator with batch normalization or packing.
         """
         if not lambda_ > 0:
             raise ValueError(f"WGANGP.lambda_ is {lambda_}; it must be positive")

@@ -348,7 +348,7 @@ def test_phases_begin_and_end_between_calls_of_fit():
 
 def test_the_step_is_traced_once_while_its_phases_stay():
     traced = []
-    game = compiled(phases_of(pull("critic", before=lambda: traced.append(1)), pull("artist", start=100)))
+    game = compiled(phases_of(pull("critic", after=lambda aux: traced.append(1)), pull("artist", start=100)))
     for _ in range(2):
         fit(game, [[1, 1]] * 4, epochs=2, steps_per_epoch=2)
     assert len(traced) == 1
@@ -391,21 +391,20 @@ def test_a_training_goes_on_inside_an_epoch():
     assert int(game.step) == 8
 
 
-def test_before_comes_ahead_of_the_losses_and_after_gets_the_aux():
-    # k counts up before, by 1; the loss k c x sees it; after adds the mean of x, 2: k = 1, 3, then 4, 6.
-    k = tf.Variable(0.0)
+def test_after_comes_behind_the_losses_and_gets_the_aux():
+    # The loss is k c x; after adds the mean of x, 2: k = 1, then 3, then 5.
+    k = tf.Variable(1.0)
 
     def make(game):
         def losses(x, key):
             return {"critic": {"loss": k * game.critic(x)}}, {"mean": tf.reduce_mean(x)}
 
-        before, after = (lambda: k.assign_add(1.0)), (lambda aux: k.assign_add(aux["mean"]))
-        return [Phase("critic", losses, before=before, after=after)]
+        return [Phase("critic", losses, after=lambda aux: k.assign_add(aux["mean"]))]
 
-    # c = 3 - 0.1 * 1 * 2 = 2.8 after a loss of 6, then 2.8 - 0.1 * 4 * 2 = 2 after one of 4 * 2.8 * 2 = 22.4.
+    # c = 3 - 0.1 * 1 * 2 = 2.8 after a loss of 6, then 2.8 - 0.1 * 3 * 2 = 2.2 after one of 3 * 2.8 * 2 = 16.8.
     game = compiled(make)
-    assert fit(game, [[1, 3]] * 2) == pytest.approx({"critic/loss": (6 + 22.4) / 2})
-    assert (float(k), game.weights_now[1]) == pytest.approx((6, 2))
+    assert fit(game, [[1, 3]] * 2) == pytest.approx({"critic/loss": (6 + 16.8) / 2})
+    assert (float(k), game.weights_now[1]) == pytest.approx((5, 2.2))
 
 
 def test_the_first_loss_that_is_not_finite_is_remembered():

@@ -54,12 +54,22 @@ def test_it_moves_no_batch_statistics():
     class Normalized(Game):
         def __init__(self):
             super().__init__()
-            layers = [keras.Input((2,)), keras.layers.BatchNormalization(momentum=0.9), keras.layers.Dense(1)]
-            self.discriminator = self.networks["discriminator"] = keras.Sequential(layers)
+            layers = [keras.Input((2,)), keras.layers.BatchNormalization(momentum=0.9), keras.layers.Dense(2)]
+            self.generator = self.networks["generator"] = keras.Sequential(layers)
 
     game = Normalized()
-    gradient_penalty(game, game.phases()[0], weight=10.0).losses(X, KEY)  # the phase itself judges as in inference
-    assert game.discriminator.layers[0].moving_mean.numpy().tolist() == [0, 0]
+    gradient_penalty(game, game.phases()[0], weight=10.0).losses(X, KEY)  # the phase itself samples as in inference
+    assert game.generator.layers[0].moving_mean.numpy().tolist() == [0, 0]
+
+
+def test_with_batch_normalization_an_example_has_no_slope_of_its_own():
+    game = Game()
+    layers = [keras.Input((2,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    game.discriminator = game.networks["discriminator"] = keras.Sequential(layers)
+    with pytest.raises(
+        ValueError, match="needs a discriminator of single examples of data, without batch normalization"
+    ):
+        gradient_penalty(game, game.phases()[0], weight=10.0)
 
 
 @pytest.mark.slow
@@ -77,7 +87,7 @@ def test_compile_plays_the_modified_phases():
 @pytest.mark.parametrize(
     ("second", "weight", "message"),
     [
-        ("critic", 1.0, r"needs a discriminator of single examples; the networks are \['critic', 'generator'\]"),
+        ("critic", 1.0, r"needs a discriminator of single examples of data, .*; Game has \['critic', 'generator'\]"),
         ("discriminator", 0.0, "weight is 0.0; it must be positive"),
     ],
 )

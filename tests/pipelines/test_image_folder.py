@@ -390,6 +390,7 @@ def test_a_cache_that_is_damaged_or_cannot_be_written_costs_only_time(folder, tm
         ({"crop": 5}, r"40 of 40 pictures in .* are smaller than image_folder.crop = 5, the first: a/01.png \(4 x 4\)"),
         ({"crop": 0}, "image_folder.crop is 0"),
         ({"held_out": 0.5}, "image_folder.held_out is 0.5"),
+        ({"held_out": 0.49}, "validation and test get 20 each, and training needs one"),
         ({"shape": (4, 6, 3)}, r"image_folder.shape is \(4, 6, 3\); it must be \(H, H, C\)"),
         ({"shape": (4, 4, 2)}, "C = 1 or 3"),
         ({"split": "valid"}, "split='valid'.*validation"),

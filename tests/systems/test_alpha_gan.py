@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from bms_tf.networks import roles
-from bms_tf.networks.layers import spectral_normalization
 from bms_tf.objectives.adversarial import RelativisticPairing
 from bms_tf.objectives.divergences import empirical_kl
 from bms_tf.objectives.visible import Bernoulli
@@ -159,17 +158,6 @@ def test_two_updates_of_encoder_and_generator_for_one_of_each_discriminator():
     assert [phase.repeats for phase in build(autoencoder_updates=1).phases()] == [1, 1, 1, 1]
     # Every network is a player of its own, so that D's gradient cannot reach the encoder.
     assert build().players == {name: (name,) for name in repeats}
-
-
-def test_power_iteration_is_the_hook_of_the_discriminators_phase():
-    system = build(wrapper=spectral_normalization)
-    layers = [layer for layer in system.discriminator.layers if hasattr(layer, "u")]
-    for layer in layers:
-        layer.u.assign(2 * np.ones_like(layer.u))
-    hooks = {phase.name: phase.before for phase in system.phases() if phase.before is not None}
-    assert list(hooks) == ["discriminator"]
-    hooks["discriminator"]()
-    assert [float(np.linalg.norm(layer.u)) for layer in layers] == pytest.approx([1, 1])
 
 
 @pytest.mark.parametrize(

@@ -349,22 +349,6 @@ def test_scoring_the_candidates_moves_no_batch_statistics():
     assert passes == [(B, 0.99), (4 * B, 1.0), (2 * B, 0.99)]
 
 
-def test_power_iteration_is_the_hook_of_the_discriminators_phase():
-    system = build(wrapper=spectral_normalization)
-    layers = [layer for layer in system.discriminator.layers if hasattr(layer, "u")]
-    assert len(layers) == 2
-    for layer in layers:
-        layer.u.assign(2 * tf.ones_like(layer.u))
-    _, phase, _ = system.phases()
-    for other in system.phases():
-        other.losses(tf.constant(X), Key(tf.zeros([2], tf.int64)))
-        assert other.name == "discriminator" or other.before is None
-    # No loss has moved u; the hook makes its length 1.
-    assert [float(tf.reduce_min(layer.u)) for layer in layers] == [2, 2]
-    phase.before()
-    assert [float(tf.norm(layer.u)) for layer in layers] == pytest.approx([1, 1])
-
-
 @pytest.mark.parametrize(
     ("options", "coupled"),
     [

@@ -43,6 +43,12 @@ def test_five_updates_of_the_critic_for_one_of_the_generator(pair):
     }
 
 
+def test_with_batch_normalization_an_example_has_no_slope_of_its_own(pair):
+    layers = [keras.Input((2,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    with pytest.raises(ValueError, match="WGANGP penalizes the slope .* its discriminator must have no batch norm"):
+        WGANGP(**pair.networks | {"discriminator": keras.Sequential(layers)}, **PAPER)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
