@@ -96,6 +96,7 @@ class Grpc:
         options = [
             ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": retry}]})),
             ("grpc.max_receive_message_length", -1),
+            ("grpc.per_rpc_retry_buffer_size", 64 * 2**20),  # a larger request is not tried again
         ]
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(address, options))
         self.deadline = deadline
@@ -237,11 +238,11 @@ class Client:
 
         Raises:
             ServerError: if the server answers with an error.
-            ValueError: if inputs have no rows, unequal numbers of rows, or a value that is not finite. A server may
-                merge requests, and models that older versions exported then fail all of them.
+            ValueError: if inputs are no numbers, or have no rows, unequal numbers of rows, an integer beyond int64, or
+                a value that is not finite. A server may merge requests, and models that older versions exported then
+                fail all of them.
         """
-        arrays = {name: np.asarray(value) for name, value in inputs.items()}
-        arrays = {n: a.astype(np.float32 if a.dtype.kind == "f" else np.int64) for n, a in arrays.items()}
+        arrays = {name: _sent(name, np.asarray(value)) for name, value in inputs.items()}
         rows = {len(array) if array.ndim else 0 for array in arrays.values()}
         if len(rows) != 1 or 0 in rows:
             shapes = {name: array.shape for name, array in arrays.items()}
@@ -270,6 +271,17 @@ class Client:
         """One image for each of `seeds`, int64 [B]; for a model of images of 1 or 3 channels."""
         pixels = self.predict("sample", outputs=["x_uint8"], seed=seeds)["x_uint8"]
         return [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in pixels]
+
+
+def _sent(name: str, array: np.ndarray) -> np.ndarray:
+    """Floats as float32, integers and booleans as int64."""
+    if not np.can_cast(array.dtype, np.float64, "same_kind"):
+        raise ValueError(f"{name} is {array.dtype}; it must be of numbers")
+    with np.errstate(over="ignore"):  # what becomes infinite is refused with all that is not finite
+        sent = array.astype(np.int64 if array.dtype.kind in "biu" else np.float32)
+    if sent.dtype == np.int64 and (sent != array).any():
+        raise ValueError(f"{name} holds an integer beyond int64")
+    return sent
 
 
 def define_flags():

@@ -114,6 +114,13 @@ def test_unavailable_is_tried_again_later(start):
     assert answers.calls == 3
 
 
+def test_a_large_request_is_tried_again_too(start):
+    """gRPC keeps 256 KiB for it, where it is not told otherwise."""
+    answers = Answers([Code.UNAVAILABLE])
+    Client(start(answers)(300.0), "model").predict("generate", z=np.zeros([1, 2**17]))  # 4 bytes each
+    assert answers.calls == 2
+
+
 def test_unavailable_is_not_tried_for_ever(start):
     answers = Answers([Code.UNAVAILABLE] * 100)
     with pytest.raises(ServerError) as failed:
@@ -211,6 +218,23 @@ def test_a_row_that_is_not_finite_is_not_sent(bad):
     z[66, 1] = bad
     with pytest.raises(ValueError, match="^z is not finite in row 66$"):
         Client(transport, "model").predict(z=z, seed=np.arange(70))
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([[0.0], [1e300]], "z is not finite in row 1"),  # in float32
+        (np.array([0, 2**63], np.uint64), "z holds an integer beyond int64"),
+        ([1j], "z is complex128; it must be of numbers"),
+        (["1"], "z is <U1; it must be of numbers"),
+        ([None], "z is object; it must be of numbers"),
+    ],
+)
+def test_what_would_be_another_value_is_not_sent(given, message):
+    transport = Recorder()
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Client(transport, "model").predict(z=given)
     assert transport.requests == []
 
 

@@ -3,6 +3,8 @@
 import functools
 import json
 import os
+import subprocess
+import sys
 import threading
 from importlib.util import find_spec
 
@@ -277,6 +279,24 @@ def test_two_exports_at_once_give_two_complete_versions(tmp_path, monkeypatch):
         for thread in threads:
             thread.join()
     assert listdir(tmp_path) == ["ring"]
+    assert contents(tmp_path / "ring") == {"1": ["saved_model.pb"], "2": ["saved_model.pb"]}
+
+
+@pytest.mark.slow
+def test_what_a_killed_export_left_is_removed_and_what_a_live_one_writes_is_not(tmp_path):
+    code = "import os, sys; from bms_tf.core import exporting\n"
+    code += "exporting.publish(lambda folder: os.kill(os.getpid(), 9), 'ring', sys.argv[1])"
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True)
+    assert killed.returncode == -9
+    (left,) = os.listdir(tmp_path)
+
+    def write_slowly(folder):
+        exporting.publish(write, "ring", str(tmp_path))
+        assert left not in os.listdir(tmp_path)
+        write(folder)
+
+    exporting.publish(write_slowly, "ring", str(tmp_path))
+    assert os.listdir(tmp_path) == ["ring"]
     assert contents(tmp_path / "ring") == {"1": ["saved_model.pb"], "2": ["saved_model.pb"]}
 
 

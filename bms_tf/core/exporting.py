@@ -1,15 +1,19 @@
 """From a run folder to a SavedModel that TensorFlow Serving loads as it is."""
 
+import contextlib
 import errno
+import fcntl
+import glob
 import hashlib
 import json
 import logging
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import gin
@@ -136,7 +140,7 @@ def publish(write: Callable[[str], None], name: str, export_dir: str) -> str:
     at the same time.
     """
     os.makedirs(export_dir, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=export_dir) as scratch:
+    with _scratch(export_dir) as scratch:
         folder = os.path.join(scratch, name)  # not the scratch folder itself, which only its owner may read
         os.mkdir(folder)
         write(folder)
@@ -154,6 +158,35 @@ def publish(write: Callable[[str], None], name: str, export_dir: str) -> str:
             except OSError as error:
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # else another one took the number just now
                     raise
+
+
+@contextlib.contextmanager
+def _scratch(export_dir: str) -> Iterator[str]:
+    """A folder in `export_dir`, for the time of the block. What killed exports on this machine left is removed."""
+    prefix = f".tmp-{socket.gethostname()}-"  # some network disks hold a lock within one machine alone
+    with contextlib.ExitStack() as stack:
+        with _locked(export_dir) as alone:  # nobody sees a new folder that is not locked yet
+            for path in glob.glob(os.path.join(glob.escape(export_dir), f"{prefix}*")) if alone else ():
+                with _locked(path, fcntl.LOCK_NB) as dead:
+                    if dead:
+                        shutil.rmtree(path, ignore_errors=True)
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, dir=export_dir))
+            stack.enter_context(_locked(scratch))
+        yield scratch
+
+
+@contextlib.contextmanager
+def _locked(folder: str, how: int = 0) -> Iterator[bool]:
+    """Holds the folder's lock, which goes with the process; gives False where it cannot be had."""
+    with contextlib.ExitStack() as stack:
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX | how)
+        except OSError:  # locked, gone, or on a disk without locks
+            yield False
+        else:
+            yield True
 
 
 def code_hash(package: Path) -> str:

@@ -31,8 +31,8 @@ def load(path: str | os.PathLike[str], *, batch_size: int = 256, allow_import: S
     path = os.fspath(path)
     if not os.path.isdir(path):
         raise ValueError(f"{path} is no folder; it must be a run folder, or a SavedModel such as savedmodels/NAME/1")
-    versions = sorted((int(name) for name in os.listdir(path) if name.isdecimal()), reverse=True)
-    for folder in (path, *(os.path.join(path, str(version)) for version in versions)):
+    versions = sorted(filter(str.isdecimal, os.listdir(path)), key=int, reverse=True)
+    for folder in (path, *(os.path.join(path, version) for version in versions)):
         if os.path.isfile(os.path.join(folder, "saved_model.pb")):
             return _of_saved_model(folder, batch_size)
     seeds = sorted(name for name in os.listdir(path) if os.path.isfile(os.path.join(path, name, "config.gin")))

@@ -214,6 +214,12 @@ def _checked(name: str, value: np.ndarray, spec: tf.TensorSpec) -> np.ndarray:
             raise ValueError(f"{name} is {array.dtype}; it must be of integers")
     elif array.dtype == np.uint8:
         raise ValueError(f"{name} is uint8; pixels of 0 to 255 are given as {name} / 127.5 - 1, in [-1, 1]")
-    elif not np.isfinite(array).all():
+    elif not np.can_cast(array.dtype, np.float64, "same_kind"):
+        raise ValueError(f"{name} is {array.dtype}; it must be of numbers")
+    with np.errstate(over="ignore"):  # what becomes infinite is refused below
+        given = array.astype(spec.dtype.as_numpy_dtype)
+    if spec.dtype.is_integer and (given != array).any():
+        raise ValueError(f"{name} holds an integer beyond {spec.dtype.name}")
+    if not np.isfinite(given).all():
         raise ValueError(f"{name} holds values that are not finite")
-    return array.astype(spec.dtype.as_numpy_dtype)
+    return given

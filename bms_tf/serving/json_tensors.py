@@ -5,6 +5,7 @@ for such a call. So the work goes row by row, and what cannot be a right request
 """
 
 import base64
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -67,7 +68,13 @@ def _collect(value: Any, shape: tuple[int, ...], kinds: set[type], leaves: list)
 
 
 def predictions(outputs: Mapping[str, np.ndarray]) -> bytes:
-    """{"predictions": [a row's outputs, ...]}. A single output has no name."""
+    """{"predictions": [a row's outputs, ...]}. A single output has no name.
+
+    Raises Refused for outputs without rows, of unequal numbers of rows, or of a type that JSON has no numbers for.
+    """
+    shapes = {name: list(np.shape(output)) for name, output in outputs.items()}
+    if [] in shapes.values() or len({shape[0] for shape in shapes.values()}) > 1:
+        raise invalid(f"the outputs have shapes {shapes}, which are not of equal numbers of rows; ask with 'inputs'")
     rows = (
         _row({name: output[i] for name, output in outputs.items()}) for i in range(len(next(iter(outputs.values()))))
     )
@@ -80,8 +87,8 @@ def _row(outputs: Mapping[str, Any]) -> bytes:
 
 
 def columns(outputs: Mapping[str, np.ndarray]) -> bytes:
-    """{"outputs": {name: all rows, ...}}. A single output has no name."""
-    written = {name: b"[" + b", ".join(_written(name, row) for row in rows) + b"]" for name, rows in outputs.items()}
+    """{"outputs": {name: all rows, ...}}. A single output has no name. Raises Refused as `predictions` for a type."""
+    written = {n: _list(n, output) if np.ndim(output) else _written(n, output) for n, output in outputs.items()}
     return _object({"outputs": next(iter(written.values())) if len(written) == 1 else _object(written)})
 
 
@@ -90,10 +97,26 @@ def _object(written: Mapping[str, bytes]) -> bytes:
 
 
 def _written(name: str, value: Any) -> bytes:
-    """A row of an output, with numbers in the fewest digits that give them back, and strings of *_bytes in base64."""
+    """A row of an output, with numbers in the fewest digits that give them back.
+
+    Strings of *_bytes are in base64, and so are those that are no UTF-8.
+    """
     if isinstance(value, bytes):
-        return orjson.dumps({"b64": base64.b64encode(value).decode()} if name.endswith("_bytes") else value.decode())
-    return b"".join(_pieces(np.asarray(value)))
+        if not name.endswith("_bytes"):
+            with contextlib.suppress(UnicodeDecodeError):
+                return orjson.dumps(value.decode())
+        return orjson.dumps({"b64": base64.b64encode(value).decode()})
+    array = np.asarray(value)
+    if array.dtype == object:  # of strings
+        return _list(name, array)
+    try:
+        return b"".join(_pieces(array))
+    except TypeError as error:
+        raise invalid(f"output {name} is {array.dtype}, which cannot be written as JSON") from error
+
+
+def _list(name: str, values: np.ndarray) -> bytes:
+    return b"[" + b", ".join(_written(name, value) for value in values) + b"]"
 
 
 def _pieces(array: np.ndarray) -> Iterator[bytes]:

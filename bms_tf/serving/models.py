@@ -89,7 +89,8 @@ class Models:
         if not os.path.isdir(model_dir):
             raise ValueError(f"{model_dir} does not exist; it must be a folder of models, <name>/<version>/")
         self.max_rows, self._free = max_rows, threading.Semaphore(max_requests)
-        newest = (_newest(model_dir, name, warn) for name in sorted(os.listdir(model_dir)))
+        names = sorted(name for name in os.listdir(model_dir) if not name.startswith("."))  # as of an unfinished export
+        newest = (_newest(model_dir, name, warn) for name in names)
         self.by_name = {model.name: model for model in newest if model}
         if not self.by_name:
             raise ValueError(f"{model_dir} holds no model that can be loaded; it must hold <name>/<version>/")
@@ -182,10 +183,9 @@ def _newest(model_dir: str, name: str, warn: Callable[[str], None]) -> Model | N
     folder = os.path.join(model_dir, name)
     if not os.path.isdir(folder):
         return None
-    versions = sorted((int(version) for version in os.listdir(folder) if is_version(version)), reverse=True)
-    for version in versions:
+    for version in sorted(filter(is_version, os.listdir(folder)), key=int, reverse=True):
         try:
-            return Model(name, version, os.path.join(folder, str(version)))
+            return Model(name, int(version), os.path.join(folder, version))
         except (OSError, ValueError, IndexError, KeyError, AttributeError, DecodeError, tf.errors.OpError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             warn(f"{folder}/{version} cannot be loaded and is left out: {reason}")

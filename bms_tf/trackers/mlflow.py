@@ -48,13 +48,18 @@ def mlflow(run_dir: str, settings: Mapping[str, str], *, experiment: str = "bms_
         def send(self, step: int, values: Mapping[str, float], pictures: Mapping[str, str]) -> None:
             now = round(1000 * time.time())
             metrics = [Metric(name, value, now, step) for name, value in values.items()]
-            self.client.log_batch(self.record, metrics=metrics)
             for path in pictures.values():
                 self.client.log_artifact(self.record, path, "pictures")
+            self.client.log_batch(self.record, metrics=metrics)  # last: sent again, it would be there twice
 
         def end(self, outcome: str) -> None:
-            if outcome == FINISHED:
-                self.client.log_artifacts(self.record, self.run_dir)
-            self.client.set_terminated(self.record, STATUS[outcome])
+            try:
+                if outcome == FINISHED:
+                    self.client.log_artifacts(self.record, self.run_dir)
+            finally:
+                self.client.set_terminated(self.record, STATUS[outcome])
+
+        def refuses(self, error: Exception) -> bool:
+            return getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE"
 
     return MLflow(run_dir, settings)

@@ -85,6 +85,10 @@ def test_the_size_of_a_batch_does_not_change_the_answer(digits):
         (lambda m: m.log_posterior(Z[:3], X), "there are 7 of x, 3 of z; there must be equal numbers of rows"),
         (lambda m: m.encode(X * np.nan), "x holds values that are not finite"),
         (lambda m: m.encode(np.zeros([7, 2], np.uint8)), r"x is uint8; pixels of 0 to 255 are given as x / 127.5 - 1"),
+        (lambda m: m.encode([[1e300, 1e300]]), "x holds values that are not finite"),  # in float32
+        (lambda m: m.encode(X * 1j), "x is complex64; it must be of numbers"),
+        (lambda m: m.encode([["1", "2"]]), "x is <U1; it must be of numbers"),
+        (lambda m: m.predict("sample", seed=np.array([2**63], np.uint64)), "seed holds an integer beyond int64"),
         (lambda m: m.predict("sample", seed=[0.5]), "seed is float64; it must be of integers"),
         (lambda m: m.predict("sample", z=Z), r"sample is given \['z'\]; it takes \['seed'\]"),
         (lambda m: m.draw(Z), r"/ring/1 has no draw; it offers discriminate, encode, "),
@@ -120,10 +124,11 @@ def test_a_saved_model_of_something_else_is_refused(tmp_path):
         bms_tf.load(tmp_path)
 
 
-def test_the_newest_version_is_taken(tmp_path):
-    for version in ("2", "10", "11"):
+@pytest.mark.parametrize("newest", ["10", "0010"])
+def test_the_newest_version_is_taken(newest, tmp_path):
+    for version in ("2", newest, "11"):
         (tmp_path / version).mkdir()
-    for version in ("2", "10"):  # 11 is not complete
+    for version in ("2", newest):  # 11 is not complete
         for name in ("saved_model.pb", "variables", "assets.extra"):
             (tmp_path / version / name).symlink_to(MODELS / "grid" / "1" / name)
-    assert bms_tf.load(tmp_path).path == str(tmp_path / "10")
+    assert bms_tf.load(tmp_path).path == str(tmp_path / newest)

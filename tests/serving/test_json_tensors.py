@@ -1,10 +1,12 @@
 """What REST bodies become, and answers: checked and written in small pieces."""
 
+import base64
 import json
 import sys
 import threading
 import time
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -95,6 +97,37 @@ def test_answers_are_written_as_json():
     assert json.loads(json_tensors.columns({"logit": logit})) == {"outputs": [0.5, 1.0]}
     named = json.loads(json_tensors.columns({"image_bytes": pngs, "x_uint8": np.uint8([[1], [255]])}))
     assert named == {"outputs": {"image_bytes": [{"b64": "iVBORw=="}, {"b64": ""}], "x_uint8": [[1], [255]]}}
+
+
+def test_an_output_without_rows_is_written_by_name_alone():
+    outputs = {"x": np.float32([1, 2]), "temperature": np.float32(0.5), "version": b"one"}
+    written = json.loads(json_tensors.columns(outputs))
+    assert written == {"outputs": {"x": [1.0, 2.0], "temperature": 0.5, "version": "one"}}
+    assert json.loads(json_tensors.columns({"version": b"one"})) == {"outputs": "one"}
+
+
+@pytest.mark.parametrize("other", [np.float32(0.5), b"one", np.zeros(1), np.zeros([3, 2])])
+def test_outputs_without_equal_rows_are_refused_by_row(other):
+    for outputs in ({"x": np.zeros(2), "other": other}, {"other": other, "x": np.zeros(2)}):
+        with pytest.raises(Refused, match="equal numbers of rows") as refused:
+            json_tensors.predictions(outputs)
+        assert refused.value.code == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_strings_that_are_no_text_are_in_base64():
+    labels = np.array([[b"a", "ä".encode()], [b"\xff", b""]], object)
+    expected = [["a", "ä"], [{"b64": base64.b64encode(b"\xff").decode()}, ""]]
+    assert json.loads(json_tensors.predictions({"label": labels})) == {"predictions": expected}
+    assert json.loads(json_tensors.columns({"label": labels})) == {"outputs": expected}
+
+
+@pytest.mark.parametrize("dtype", [tf.bfloat16.as_numpy_dtype, np.complex64])
+@pytest.mark.parametrize("shape", [(2,), (2, 3)])
+def test_a_type_that_json_has_not_is_refused(dtype, shape):
+    for write in (json_tensors.predictions, json_tensors.columns):
+        with pytest.raises(Refused, match=f"output x is {np.dtype(dtype)}, which cannot be written as JSON") as refused:
+            write({"x": np.zeros(shape, dtype)})
+        assert refused.value.code == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_answers_that_are_not_finite_have_names():

@@ -37,10 +37,14 @@ def half_copied(tmp_path_factory):
     damaged.write_bytes(damaged.read_bytes()[:1000])
     shutil.copytree(folder / "ring/10", folder / "ruin/1")
     (folder / "models.config").write_text("no model")
+    shutil.copytree(MODELS / "ring/1", folder / ".tmp-killed/7")  # of an export
+    shutil.copytree(MODELS / "ring/1", folder / "padded/0003")
     shutil.copytree(MODELS / "ring/1", folder / "by_others/1")
     function = tf.function(lambda x: {"y": x + 1.0})
     kinds = {"matrix": tf.TensorSpec([None, None]), "any": tf.TensorSpec(None)}
     signatures = {name: function.get_concrete_function(spec) for name, spec in kinds.items()}
+    total = tf.function(lambda x: {"y": tf.reduce_sum(x)})
+    signatures["total"] = total.get_concrete_function(tf.TensorSpec([None, 1]))
     tf.saved_model.save(tf.Module(), str(folder / "foreign_kind/1"), signatures)
     return folder
 
@@ -54,7 +58,10 @@ def strict(local, half_copied):
 def test_the_newest_version_that_can_be_loaded_is_served(strict):
     status = requests.get(f"{strict.url}/v1/models/ring", timeout=300).json()
     assert [version["version"] for version in status["model_version_status"]] == ["1"]
-    assert requests.get(f"{strict.url}/v1/models/ruin", timeout=300).status_code == 404
+    padded = requests.get(f"{strict.url}/v1/models/padded", timeout=300).json()
+    assert [version["version"] for version in padded["model_version_status"]] == ["3"]
+    for name in ("ruin", ".tmp-killed"):
+        assert requests.get(f"{strict.url}/v1/models/{name}", timeout=300).status_code == 404
     assert Client(strict.grpc(), "ring").sample([1]).shape == (1, 2)
 
 
@@ -84,6 +91,12 @@ def test_a_model_of_another_kind_has_no_fault_of_the_server(strict):
         for rows in ([1.0, 2.0], [[1.0], [2.0]], ["x"])
     ]
     assert statuses == [400, 400, 400, 200, 400, 400]
+    rows = [[1.0], [2.0]]
+    by_row, by_name = (
+        requests.post(url, json={"signature_name": "total", key: rows}, timeout=300) for key in ("instances", "inputs")
+    )
+    assert by_row.status_code == 400 and "ask with 'inputs'" in by_row.json()["error"]
+    assert by_name.json() == {"outputs": 3.0}
 
 
 def test_idle_connections_over_grpc_are_closed_and_lock_nobody_out(strict):

@@ -41,13 +41,13 @@ class Model:
 
 
 class Noted(Tracker):
-    """Keeps what it is told; raises KeyError while it is `down`."""
+    """Keeps what it is told; raises KeyError, or the error that is given, while it is `down`."""
 
     name, errors = "noted", KeyError
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.told, self.down = [], False
+        self.told, self.down, self.error = [], False, KeyError("no key\nand more")
         self.set_model(Model())
 
     def begin(self, record):
@@ -57,11 +57,16 @@ class Noted(Tracker):
 
     def send(self, step, values, pictures):
         if self.down:
-            raise KeyError("no key\nand more")
+            raise self.error
+        if "%" in values:
+            raise KeyError("a bad name")
         self.told.append((step, values, sorted(pictures)))
 
     def end(self, outcome):
         self.told.append(outcome)
+
+    def refuses(self, error):
+        return error.args == ("a bad name",)
 
     def line(self, step, **logs):
         self.model.at(step)
@@ -116,6 +121,65 @@ def test_what_cannot_be_sent_is_a_warning_and_is_sent_later(tmp_path, capsys):
     assert [told[0] for told in noted.told[:-1]] == [10, 20, 30, 40]
     warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith("cannot send to noted")]
     assert len(warnings) == 2 and "no key" in warnings[0]
+
+
+@pytest.mark.parametrize("error", [NotADirectoryError(20, "Not a directory"), ConnectionResetError()])
+def test_a_lost_tracker_does_not_end_the_training(error, tmp_path, capsys):
+    with Noted(str(tmp_path), {}) as noted:
+        noted.down, noted.error = True, error
+        noted.line(10, loss=1.0)
+    assert noted.told == [FINISHED], "the record is closed all the same"
+    said = f"cannot send to noted; the training goes on: {str(error) or type(error).__name__}"
+    assert capsys.readouterr().out.splitlines() == [said] * 2, "at the line and at the end"
+
+
+def test_a_line_that_is_refused_holds_up_no_other(tmp_path, capsys):
+    with Noted(str(tmp_path), {}) as noted:
+        noted.line(10, **{"%": 1.0})
+        noted.line(20, loss=2.0)
+        noted.line(30, **{"%": 3.0})
+    assert noted.told == [(20, {"loss": 2.0}, []), FINISHED]
+    assert json.loads((tmp_path / "noted.json").read_text())["step"] == 30
+    assert capsys.readouterr().out.splitlines() == ["noted refuses a line, which is left out: 'a bad name'"]
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """A folder with MLflow's store, and with a run that has a picture of step 10."""
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file://{tmp_path}/mlruns")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    (tmp_path / "run" / "pictures").mkdir(parents=True)
+    (tmp_path / "run" / "pictures" / "density_0000010.png").write_text("")
+    return tmp_path
+
+
+def lines(tracker, **values):
+    """Of steps 10 and 20."""
+    tracker.set_model(Model())
+    with tracker:
+        for step in (10, 20):
+            tracker.model.at(step)
+            tracker.on_epoch_end(0, values if step == 10 else {"loss": 2.0})
+    return tracker.client.get_run(tracker.record)
+
+
+@pytest.mark.slow
+def test_mlflow_goes_on_after_a_name_that_it_refuses(store, capsys):
+    run = lines(mlflow(str(store / "run"), {}), **{"recall@5 (%)": 1.0})
+    assert run.data.metrics == {"loss": 2.0} and run.info.status == "FINISHED"
+    assert capsys.readouterr().out.count("mlflow refuses a line, which is left out: Invalid") == 1
+
+
+@pytest.mark.slow
+def test_mlflow_without_its_artifacts_does_not_end_the_training(store, capsys):
+    from mlflow import MlflowClient
+
+    (store / "lost").write_text("")
+    MlflowClient().create_experiment("bms_tf", artifact_location=f"file://{store}/lost")
+    run = lines(mlflow(str(store / "run"), {}), loss=1.0)
+    assert run.info.status == "FINISHED" and run.data.metrics == {}, "which wait for the picture"
+    assert "cannot send to mlflow; the training goes on: [Errno 20] Not a directory" in capsys.readouterr().out
 
 
 def test_without_a_record_the_training_does_not_begin(tmp_path):
