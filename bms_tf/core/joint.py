@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bms_tf.core.generative import Visible
 from bms_tf.core.keras import keras
-from bms_tf.core.system import Phase, System
+from bms_tf.core.system import System
 
 
 class JointSystem(System):
@@ -37,6 +37,3 @@ class JointSystem(System):
             ema=ema,
             visible=self.likelihood and self.likelihood(generator),
         )
-
-    def both_at_once(self, name: str, losses: Callable) -> list[Phase]:
-        return [Phase(name, losses)]

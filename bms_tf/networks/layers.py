@@ -101,7 +101,7 @@ def spectral_normalization(layer: keras.layers.Layer, power_iterations: int = 1)
 
     Args:
         layer: a Dense, Conv2D or Conv2DTranspose.
-        power_iterations: steps of the power method for one update of the discriminator, at least 1.
+        power_iterations: steps of the power method for one update of the player, at least 1.
 
     Raises:
         ValueError: for another layer, or less than one step.

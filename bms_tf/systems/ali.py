@@ -23,7 +23,7 @@ class ALI(JointSystem):
     """
 
     def phases(self) -> list[Phase]:
-        return self.both_at_once("game", self._game_losses)
+        return [Phase("game", self._game_losses)]
 
     def _game_losses(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         z = self.prior_codes(x, key)

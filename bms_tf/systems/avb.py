@@ -26,7 +26,7 @@ class AVB(JointSystem):
     likelihood = staticmethod(visible.of)
 
     def phases(self) -> list[Phase]:
-        return self.both_at_once("iteration", self._losses_of_an_iteration)
+        return [Phase("iteration", self._losses_of_an_iteration)]
 
     def _losses_of_an_iteration(self, x: tf.Tensor, key: Key) -> tuple[Losses, Aux]:
         z_hat = self.posterior_codes(x, key)

@@ -212,9 +212,11 @@ def test_a_loss_may_have_a_number_for_each_code():
     class OfCodes(Game):
         codes_per_example = 3
 
-    OfCodes(lambda game: [Phase("play", one_term("artist", lambda x: tf.stack([game.generator(x)] * 3)))]).compile(
-        {"artist": SGD(), "critic": SGD()}
-    )
+    game = OfCodes(lambda game: [Phase("play", one_term("artist", lambda x: tf.stack([game.generator(x)] * 3)))])
+    game.compile({"artist": SGD(0.1), "critic": SGD(0.1)})
+    # The mean of 2 x over x = 1, 3, three times each, is 4; its gradient, the mean of x, is 2.
+    assert fit(game, [[1, 3]]) == pytest.approx({"artist/loss": 4})
+    assert game.weights_now == pytest.approx([1.8, 3])
 
 
 def forgets_to_return(system, phase):
